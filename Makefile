@@ -1,0 +1,65 @@
+# Each target does its own set-up. A machine needs only Python 3.11 or later, and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+INSTALL := $(PIP) install -c constraints.txt
+PYPROJECTS := core/pyproject.toml plugins/sqlite/pyproject.toml plugins/conformance/pyproject.toml
+# The build backend is installed once, instead of once for each package in an isolated environment.
+BUILD_TOOLS := hatchling editables
+DEV_TOOLS := build coverage furo lmdb mypy myst-parser pytest pytest-xdist ruff sphinx
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench docs mutants clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.runtime ## load real data into SQLite, query it, copy it to a second store, verify
+	$(BIN)/isthmus demo
+
+test: $(VENV)/.dev ## run every test
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+check: $(VENV)/.dev ## format, lint and type checks
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev ## format the code and apply safe lint fixes
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## measure against the references; writes build/bench.json
+	$(BIN)/python tests/bench/run.py
+
+docs: $(VENV)/.dev ## build the documentation into build/docs
+	$(BIN)/sphinx-build -W -b html docs build/docs
+
+mutants: $(VENV)/.dev ## run the conformance kit on deliberately broken backends
+	$(BIN)/python -m isthmus_conformance.mutants
+
+clean: ## remove the environment and everything built
+	rm -rf $(VENV) build dist
+
+# An interrupted or refused creation must not leave half an environment that make would take for a whole one.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "Isthmus needs Python 3.11 or later; '$(PYTHON)' is missing or older. Try: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' || { \
+	    echo "'$(PYTHON)' has no venv module. Install it (on Debian and Ubuntu: the package python3-venv)." >&2; exit 1; }
+	@echo "creating $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(VENV)/.runtime: $(PYPROJECTS) constraints.txt | $(BIN)/python
+	@echo "installing the run-time packages"
+	@$(INSTALL) $(BUILD_TOOLS)
+	@$(INSTALL) --no-build-isolation -e "./core[demo]" -e ./plugins/sqlite
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	@echo "installing the development tools"
+	@$(INSTALL) --no-build-isolation $(DEV_TOOLS) -e "./core[all]" -e ./plugins/sqlite -e ./plugins/conformance
+	@touch $@

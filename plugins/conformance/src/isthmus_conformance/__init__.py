@@ -1,0 +1,1 @@
+"""Conformance kit of Isthmus: proves a backend or a layer against the numbered contract."""

@@ -1,0 +1,1 @@
+"""SQLite backend of Isthmus: ``isthmus.connect("sqlite:///path")``."""
