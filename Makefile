@@ -21,7 +21,7 @@ demo: $(VENV)/.runtime ## load real data into SQLite, query it, copy it to a sec
 	$(BIN)/isthmus demo
 
 test: $(VENV)/.dev ## run every test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 check: $(VENV)/.dev ## format, lint and type checks
 	$(BIN)/ruff format --check .
