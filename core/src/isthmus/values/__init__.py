@@ -1,13 +1,25 @@
 """The portable value model: normal values, their equality, order, size and encodings."""
 
-from .canonical import canonical_bytes, from_canonical_bytes, item_digest
-from .model import PORTABLE, TYPE_NAMES, WIDE, Item, Value, ValueLimits, equal, orderable, same_order_type, type_name
-from .names import RESERVED_PREFIX, check_key_name, check_name, check_table_name
-from .normal import normalise, normalise_item, normalise_key_value
-from .numbers import add_numbers, normalise_number, number_text, subtract_numbers
-from .ordered import from_ordered_bytes, ordered_bytes, successor_prefix
-from .portable_json import dumps, loads, loads_trusted
-from .sizes import item_size, value_size
+from isthmus.values.canonical import canonical_bytes, from_canonical_bytes, item_digest
+from isthmus.values.copies import copy_item, copy_value
+from isthmus.values.model import (
+    PORTABLE,
+    TYPE_NAMES,
+    WIDE,
+    Item,
+    Value,
+    ValueLimits,
+    equal,
+    orderable,
+    same_order_type,
+    type_name,
+)
+from isthmus.values.names import RESERVED_PREFIX, check_key_name, check_name, check_table_name
+from isthmus.values.normal import normalise, normalise_item, normalise_key_value
+from isthmus.values.numbers import add_numbers, normalise_number, number_text, subtract_numbers
+from isthmus.values.ordered import from_ordered_bytes, ordered_bytes, successor_prefix
+from isthmus.values.portable_json import dumps, loads, loads_trusted
+from isthmus.values.sizes import item_size, value_size
 
 __all__ = [
     "PORTABLE",
@@ -22,6 +34,8 @@ __all__ = [
     "check_key_name",
     "check_name",
     "check_table_name",
+    "copy_item",
+    "copy_value",
     "dumps",
     "equal",
     "from_canonical_bytes",

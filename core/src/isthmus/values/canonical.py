@@ -28,11 +28,10 @@ from hashlib import sha256
 from typing import Any, Final
 
 from isthmus.errors import InvalidStoredValue, InvalidValue
-
-from ._refused import Refused
-from .model import WIDE, Value, type_name
-from .names import name_problem
-from .numbers import canonical_number, number_text
+from isthmus.values._refused import Refused
+from isthmus.values.model import WIDE, Value, type_name
+from isthmus.values.names import name_problem
+from isthmus.values.numbers import canonical_number, number_text
 
 VERSION: Final = b"\x01"
 MAX_DEPTH: Final = 64

@@ -123,8 +123,8 @@ def _equal_numbers(left: Any, right: Any) -> bool:
     return bool(_decimal_if_float(left) == _decimal_if_float(right))
 
 
-def _decimal_if_float(number: int | Decimal | float) -> int | Decimal:
-    return Decimal(float.__repr__(number)) if type(number) is float else number  # type: ignore[return-value]  # narrowed
+def _decimal_if_float(number: Any) -> Any:
+    return Decimal(float.__repr__(number)) if type(number) is float else number
 
 
 def orderable(value: object) -> bool:

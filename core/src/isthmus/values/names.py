@@ -6,9 +6,8 @@ import re
 from typing import Final
 
 from isthmus.errors import InvalidArgument, InvalidValue
-
-from ._refused import shown
-from .model import WIDE
+from isthmus.values._refused import shown
+from isthmus.values.model import WIDE
 
 RESERVED_PREFIX: Final = "__"
 """Top-level names that start so belong to Isthmus."""

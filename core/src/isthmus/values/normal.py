@@ -12,12 +12,11 @@ from enum import Enum
 from typing import Any, Final
 
 from isthmus.errors import InvalidArgument, InvalidKey, InvalidValue, ItemTooLarge
-
-from ._refused import Refused, refuse, shown
-from .model import WIDE, Item, Value, ValueLimits, type_name
-from .names import name_problem
-from .numbers import canonical_number
-from .sizes import item_size
+from isthmus.values._refused import Refused, refuse, shown
+from isthmus.values.model import WIDE, Item, Value, ValueLimits, type_name
+from isthmus.values.names import name_problem
+from isthmus.values.numbers import canonical_number
+from isthmus.values.sizes import item_size
 
 _Converter = Callable[[Any, ValueLimits, int], Value]
 
@@ -78,7 +77,7 @@ def _convert(value: Any, limits: ValueLimits, room: int) -> Value:
     return converter(value, limits, room)
 
 
-def _text(value: Any, limits: ValueLimits, room: int) -> str:
+def _text(value: Any, _limits: ValueLimits, _room: int) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -86,11 +85,11 @@ def _text(value: Any, limits: ValueLimits, room: int) -> str:
     return str.__str__(value)
 
 
-def _number(value: Any, limits: ValueLimits, room: int) -> int | Decimal:
+def _number(value: Any, limits: ValueLimits, _room: int) -> int | Decimal:
     return canonical_number(value, limits.number_digits)
 
 
-def _binary(value: Any, limits: ValueLimits, room: int) -> bytes:
+def _binary(value: Any, _limits: ValueLimits, _room: int) -> bytes:
     return value if type(value) is bytes else bytes(memoryview(value))
 
 
@@ -100,7 +99,7 @@ def _list(value: Any, limits: ValueLimits, room: int) -> list[Any]:
     result: list[Any] = []
     try:
         for element in value:
-            result.append(_convert(element, limits, room - 1))
+            result.append(_convert(element, limits, room - 1))  # noqa: PERF401  # its length is the step on failure
     except Refused as refused:
         refused.steps.append(len(result))
         raise
@@ -150,7 +149,7 @@ def _name(name: Any, limit: int, top_level: bool) -> str:
     raise _RefusedName(f"holds a name{quoted} that {problem}; rename it")
 
 
-def _set(value: Any, limits: ValueLimits, room: int) -> frozenset[Any]:
+def _set(value: Any, limits: ValueLimits, _room: int) -> frozenset[Any]:
     if not value:
         raise Refused("is an empty set; leave the attribute out instead")
     members = frozenset([_member(member, limits) for member in value])

@@ -10,9 +10,8 @@ from decimal import Context, Decimal, Inexact
 from typing import Any, Final
 
 from isthmus.errors import OutOfRange
-
-from ._refused import Refused, refuse
-from .model import WIDE
+from isthmus.values._refused import Refused, refuse
+from isthmus.values.model import WIDE
 
 MIN_EXPONENT: Final = -130
 """The smallest magnitude above zero is ``1E-130``."""

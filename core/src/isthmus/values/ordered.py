@@ -7,7 +7,7 @@ type       tag  content after the tag
 ========== ==== ============================================================================================
 number < 0 0x10 exponent and digits as below, each byte subtracted from 255, then 0xFF
 zero       0x11 nothing
-number > 0 0x12 exponent + 64 of base 100 (``0.d1d2... * 100^exponent``), each digit pair + 1, then 0x00
+number > 0 0x12 exponent + 80 of base 100 (``0.d1d2... * 100^exponent``), each digit pair + 1, then 0x00
 string     0x20 UTF-8 with 0x00 written as 0x00 0xFF, then 0x00 0x01
 binary     0x30 the bytes, written as a string's
 ========== ==== ============================================================================================
@@ -19,16 +19,16 @@ from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from isthmus.errors import InvalidStoredValue, InvalidValue
-
-from ._refused import Refused
-from .model import WIDE
-from .numbers import canonical_number
+from isthmus.values._refused import Refused
+from isthmus.values.model import WIDE
+from isthmus.values.numbers import canonical_number
 
 KeyValue = str | bytes | int | Decimal
 _Text = TypeVar("_Text", str, bytes)
 
 _NEGATIVE, _ZERO, _POSITIVE, _STRING, _BINARY = 0x10, 0x11, 0x12, 0x20, 0x30
-_BIAS: Final = 64
+# Large enough that no exponent becomes the byte 0x00, which ends the digits.
+_BIAS: Final = 80
 # Digit pairs are packed two to a byte by bytes.fromhex, so the pair 42 is the byte 0x42; these tables shift them.
 _UP: Final = bytes(min(byte + 1, 255) for byte in range(256))
 _DOWN: Final = bytes(max(byte - 1, 0) for byte in range(256))

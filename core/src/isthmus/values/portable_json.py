@@ -15,10 +15,9 @@ from json.encoder import encode_basestring
 from typing import Any, Final, NoReturn
 
 from isthmus.errors import InvalidStoredValue, InvalidValue
-
-from ._refused import Refused, refuse, shown
-from .model import Value, ValueLimits
-from .normal import normalise
+from isthmus.values._refused import Refused, refuse, shown
+from isthmus.values.model import Value, ValueLimits
+from isthmus.values.normal import normalise
 
 # An item is a map around its attributes, so its text may be one level deeper than a value.
 _LIMITS: Final = ValueLimits(depth=ValueLimits().depth + 1)

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from .model import type_name
+from isthmus.values.model import type_name
 
 _NUMBER_MOST = 21
 
