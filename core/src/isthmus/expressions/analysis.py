@@ -68,25 +68,27 @@ def _term_paths(*terms: Any) -> Iterator[Path]:
 
 
 def to_portable(tree: Condition | Changes) -> list[Any]:
-    """The tree as nested lists of text, indexes and portable values: equal trees give equal lists.
+    """The tree as lists of text, indexes and portable values: equal trees give equal lists.
 
-    A constant is ``["value", constant]``, so that no constant can pass for a part of the tree.
+    A condition is written in prefix order, ``["and", 2]`` standing before its two members, so that the lists stay
+    shallow however deep the condition is. A constant is ``["value", constant]``, so that none can pass for structure.
     """
     if isinstance(tree, Changes):
-        return ["changes", *map(_action_form, tree.actions)]
-    return _condition_form(tree)
+        return [["changes", len(tree.actions)], *map(_action_form, tree.actions)]
+    return list(_prefix_forms(tree))
 
 
-def _condition_form(condition: Condition) -> list[Any]:
+def _prefix_forms(condition: Condition) -> Iterator[list[Any]]:
     match condition:
-        case And(members):
-            return ["and", *map(_condition_form, members)]
-        case Or(members):
-            return ["or", *map(_condition_form, members)]
+        case And(members) | Or(members):
+            yield ["and" if isinstance(condition, And) else "or", len(members)]
+            for member in members:
+                yield from _prefix_forms(member)
         case Not(inner):
-            return ["not", _condition_form(inner)]
+            yield ["not"]
+            yield from _prefix_forms(inner)
         case _:
-            return _leaf_form(check_condition(condition))
+            yield _leaf_form(check_condition(condition))
 
 
 _FUNCTIONS: dict[type[Condition], str] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from threading import Lock
+from threading import RLock
 from typing import Any, NoReturn, final
 from weakref import WeakValueDictionary
 
@@ -157,7 +157,8 @@ class Field(_Comparable):
 
 
 _LIVE: WeakValueDictionary[Path, Field] = WeakValueDictionary()
-_LOCK = Lock()
+# Re-entrant, because a finaliser may run, and build a field, while the lock is held.
+_LOCK = RLock()
 
 
 class Fields:
