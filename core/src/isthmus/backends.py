@@ -1,0 +1,76 @@
+"""What a backend is: a class that declares its capabilities and limits and answers operations."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+from urllib.parse import SplitResult
+
+from attrs import field, frozen
+
+from isthmus.capabilities import Capabilities, Limits
+from isthmus.errors import IsthmusError
+from isthmus.operations import Operation
+from isthmus.results import Result
+
+Clock = Callable[[], float]
+
+
+@frozen
+class BackendConfig:
+    """What a plugin gets to open its backend.
+
+    :param url: the parsed URL; its query is already part of ``options``
+    :param options: the backend's settings, merged from URL, file, environment and code
+    :param clock: seconds since the epoch; expiry is judged by it (rule TTL-6)
+    """
+
+    url: SplitResult
+    clock: Clock
+    options: Mapping[str, Any] = field(factory=dict)
+
+    @property
+    def scheme(self) -> str:
+        """The URL's scheme."""
+        return self.url.scheme
+
+
+class Backend:
+    """Base of all backends.
+
+    A simple backend overrides ``execute``, which blocks; the async database then runs it in threads. A backend with a driver of
+    its own for event loops overrides ``aexecute`` as well, and one whose calls never wait sets ``blocking`` to ``False``.
+    """
+
+    name: ClassVar[str]
+    blocking: ClassVar[bool] = True
+    capabilities: Capabilities
+    limits: Limits
+
+    def execute(self, operation: Operation) -> Result:
+        """Answer one operation of any kind in ``isthmus.operations.OPERATIONS``.
+
+        Must honour ``operation.context.deadline``, be callable from several threads at once, and leave nothing half-done when it
+        raises. Raises errors of the tree, or native ones that ``translate_error`` knows.
+        """
+        raise NotImplementedError
+
+    async def aexecute(self, operation: Operation) -> Result:
+        """Answer one operation on an event loop; by default ``execute``, in a thread unless it never waits."""
+        return await asyncio.to_thread(self.execute, operation) if self.blocking else self.execute(operation)
+
+    def translate_error(self, error: Exception, operation: Operation) -> IsthmusError | None:
+        """The error of the tree for a native one, or ``None`` if it is unknown."""
+        return None
+
+    def native(self) -> Any:
+        """The driver's own client: an escape hatch, outside of all layers and of the contract."""
+        return None
+
+    def close(self) -> None:
+        """Release everything; called once."""
+
+    async def aclose(self) -> None:
+        """The async twin of ``close``."""
+        await asyncio.to_thread(self.close) if self.blocking else self.close()

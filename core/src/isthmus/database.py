@@ -1,0 +1,515 @@
+"""The sync database. ``async_database.py`` has the same names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from time import perf_counter
+from typing import Any, Self, cast
+
+from attrs import evolve, frozen
+
+from isthmus import operations as op
+from isthmus import requests as req
+from isthmus import results as res
+from isthmus import selections as sel
+from isthmus.backends import Backend
+from isthmus.capabilities import Capabilities, Limits
+from isthmus.errors import AlreadyExists, ItemNotFound, SchemaMismatch, TableNotFound
+from isthmus.expressions import Condition, Target
+from isthmus.health import Health
+from isthmus.metrics import MetricDescription
+from isthmus.operations import Context, Returning
+from isthmus.pipeline import Explanation, Pipeline
+from isthmus.schema import Index, KeyDeclaration, Table
+from isthmus.tables import Actions, declare
+from isthmus.values import Item
+
+
+class Database:
+    """One opened database; safe for use from several threads.
+
+    Use it as a context manager, or call ``close``. ``bind`` gives views of the same database for other callers.
+    """
+
+    def __init__(self, pipeline: Pipeline, context: Context = Context()) -> None:  # noqa: B008  # frozen
+        self._pipeline = pipeline
+        self._context = context
+        self.tables = Tables(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Database {self.url}{' (closed)' if self._pipeline.closed else ''}>"
+
+    @property
+    def url(self) -> str:
+        """The URL with secrets left out."""
+        return self._pipeline.url
+
+    @property
+    def backend_name(self) -> str:
+        """The backend's name."""
+        return self._pipeline.backend_name
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What callers can rely on, after all layers."""
+        return self._pipeline.capabilities
+
+    @property
+    def limits(self) -> Limits:
+        """The backend's limits."""
+        return self._pipeline.limits
+
+    @property
+    def converter(self) -> Any:
+        """The cattrs converter between Python types and portable values."""
+        return self._pipeline.converter
+
+    @property
+    def backend(self) -> Backend:
+        """The backend beneath all layers: for tests and tools that must see what is stored."""
+        return self._pipeline.backend
+
+    def native(self) -> Any:
+        """The driver's own client: an escape hatch, outside of all layers and of the contract."""
+        return self._pipeline.backend.native()
+
+    def bind(self, *, actor: str | None) -> Database:
+        """A view of the same database for a named caller."""
+        return Database(self._pipeline, evolve(self._context, actor=actor))
+
+    def explain(self) -> Explanation:
+        """The composed stack, outer to inner."""
+        return self._pipeline.explain()
+
+    def describe_metrics(self) -> list[MetricDescription]:
+        """The metrics that the core and the active plugins emit."""
+        return self._pipeline.describe_metrics()
+
+    def health(self) -> Health:
+        """Whether the backend answers, and what the plugins say of themselves."""
+        started, problem = perf_counter(), None
+        try:
+            self.execute(self._pipeline.ping())
+        except Exception as error:  # reported, not raised: that is what the call is for
+            problem = error
+        return self._pipeline.health(self._pipeline.backend_check(problem, perf_counter() - started))
+
+    def close(self) -> None:
+        """Release everything; a second call does nothing."""
+        if self._pipeline.shut():
+            self._pipeline.backend.close()
+
+    def execute(self, operation: op.Operation) -> res.Result:
+        """Send one operation through all layers; what every other method does in the end."""
+        return self._pipeline.execute(operation)
+
+    def table(
+        self,
+        name: str | Table,
+        *,
+        partition_key: KeyDeclaration | None = None,
+        sort_key: KeyDeclaration | None = None,
+        indexes: Iterable[Index] = (),
+        ttl: str | None = None,
+        versioned: bool | str = False,
+        timestamps: bool = False,
+    ) -> BoundTable:
+        """A declared table, ready for operations. Nothing is sent: ``ensure`` creates it where it is missing.
+
+        :param versioned: whether to count versions, in the attribute ``version`` or one of that name
+        :param timestamps: whether to maintain ``created_at`` and ``updated_at``
+        :raises InvalidArgument: the declaration is not valid
+        """
+        table = declare(name, partition_key, sort_key, indexes, ttl, versioned, timestamps)
+        return BoundTable(self, self._requests(table))
+
+    def _requests(self, table: Table) -> req.Requests:
+        pipeline = self._pipeline
+        return req.Requests(table, pipeline.limits, self._context, pipeline.settings.timeout, pipeline.clock)
+
+    def context(self, timeout: float | None) -> Context:
+        """The caller's context with a deadline."""
+        return req.with_deadline(self._context, self._pipeline.settings.timeout if timeout is None else timeout)
+
+    def transact_write(
+        self, actions: Iterable[op.Action], *, token: str | None = None, timeout: float | None = None
+    ) -> res.TransactWriteResult:
+        """Apply all actions or none.
+
+        :param actions: what ``table.actions.put(…)`` and the like give, over any tables
+        :param token: 1 to 36 characters; a repetition with the same token and content succeeds without effect
+        :raises TransactionFailed: with one reason for each action
+        """
+        operation = req.transact_write(actions, token, self.limits, self.context(timeout))
+        return cast("res.TransactWriteResult", self.execute(operation))
+
+    def transact_get(self, gets: Iterable[op.Get], *, timeout: float | None = None) -> list[Item | None]:
+        """Read items as they were at one moment, in order, ``None`` for missing ones.
+
+        :param gets: what ``table.actions.get(…)`` gives
+        """
+        operation, places = req.transact_get(gets, self.limits, self.context(timeout))
+        result = cast("res.TransactGetResult", self.execute(operation))
+        return [result.items[place] for place in places]
+
+
+class Tables:
+    """The tables of a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, table: Table, *, timeout: float | None = None) -> BoundTable:
+        """Create a table.
+
+        :raises AlreadyExists: there is one of that name
+        """
+        self._database.execute(op.CreateTable(self._database.context(timeout), table))
+        return self._database.table(table)
+
+    def describe(self, name: str, *, timeout: float | None = None) -> Table:
+        """The stored definition of a table.
+
+        :raises TableNotFound: there is none
+        """
+        result = self._database.execute(op.DescribeTable(self._database.context(timeout), name))
+        return cast("res.TableResult", result).table
+
+    def open(self, name: str, *, timeout: float | None = None) -> BoundTable:
+        """A table as it is stored, ready for operations."""
+        return self._database.table(self.describe(name, timeout=timeout))
+
+    def list(self, *, timeout: float | None = None) -> list[str]:
+        """The names of all tables, in order."""
+        result = self._database.execute(op.ListTables(self._database.context(timeout)))
+        return list(cast("res.TablesResult", result).names)
+
+    def ensure(self, table: Table, *, timeout: float | None = None) -> BoundTable:
+        """Create a table unless it exists as declared; never drops or changes one (rule TAB-2).
+
+        :raises SchemaMismatch: it exists with another definition
+        """
+        try:
+            stored = self.describe(table.name, timeout=timeout)
+        except TableNotFound:
+            try:
+                return self.create(table, timeout=timeout)
+            except AlreadyExists:  # another process was faster
+                stored = self.describe(table.name, timeout=timeout)
+        differences = table.differences(stored)
+        if differences:
+            message = f"table {table.name!r} is stored with another definition: {'; '.join(differences)}"
+            raise SchemaMismatch(message, differences=differences)
+        return self._database.table(table)
+
+    def drop(self, name: str, *, timeout: float | None = None) -> None:
+        """Remove a table with all its items.
+
+        :raises TableNotFound: there is none
+        """
+        self._database.execute(op.DropTable(self._database.context(timeout), name))
+
+
+class BoundTable:
+    """A table of an opened database.
+
+    Keys are given as keyword arguments, or as one mapping where an attribute's name is taken by an option.
+    """
+
+    __slots__ = ("_execute", "_requests", "actions", "database", "schema")
+
+    def __init__(self, database: Database, requests: req.Requests) -> None:
+        self.database = database
+        self.schema = requests.table
+        self.actions = Actions(requests)
+        self._requests = requests
+        self._execute = database.execute
+
+    @property
+    def name(self) -> str:
+        """The table's name."""
+        return self.schema.name
+
+    def ensure(self, *, timeout: float | None = None) -> Self:
+        """Create the table unless it exists as declared; see ``Tables.ensure``."""
+        self.database.tables.ensure(self.schema, timeout=timeout)
+        return self
+
+    def drop(self, *, timeout: float | None = None) -> None:
+        """Remove the table with all its items."""
+        self.database.tables.drop(self.name, timeout=timeout)
+
+    # ---- single items ----
+
+    def get(
+        self,
+        key: req.KeyArgument = None,
+        /,
+        *,
+        select: req.Projection = None,
+        consistent: bool = True,
+        timeout: float | None = None,
+        **attributes: Any,
+    ) -> Item:
+        """Read an item.
+
+        :raises ItemNotFound: there is none
+        """
+        result = self._execute(self._requests.get(key, attributes, select, consistent, timeout))
+        item = cast("res.GetResult", result).item
+        if item is None:
+            raise ItemNotFound(f"table {self.name!r} has no item with this key: use find() where that is expected")
+        return item
+
+    def find(
+        self,
+        key: req.KeyArgument = None,
+        /,
+        *,
+        select: req.Projection = None,
+        consistent: bool = True,
+        timeout: float | None = None,
+        **attributes: Any,
+    ) -> Item | None:
+        """Read an item, or ``None`` when there is none."""
+        result = self._execute(self._requests.get(key, attributes, select, consistent, timeout))
+        return cast("res.GetResult", result).item
+
+    def create(self, item: Mapping[str, Any], /, *, timeout: float | None = None) -> None:
+        """Write a new item.
+
+        :raises AlreadyExists: there is one with this key
+        """
+        self._execute(self._requests.create(item, timeout))
+
+    def put(
+        self,
+        item: Mapping[str, Any],
+        /,
+        *,
+        when: Condition | None = None,
+        returning: Returning = None,
+        timeout: float | None = None,
+    ) -> Item | None:
+        """Write an item in place of whatever has its key; ``returning="old"`` gives that.
+
+        :raises ConditionFailed: ``when`` is false; the error carries the current item
+        :raises VersionConflict: the table is versioned and the item was changed since it was read
+        """
+        return cast("res.WriteResult", self._execute(self._requests.put(item, when, returning, timeout))).item
+
+    def update(
+        self,
+        key: req.KeyArgument = None,
+        /,
+        *,
+        set: Mapping[Target, Any] | None = None,
+        set_if_absent: Mapping[Target, Any] | None = None,
+        copy: Mapping[Target, Any] | None = None,
+        add: Mapping[Target, Any] | None = None,
+        remove: Target | Iterable[Target] | None = None,
+        delete: Mapping[Target, Any] | None = None,
+        append: Mapping[Target, Any] | None = None,
+        prepend: Mapping[Target, Any] | None = None,
+        create_lists: bool = False,
+        when: Condition | None = None,
+        upsert: bool = False,
+        expected_version: int | None = None,
+        returning: Returning = None,
+        timeout: float | None = None,
+        **attributes: Any,
+    ) -> Item | None:
+        """Change attributes of an item; ``returning`` gives the item before (``"old"``) or after (``"new"``).
+
+        The changes are those of :func:`isthmus.expressions.changes`.
+
+        :raises ItemNotFound: there is no item, and no ``upsert``
+        :raises ConditionFailed: ``when`` is false; the error carries the current item
+        :raises InvalidPath: a parent is missing or of another type
+        :raises OutOfRange: arithmetic left the range of portable numbers
+        """
+        wanted = {
+            "set": set, "set_if_absent": set_if_absent, "copy": copy, "add": add, "remove": remove, "delete": delete,
+            "append": append, "prepend": prepend, "create_lists": create_lists,
+        }  # fmt: skip
+        operation = self._requests.update(key, attributes, wanted, when, upsert, expected_version, returning, timeout)
+        return cast("res.WriteResult", self._execute(operation)).item
+
+    def delete(
+        self,
+        key: req.KeyArgument = None,
+        /,
+        *,
+        when: Condition | None = None,
+        expected_version: int | None = None,
+        timeout: float | None = None,
+        **attributes: Any,
+    ) -> bool:
+        """Remove an item; whether there was one.
+
+        :raises ConditionFailed: ``when`` is false; the error carries the current item
+        """
+        operation = self._requests.delete(key, attributes, when, expected_version, None, timeout)
+        return cast("res.DeleteResult", self._execute(operation)).existed
+
+    def pop(
+        self,
+        key: req.KeyArgument = None,
+        /,
+        *,
+        when: Condition | None = None,
+        expected_version: int | None = None,
+        timeout: float | None = None,
+        **attributes: Any,
+    ) -> Item | None:
+        """Remove an item and return it, or ``None`` when there was none."""
+        operation = self._requests.delete(key, attributes, when, expected_version, "old", timeout)
+        return cast("res.DeleteResult", self._execute(operation)).item
+
+    # ---- batches ----
+
+    def get_many(
+        self,
+        keys: Iterable[Mapping[str, Any]],
+        /,
+        *,
+        select: req.Projection = None,
+        consistent: bool = True,
+        timeout: float | None = None,
+    ) -> res.GetManyResult:
+        """Read any number of items: in order, ``None`` for missing ones; ``failures`` lists what could not be read."""
+        operation, places = self._requests.get_many(keys, select, consistent, timeout)
+        return (
+            req.spread(cast("res.GetManyResult", self._execute(operation)), places) if places else res.GetManyResult()
+        )
+
+    def put_many(self, items: Iterable[Mapping[str, Any]], /, *, timeout: float | None = None) -> res.WriteManyResult:
+        """Write any number of items, not atomically; ``failures`` lists what was not written."""
+        operation = self._requests.put_many(items, timeout)
+        return cast("res.WriteManyResult", self._execute(operation)) if operation.items else res.WriteManyResult()
+
+    def delete_many(self, keys: Iterable[Mapping[str, Any]], /, *, timeout: float | None = None) -> res.WriteManyResult:
+        """Remove any number of items, not atomically; ``failures`` lists what was not removed."""
+        operation = self._requests.delete_many(keys, timeout)
+        return cast("res.WriteManyResult", self._execute(operation)) if operation.keys else res.WriteManyResult()
+
+    # ---- selections ----
+
+    def query(self, *, index: str | None = None, timeout: float | None = None, **attributes: Any) -> Selection:
+        """The items of one partition, in sort-key order. Nothing is read before the selection is used."""
+        query, chosen, condition = sel.query_spec(self._requests, index, attributes)
+        return Selection(self._requests, query, chosen, condition, None, timeout, self.database)
+
+    def scan(self, *, segment: int | None = None, segments: int = 1, timeout: float | None = None) -> Selection:
+        """All items in no promised order.
+
+        :param segment: only this one of ``segments`` disjoint parts; without it all of them, read in parallel
+        """
+        sel.check_segments(segment, segments)
+        scan = op.Scan(self._requests.context(None), self.schema, segment=segment or 0, segments=segments)
+        return Selection(
+            self._requests, scan, None, None, None, timeout, self.database, segment is None and segments > 1
+        )
+
+
+@frozen
+class Selection(sel.SelectionSpec):
+    """A query or scan. Iterate over it, or take pages, the first item, or a count."""
+
+    database: Database = cast("Database", None)
+    parallel: bool = False
+
+    def __iter__(self) -> Iterator[Item]:
+        for page in self.pages():
+            yield from page.items
+
+    def pages(self, *, size: int = sel.ITERATION_ITEMS) -> Iterator[res.Page]:
+        """Pages of at most ``size`` items; one deadline covers all of them."""
+        if self.matches_nothing:
+            return
+        if self.parallel:
+            yield from self._parallel_pages(size)
+            return
+        context = self.requests.context(self.timeout)
+        start, left = None, self.at_most
+        while True:
+            page = self._run(self.next_page(context, start, left, size))
+            left = None if left is None else left - len(page.items)
+            yield page
+            if page.position is None or left == 0:
+                return
+            start = page.position
+
+    def _run(self, operation: op.Operation) -> res.Page:
+        return cast("res.Page", self.database.execute(operation))
+
+    def _segment(self, number: int) -> Selection:
+        return evolve(self, base=evolve(self.base, segment=number), parallel=False, at_most=None)
+
+    def _parallel_pages(self, size: int) -> Iterator[res.Page]:
+        """Pages of all segments as they come, one in flight for each segment."""
+        count = cast("op.Scan", self.base).segments
+        left = self.at_most
+        with ThreadPoolExecutor(min(count, 32), "isthmus-scan") as pool:
+            streams = [self._segment(number).pages(size=size) for number in range(count)]
+            flying: dict[Future[res.Page | None], Iterator[res.Page]] = {}
+            try:
+                flying.update((pool.submit(next, stream, None), stream) for stream in streams)
+                while flying and left != 0:
+                    ready, _ = wait(flying, return_when=FIRST_COMPLETED)
+                    for future in ready:
+                        stream, page = flying.pop(future), future.result()
+                        if page is None or left == 0:
+                            continue
+                        flying[pool.submit(next, stream, None)] = stream
+                        page = page if left is None else evolve(page, items=page.items[:left])
+                        left = None if left is None else left - len(page.items)
+                        yield page
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def page(self, *, size: int, cursor: str | None = None) -> res.Page:
+        """One page of at most ``size`` items; its ``cursor`` leads to the next one, ``None`` means the end.
+
+        :raises InvalidCursor: the cursor is damaged or belongs to another query
+        """
+        operation = self.first_page(size, cursor)
+        return res.Page() if self.matches_nothing else sel.with_cursor(operation, self._run(operation))
+
+    def first(self) -> Item | None:
+        """The first item, or ``None``."""
+        return next(iter(self.limit(1)), None)
+
+    def count(self) -> int:
+        """How many items match, counted by reading (rule QRY-10)."""
+        if self.at_most is not None:
+            return sum(1 for _item in self)
+        if self.parallel:
+            return sum(self._segment(number).count() for number in range(cast("op.Scan", self.base).segments))
+        return 0 if self.matches_nothing else self._count()
+
+    def _count(self) -> int:
+        context = self.requests.context(self.timeout)
+        page = self._run(self.next_count(context, None))
+        total = page.count
+        while page.position is not None:
+            page = self._run(self.next_count(context, page.position))
+            total += page.count
+        return total
+
+    def sorted_by(self, attribute: Target, *, descending: bool = False, bound: int = 10_000) -> list[Item]:
+        """All items sorted in memory by any attribute; those without it come last (rule QRY-3).
+
+        :param bound: refuse to sort more items than this
+        """
+        sort = sel.InMemorySort(attribute, descending, bound)
+        for item in self:
+            sort.add(item)
+        return sort.sorted()

@@ -1,0 +1,192 @@
+"""The innermost step: hands operations to the backend, translates errors, and owns retries, deadlines and outcomes.
+
+The plan after a failed attempt is a generator that yields ``Again`` and ``Sleep``, so the sync and the async step share it.
+An attempt that succeeds at once never enters it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any
+
+import pluggy
+from attrs import evolve, frozen
+
+from isthmus.backends import Backend
+from isthmus.capabilities import Unsupported, refuse
+from isthmus.errors import BackendError, DeadlineExceeded, IsthmusError, OutcomeUnknown
+from isthmus.observing import Attempt, Observers
+from isthmus.operations import Operation
+from isthmus.results import Result
+from isthmus.retries import RetryDecision, repeatable
+
+
+@frozen
+class Again:
+    """Run the same operation once more."""
+
+
+@frozen
+class Sleep:
+    """Wait that many seconds."""
+
+    seconds: float
+
+
+Plan = Generator[Again | Sleep, Any, Result]
+
+
+class Dispatcher:
+    """The step between the layers and the backend of one database."""
+
+    def __init__(
+        self, backend: Backend, manager: pluggy.PluginManager, observers: Observers, retry: RetryDecision
+    ) -> None:
+        self._backend = backend
+        self._unsupported = backend.capabilities.unsupported()
+        self._translate_hook = manager.hook.isthmus_translate_error
+        self._decide_hook = manager.hook.isthmus_decide_retry
+        self._observers = observers
+        self._retry = retry
+        self._run = backend.execute
+        self._arun: Callable[[Operation], Awaitable[Result]] = backend.aexecute
+
+    def execute(self, operation: Operation) -> Result:
+        """Answer one operation, blocking."""
+        if self._unsupported or operation.context.deadline is not None:
+            self._admit(operation)
+        try:
+            return self._run(operation)
+        except Exception as error:
+            return self._recover(operation, error)
+
+    async def aexecute(self, operation: Operation) -> Result:
+        """Answer one operation on an event loop."""
+        if self._unsupported or operation.context.deadline is not None:
+            self._admit(operation)
+        try:
+            return await self._arun(operation)
+        except Exception as error:
+            return await self._arecover(operation, error)
+
+    def _admit(self, operation: Operation) -> None:
+        for capability in operation.requires():
+            level = self._unsupported.get(capability)
+            if isinstance(level, Unsupported):
+                raise self._locate(refuse(capability, level.reason, self._backend.name), operation)
+        if _left(operation) <= 0:
+            raise self._locate(_too_late(operation, maybe_applied=False), operation)
+
+    def _recover(self, operation: Operation, error: Exception) -> Result:
+        plan = self._plan(operation, error)
+        try:
+            step = plan.send(None)
+            while True:
+                try:
+                    answer = _sleep(step) if isinstance(step, Sleep) else self._run(operation)
+                except Exception as failure:
+                    step = plan.throw(failure)
+                else:
+                    step = plan.send(answer)
+        except StopIteration as stop:
+            result: Result = stop.value
+            return result
+
+    async def _arecover(self, operation: Operation, error: Exception) -> Result:
+        plan = self._plan(operation, error)
+        try:
+            step = plan.send(None)
+            while True:
+                try:
+                    answer = await (_asleep(step) if isinstance(step, Sleep) else self._arun(operation))
+                except Exception as failure:
+                    step = plan.throw(failure)
+                else:
+                    step = plan.send(answer)
+        except StopIteration as stop:
+            result: Result = stop.value
+            return result
+
+    def _plan(self, operation: Operation, failure: Exception) -> Plan:
+        """Translate, decide, wait and repeat until there is a result or a final error."""
+        number = 1
+        maybe_applied = False
+        while True:
+            error = self._translated(failure, operation)
+            maybe_applied = maybe_applied or error.maybe_applied
+            attempt = Attempt(operation.kind, operation.table_names, self._backend.name, number, error)
+            wait = self._wait(operation, attempt)
+            if wait is None:
+                final = self._final(operation, error, maybe_applied)
+                raise final from _cause(final, failure)
+            if wait >= _left(operation):
+                raise self._locate(_too_late(operation, maybe_applied=maybe_applied), operation) from error
+            self._observers.retried(evolve(attempt, wait=wait))
+            yield Sleep(wait)
+            try:
+                result: Result = yield Again()
+            except Exception as again:
+                failure, number = again, number + 1
+            else:
+                self._retry.budget.earn()
+                return result
+
+    def _wait(self, operation: Operation, attempt: Attempt) -> float | None:
+        """Seconds to wait before the next attempt, or ``None`` to give up."""
+        if not repeatable(operation, attempt.error):
+            return None
+        decided: float | None = self._decide_hook(attempt=attempt)
+        if decided is None:
+            return self._retry.wait(attempt.number)
+        return decided if decided >= 0 else None
+
+    def _translated(self, failure: Exception, operation: Operation) -> IsthmusError:
+        if isinstance(failure, IsthmusError):
+            return failure
+        error: IsthmusError | None = self._translate_hook(error=failure, operation=operation)
+        error = error or self._backend.translate_error(failure, operation)
+        return error or BackendError(
+            f"{self._backend.name} failed with {type(failure).__name__}: see the cause", maybe_applied=operation.writes
+        )
+
+    def _final(self, operation: Operation, error: IsthmusError, maybe_applied: bool) -> IsthmusError:
+        """The error that the caller gets: a write that may have happened is never reported as a plain failure."""
+        if maybe_applied and operation.writes and not operation.idempotent and not isinstance(error, DeadlineExceeded):
+            message = f"the outcome of this {operation.kind} is unknown: read the item before repeating it"
+            return self._locate(OutcomeUnknown(message), operation)
+        if maybe_applied:
+            error.maybe_applied = True
+        return self._locate(error, operation)
+
+    def _locate(self, error: IsthmusError, operation: Operation) -> IsthmusError:
+        error.backend = self._backend.name
+        error.operation = operation.kind
+        error.table = ",".join(operation.table_names) or None
+        error.key = getattr(operation, "key", None)
+        return error
+
+
+def _cause(error: IsthmusError, failure: Exception) -> BaseException | None:
+    """The native error; an error of ours keeps the cause that it was raised with."""
+    return failure.__cause__ if error is failure else failure
+
+
+def _sleep(step: Sleep) -> None:
+    time.sleep(step.seconds)
+
+
+async def _asleep(step: Sleep) -> None:
+    await asyncio.sleep(step.seconds)
+
+
+def _left(operation: Operation) -> float:
+    deadline = operation.context.deadline
+    return float("inf") if deadline is None else deadline - time.monotonic()
+
+
+def _too_late(operation: Operation, *, maybe_applied: bool) -> DeadlineExceeded:
+    return DeadlineExceeded(
+        f"the deadline of this {operation.kind} passed: allow a longer timeout", maybe_applied=maybe_applied
+    )

@@ -1,0 +1,188 @@
+"""Layers: behaviour around every operation, written once for the sync and the async database.
+
+A layer's ``flow`` is a generator that does no I/O itself. It yields operations to the next inner layer and receives results,
+may return without a ``yield``, may raise, and yields ``Blocking`` for work that must not run on an event loop. Layers are
+composed once, when a database is opened, into one chain for each kind of operation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from enum import IntEnum
+from inspect import isgeneratorfunction
+from typing import Any, ClassVar, TypeVar
+
+from attrs import field, frozen
+
+from isthmus.capabilities import Capabilities
+from isthmus.errors import PluginError
+from isthmus.operations import OPERATIONS, Operation
+from isthmus.results import Result
+
+
+class Stage(IntEnum):
+    """Where a layer stands, outer to inner."""
+
+    OBSERVE = 100
+    AUDIT = 200
+    AUTHORIZE = 300
+    VALIDATE = 400
+    REWRITE = 500
+    TRANSFORM = 600
+    SEAL = 650
+    CACHE = 700
+
+
+# The first of each pair must stay outside of the second, or one caller could be served another's data.
+GUARD_PAIRS = ((Stage.AUTHORIZE, Stage.CACHE), (Stage.SEAL, Stage.CACHE), (Stage.REWRITE, Stage.CACHE))
+
+
+@frozen
+class Blocking:
+    """Work that blocks: called in place by the sync driver, in a thread by the async one."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...] = field(converter=tuple, default=())
+
+    @classmethod
+    def call(cls, function: Callable[..., Any], *arguments: Any) -> Blocking:
+        """``function(*arguments)``, later."""
+        return cls(function, arguments)
+
+    def run(self) -> Any:
+        """Do the work here and now."""
+        return self.function(*self.arguments)
+
+
+Flow = Generator[Operation | Blocking, Any, Result]
+Step = Callable[[Operation], Result]
+AsyncStep = Callable[[Operation], Awaitable[Result]]
+S = TypeVar("S")
+
+
+class Layer:
+    """Base of all layers.
+
+    ``handles`` lists the kinds of operation that the layer wants to see; the others pass it at no cost. ``order`` may move a
+    layer inside its surroundings; an order that crosses a guard pair is refused. ``exclusive`` allows one such layer only.
+    """
+
+    stage: ClassVar[Stage]
+    name: str
+    handles: tuple[type[Operation], ...] = OPERATIONS
+    order: int | None = None
+    exclusive: bool = False
+
+    def flow(self, operation: Operation) -> Flow:
+        """Handle one operation; see the module's docstring."""
+        raise NotImplementedError
+
+    def capabilities(self, inner: Capabilities) -> Capabilities:
+        """The capabilities that remain outside of this layer (rule LYR-1)."""
+        return inner
+
+    @property
+    def place(self) -> int:
+        """Number by which layers are sorted, outer first."""
+        return self.stage if self.order is None else self.order
+
+
+def arrange(layers: Iterable[Layer]) -> tuple[Layer, ...]:
+    """Sort layers outer to inner, ties by name, and check the order.
+
+    :raises PluginError: a guard pair is crossed, an exclusive stage is taken twice, or a flow is no generator function
+    """
+    ordered = tuple(sorted(layers, key=lambda layer: (layer.place, layer.name)))
+    for layer in ordered:
+        if not isgeneratorfunction(layer.flow):
+            raise PluginError(f"the flow of layer {layer.name!r} must be a generator function (def with a yield)")
+    _check_guards(ordered)
+    _check_exclusive(ordered)
+    return ordered
+
+
+def _check_guards(ordered: Sequence[Layer]) -> None:
+    for position, outer in enumerate(ordered):
+        for inner in ordered[position + 1 :]:
+            if (inner.stage, outer.stage) in GUARD_PAIRS:
+                raise PluginError(
+                    f"layer {inner.name!r} ({inner.stage.name}) must stay outside of layer {outer.name!r} "
+                    f"({outer.stage.name}): remove its order"
+                )
+
+
+def _check_exclusive(ordered: Sequence[Layer]) -> None:
+    for layer in ordered:
+        same = [other.name for other in ordered if other.stage is layer.stage]
+        if layer.exclusive and len(same) > 1:
+            raise PluginError(f"stage {layer.stage.name} holds one layer only, found {', '.join(same)}: deactivate one")
+
+
+def compose(layers: Sequence[Layer], innermost: Step) -> Mapping[type[Operation], Step]:
+    """The sync chain for each kind of operation."""
+    return {kind: _chain(layers, kind, innermost, _step) for kind in OPERATIONS}
+
+
+def acompose(layers: Sequence[Layer], innermost: AsyncStep) -> Mapping[type[Operation], AsyncStep]:
+    """The async chain for each kind of operation."""
+    return {kind: _chain(layers, kind, innermost, _async_step) for kind in OPERATIONS}
+
+
+def _chain(layers: Sequence[Layer], kind: type[Operation], innermost: S, wrap: Callable[[Layer, S], S]) -> S:
+    step = innermost
+    for layer in reversed(layers):
+        if kind in layer.handles:
+            step = wrap(layer, step)
+    return step
+
+
+def _step(layer: Layer, inner: Step) -> Step:
+    """Drive one layer's flow, synchronously."""
+    flow = layer.flow
+
+    def step(operation: Operation) -> Result:
+        generator = flow(operation)
+        try:
+            request = generator.send(None)
+            while True:
+                try:
+                    answer = request.run() if type(request) is Blocking else inner(request)  # type: ignore[arg-type]  # not Blocking
+                except BaseException as error:
+                    request = generator.throw(error)
+                else:
+                    request = generator.send(answer)
+        except StopIteration as stop:
+            return _checked(layer, stop.value)
+
+    return step
+
+
+def _async_step(layer: Layer, inner: AsyncStep) -> AsyncStep:
+    """Drive one layer's flow on an event loop."""
+    flow = layer.flow
+
+    async def step(operation: Operation) -> Result:
+        generator = flow(operation)
+        try:
+            request = generator.send(None)
+            while True:
+                try:
+                    if type(request) is Blocking:
+                        answer = await asyncio.to_thread(request.run)
+                    else:
+                        answer = await inner(request)  # type: ignore[arg-type]  # not Blocking
+                except BaseException as error:
+                    request = generator.throw(error)
+                else:
+                    request = generator.send(answer)
+        except StopIteration as stop:
+            return _checked(layer, stop.value)
+
+    return step
+
+
+def _checked(layer: Layer, result: object) -> Result:
+    if isinstance(result, Result):
+        return result
+    raise PluginError(f"the flow of layer {layer.name!r} must return a result, not {type(result).__name__}")

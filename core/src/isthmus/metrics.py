@@ -1,0 +1,44 @@
+"""Metrics: measurements that the core emits and plugins record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from attrs import field, frozen
+
+
+@frozen
+class Metric:
+    """One measurement.
+
+    :param name: dotted name, ``isthmus.operation.duration`` say
+    :param value: in the description's unit
+    :param labels: few and of few values: kind of operation, table, backend, error code
+    """
+
+    name: str
+    value: float
+    labels: Mapping[str, str] = field(factory=dict)
+
+
+@frozen
+class MetricDescription:
+    """What a metric means."""
+
+    name: str
+    kind: Literal["counter", "histogram", "gauge"]
+    unit: str
+    description: str
+    labels: tuple[str, ...] = ()
+
+
+OPERATION_DURATION = MetricDescription(
+    "isthmus.operation.duration", "histogram", "s", "time of one operation, all layers and retries included",
+    ("operation", "table", "backend", "outcome"),
+)  # fmt: skip
+OPERATION_RETRIES = MetricDescription(
+    "isthmus.operation.retries", "counter", "1", "attempts that failed and were repeated",
+    ("operation", "table", "backend", "error"),
+)  # fmt: skip
+CORE_METRICS = (OPERATION_DURATION, OPERATION_RETRIES)

@@ -1,0 +1,152 @@
+"""What observers see of operations: frozen details, delivered in isolation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from time import perf_counter
+
+import pluggy
+from attrs import frozen
+from loguru import logger
+
+from isthmus.errors import IsthmusError
+from isthmus.layers import AsyncStep, Step
+from isthmus.metrics import OPERATION_DURATION, OPERATION_RETRIES, Metric
+from isthmus.operations import Operation, TransactWrite
+from isthmus.results import Result
+
+
+@frozen
+class Outcome:
+    """How one operation ended. It carries no items and no keys.
+
+    :param seconds: time of all layers and retries
+    :param error: what the caller got instead of a result
+    """
+
+    kind: str
+    tables: tuple[str, ...]
+    backend: str
+    actor: str | None
+    seconds: float
+    error: IsthmusError | None = None
+
+
+@frozen
+class Attempt:
+    """One failed attempt of an operation.
+
+    :param number: 1 for the first attempt
+    :param wait: seconds until the next one; 0 while that is undecided
+    """
+
+    kind: str
+    tables: tuple[str, ...]
+    backend: str
+    number: int
+    error: IsthmusError
+    wait: float = 0.0
+
+
+class Observers:
+    """The observer hooks of one database, resolved once so that an unobserved operation costs nothing."""
+
+    def __init__(self, manager: pluggy.PluginManager) -> None:
+        self._completed = implementations(manager, "isthmus_operation_completed")
+        self._failed = implementations(manager, "isthmus_operation_failed")
+        self._retried = implementations(manager, "isthmus_operation_retried")
+        self._metric = implementations(manager, "isthmus_record_metric")
+        self._committed = implementations(manager, "isthmus_transaction_committed")
+        self._rolled_back = implementations(manager, "isthmus_transaction_rolled_back")
+
+    def wants(self, kind: type[Operation]) -> bool:
+        """Whether anybody observes this kind of operation."""
+        transaction = issubclass(kind, TransactWrite) and (self._committed or self._rolled_back)
+        return bool(self._completed or self._failed or self._metric or transaction)
+
+    def completed(self, operation: Operation, result: Result, outcome: Outcome) -> None:
+        """Tell that an operation succeeded."""
+        notify(self._completed, outcome)
+        self._measure(outcome, "ok")
+        if self._committed and isinstance(operation, TransactWrite):
+            notify(self._committed, operation, result)
+
+    def failed(self, operation: Operation, error: IsthmusError, outcome: Outcome) -> None:
+        """Tell that an operation failed."""
+        notify(self._failed, outcome)
+        self._measure(outcome, error.code)
+        if self._rolled_back and isinstance(operation, TransactWrite):
+            notify(self._rolled_back, operation, error)
+
+    def retried(self, attempt: Attempt) -> None:
+        """Tell that an attempt will be repeated."""
+        notify(self._retried, attempt)
+        if self._metric:
+            labels = {"operation": attempt.kind, "table": ",".join(attempt.tables), "backend": attempt.backend,
+                      "error": attempt.error.code}  # fmt: skip
+            notify(self._metric, Metric(OPERATION_RETRIES.name, 1.0, labels))
+
+    def _measure(self, outcome: Outcome, ending: str) -> None:
+        if self._metric:
+            labels = {"operation": outcome.kind, "table": ",".join(outcome.tables), "backend": outcome.backend,
+                      "outcome": ending}  # fmt: skip
+            notify(self._metric, Metric(OPERATION_DURATION.name, outcome.seconds, labels))
+
+
+Implementation = tuple[str, Callable[..., object], int]
+
+
+def implementations(manager: pluggy.PluginManager, hook: str) -> tuple[Implementation, ...]:
+    """Name, function and number of wanted arguments of each implementation, in calling order."""
+    found = reversed(getattr(manager.hook, hook).get_hookimpls())
+    return tuple((impl.plugin_name, impl.function, len(impl.argnames)) for impl in found)
+
+
+def notify(implementations: Sequence[Implementation], *details: object) -> None:
+    """Call each observer; one that raises is logged by its plugin's name and hurts nobody."""
+    for name, function, wanted in implementations:
+        try:
+            function(*details[:wanted])
+        except Exception:
+            logger.exception("observer of plugin {} failed", name)
+
+
+def observed(step: Step, kind: type[Operation], observers: Observers, backend: str) -> Step:
+    """``step``, watched; ``step`` itself when nobody watches."""
+    if not observers.wants(kind):
+        return step
+
+    def watch(operation: Operation) -> Result:
+        started = perf_counter()
+        try:
+            result = step(operation)
+        except IsthmusError as error:
+            observers.failed(operation, error, _outcome(operation, backend, started, error))
+            raise
+        observers.completed(operation, result, _outcome(operation, backend, started))
+        return result
+
+    return watch
+
+
+def aobserved(step: AsyncStep, kind: type[Operation], observers: Observers, backend: str) -> AsyncStep:
+    """The async twin of ``observed``."""
+    if not observers.wants(kind):
+        return step
+
+    async def watch(operation: Operation) -> Result:
+        started = perf_counter()
+        try:
+            result = await step(operation)
+        except IsthmusError as error:
+            observers.failed(operation, error, _outcome(operation, backend, started, error))
+            raise
+        observers.completed(operation, result, _outcome(operation, backend, started))
+        return result
+
+    return watch
+
+
+def _outcome(operation: Operation, backend: str, started: float, error: IsthmusError | None = None) -> Outcome:
+    seconds = perf_counter() - started
+    return Outcome(operation.kind, operation.table_names, backend, operation.context.actor, seconds, error)

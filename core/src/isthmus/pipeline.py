@@ -1,0 +1,196 @@
+"""An opened database without its surface: plugins, backend, layers and the composed chains, the same for sync and async."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+from attrs import frozen
+from cattrs import Converter
+from loguru import logger
+
+from isthmus.backends import Backend, BackendConfig
+from isthmus.capabilities import Capabilities, Limits
+from isthmus.config import Settings
+from isthmus.dispatch import Dispatcher
+from isthmus.errors import BackendError, Closed, ConfigurationError, IsthmusError
+from isthmus.health import Health, HealthCheck
+from isthmus.layers import AsyncStep, Layer, Step, acompose, arrange, compose
+from isthmus.metrics import CORE_METRICS, MetricDescription
+from isthmus.observing import Observers, aobserved, notify, observed
+from isthmus.observing import implementations as hook_implementations
+from isthmus.operations import OPERATIONS, Context, ListTables, Operation
+from isthmus.plugins import BACKENDS, PLUGINS, Manager, Plugin, build_manager, load
+from isthmus.redaction import redacted_url
+from isthmus.results import Result
+from isthmus.retries import RetryDecision
+from isthmus.types import new_converter
+from isthmus.validation import ValidationLayer
+
+Clock = Callable[[], float]
+
+
+class _ClosedChains(dict[type[Operation], Any]):
+    """Takes the place of the chains, so that an open database pays nothing for the check (rule TAB-7)."""
+
+    def __missing__(self, _kind: type[Operation]) -> NoReturn:
+        raise Closed("the database was closed: connect again")
+
+
+@frozen
+class Explanation:
+    """A composed stack, outer to inner."""
+
+    url: str
+    backend: str
+    plugins: tuple[str, ...]
+    layers: tuple[tuple[str, str, tuple[str, ...]], ...]
+
+    def __str__(self) -> str:
+        lines = [f"{stage:<10} {name:<20} {', '.join(kinds)}" for name, stage, kinds in self.layers]
+        lines.append(f"{'DISPATCH':<10} {'core':<20} errors, retries, deadline, outcome")
+        lines.append(f"{'BACKEND':<10} {self.backend:<20} {self.url}")
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The stack as JSON-ready data."""
+        layers = [{"name": name, "stage": stage, "handles": list(kinds)} for name, stage, kinds in self.layers]
+        return {"url": self.url, "backend": self.backend, "plugins": list(self.plugins), "layers": layers}
+
+
+class Pipeline:
+    """Backend, layers and chains. It is frozen once open, but for closing."""
+
+    def __init__(self, settings: Settings, manager: Manager, backend: Backend, clock: Clock) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.manager = manager
+        self.backend = backend
+        self.url = redacted_url(settings.url)
+        self.capabilities: Capabilities = backend.capabilities
+        self.limits: Limits = backend.limits
+        self.converter: Converter = new_converter()
+        self.layers: tuple[Layer, ...] = ()
+        self.closed = False
+        self.chains: Mapping[type[Operation], Step] = {}
+        self.achains: Mapping[type[Operation], AsyncStep] = {}
+
+    @property
+    def backend_name(self) -> str:
+        """The backend's name."""
+        return self.backend.name
+
+    def compose(self) -> None:
+        """Ask plugins for their layers and types, and build the chains."""
+        self.manager.hook.isthmus_register_types(converter=self.converter)
+        given = [layer for layers in self.manager.hook.isthmus_layers(database=self) for layer in layers]
+        self.layers = arrange([ValidationLayer(self.clock), *given])
+        for layer in reversed(self.layers):
+            self.capabilities = layer.capabilities(self.capabilities)
+        self._build_chains()
+        self.manager.hook.isthmus_database_opened(database=self)
+
+    def _build_chains(self) -> None:
+        observers = Observers(self.manager)
+        dispatcher = Dispatcher(self.backend, self.manager, observers, RetryDecision.of(self.settings.retry_policy))
+        chains, achains = compose(self.layers, dispatcher.execute), acompose(self.layers, dispatcher.aexecute)
+        name = self.backend.name
+        self.chains = {kind: observed(chains[kind], kind, observers, name) for kind in OPERATIONS}
+        self.achains = {kind: aobserved(achains[kind], kind, observers, name) for kind in OPERATIONS}
+
+    def execute(self, operation: Operation) -> Result:
+        """Send one operation through all layers."""
+        return self.chains[type(operation)](operation)
+
+    async def aexecute(self, operation: Operation) -> Result:
+        """The async twin of ``execute``."""
+        return await self.achains[type(operation)](operation)
+
+    def explain(self) -> Explanation:
+        """The composed stack."""
+        layers = tuple(
+            (layer.name, layer.stage.name, tuple(kind.kind for kind in layer.handles)) for layer in self.layers
+        )
+        plugins = tuple(sorted(name for name, _plugin in self.manager.list_name_plugin()))
+        return Explanation(self.url, self.backend.name, plugins, layers)
+
+    def describe_metrics(self) -> list[MetricDescription]:
+        """The metrics of the core and of all plugins."""
+        described = self.manager.hook.isthmus_describe_metrics()
+        return [*CORE_METRICS, *(metric for metrics in described for metric in metrics)]
+
+    # ---- health ----
+
+    def backend_check(self, error: Exception | None, seconds: float) -> HealthCheck:
+        """The check of the backend itself, from how listing its tables ended."""
+        name = f"backend {self.backend.name}"
+        if error is None:
+            return HealthCheck(name, True, "answers", seconds)
+        return HealthCheck(
+            name, False, str(error) if isinstance(error, IsthmusError) else type(error).__name__, seconds
+        )
+
+    def health(self, backend_check: HealthCheck) -> Health:
+        """The backend's check with those of all plugins."""
+        checks = [backend_check]
+        for plugin, function, _wanted in hook_implementations(self.manager, "isthmus_check_health"):
+            try:
+                checks.extend(function(self))  # type: ignore[call-overload]  # the hook's signature
+            except Exception as error:
+                logger.opt(exception=error).warning("health check of plugin {} failed", plugin)
+                checks.append(HealthCheck(plugin, False, f"the check itself failed: {type(error).__name__}"))
+        return Health(checks)
+
+    def ping(self) -> ListTables:
+        """The cheapest operation that reaches the store."""
+        return ListTables(Context(deadline=time.monotonic() + 5.0))
+
+    # ---- closing ----
+
+    def shut(self) -> bool:
+        """Stop accepting operations and tell the plugins; ``False`` when that was done before."""
+        if self.closed:
+            return False
+        self.closed = True
+        self.chains = _ClosedChains()
+        self.achains = _ClosedChains()
+        notify(hook_implementations(self.manager, "isthmus_database_closing"), self)
+        return True
+
+
+def open_pipeline(
+    settings: Settings, extra: tuple[Plugin, ...] = (), clock: Clock = time.time, given: Backend | None = None
+) -> Pipeline:
+    """Load plugins, open the backend and compose the layers.
+
+    :param extra: plugin objects besides those that the settings name
+    :param given: a backend that is open already, in place of the URL's
+    :raises ConfigurationError: the URL has no scheme
+    :raises PluginError: a plugin is missing, broken or refused
+    """
+    url = urlsplit(settings.url)
+    if not url.scheme:
+        raise ConfigurationError("a database URL begins with a scheme: sqlite:///shop.db or memory://, for example")
+    active = [_plugin(name, settings) for name in settings.plugins]
+    opener = [] if given is not None else [load(BACKENDS, url.scheme, settings.blocked)()]
+    manager = build_manager([*opener, *active, *extra])
+    backend = given
+    if backend is None:
+        config = BackendConfig(url, clock, settings.backend_options(url.scheme))
+        backend = manager.hook.isthmus_open_backend(config=config)
+    if backend is None:
+        raise BackendError(f"the plugin for {url.scheme}:// opened no backend: report this to its author")
+    pipeline = Pipeline(settings, manager, backend, clock)
+    try:
+        pipeline.compose()
+    except BaseException:
+        backend.close()
+        raise
+    return pipeline
+
+
+def _plugin(name: str, settings: Settings) -> Plugin:
+    plugin = load(PLUGINS, name, settings.blocked)
+    return plugin(settings.section(plugin.name, plugin.settings))

@@ -1,0 +1,329 @@
+"""User arguments become operations: checked and normalised here, the same for the sync and the async database."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
+
+from attrs import evolve
+
+from isthmus import operations as op
+from isthmus.capabilities import Limits
+from isthmus.errors import InvalidArgument, InvalidKey
+from isthmus.expressions import Changes, Condition, Set, SetIfAbsent, Target, changes, check_condition, projection
+from isthmus.operations import Context, ItemKey, Returning
+from isthmus.results import Failure, GetManyResult
+from isthmus.schema import Table
+from isthmus.tokens import check_token
+from isthmus.values import Item, Value, canonical_bytes, item_size, normalise, normalise_item, normalise_key_value
+from isthmus.writes import check_index_keys, is_number, value_limits
+
+KeyArgument = Mapping[str, Any] | None
+Projection = Iterable[Target] | None
+
+
+def with_deadline(context: Context, timeout: float | None) -> Context:
+    """The context, with a deadline where there is a timeout (seconds).
+
+    :raises InvalidArgument: the timeout is not positive
+    """
+    if timeout is None:
+        return context
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
+        raise InvalidArgument("a timeout is a positive number of seconds")
+    return evolve(context, deadline=time.monotonic() + timeout)
+
+
+class Requests:
+    """Builds the operations of one table."""
+
+    __slots__ = ("_clock", "_context", "_keys", "_timeout", "_values", "limits", "table")
+
+    def __init__(
+        self, table: Table, limits: Limits, context: Context, timeout: float | None, clock: Callable[[], float]
+    ) -> None:
+        self.table = table
+        self.limits = limits
+        self._context = context
+        self._timeout = timeout
+        self._clock = clock
+        self._values = value_limits(limits)
+        sizes = (limits.partition_key_bytes, limits.sort_key_bytes)
+        self._keys = tuple((key.name, key.type, size) for key, size in zip(table.keys, sizes, strict=False))
+
+    def context(self, timeout: float | None) -> Context:
+        """The caller's context, with a deadline where there is a timeout (seconds)."""
+        if timeout is None:
+            timeout = self._timeout
+            if timeout is None:
+                return self._context
+        return with_deadline(self._context, timeout)
+
+    # ---- keys and items ----
+
+    def key(self, key: KeyArgument, attributes: Mapping[str, Any]) -> ItemKey:
+        """The normal form of a key given as a mapping or as keyword arguments.
+
+        :raises InvalidKey: an attribute is missing, unknown or not valid for the key
+        """
+        given = attributes if key is None else self._merged(key, attributes)
+        if len(given) != len(self._keys):
+            raise self._wrong_attributes(given)
+        normal: ItemKey = {}
+        for name, kind, size in self._keys:
+            try:
+                normal[name] = normalise_key_value(given[name], kind, size, self.limits.number_digits)
+            except KeyError:
+                raise self._wrong_attributes(given) from None
+            except InvalidKey as error:
+                raise InvalidKey(f"key attribute {name!r} of table {self.table.name!r}: {error.message}") from None
+        return normal
+
+    def _merged(self, key: Mapping[str, Any], attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+        if not isinstance(key, Mapping):
+            raise InvalidKey(f"a key is a mapping of {' and '.join(self.table.key_names)}, not {type(key).__name__}")
+        return {**key, **attributes}
+
+    def _wrong_attributes(self, given: Mapping[str, Any]) -> InvalidKey:
+        wanted = " and ".join(self.table.key_names)
+        return InvalidKey(
+            f"table {self.table.name!r} has the key {wanted}; got {', '.join(map(str, given)) or 'nothing'}"
+        )
+
+    def item(self, item: Mapping[str, Any]) -> Item:
+        """The normal form of an item to be written.
+
+        :raises InvalidArgument: a value, a name, a key or the whole item is not allowed
+        """
+        normal = normalise_item(item, self._values)
+        missing = [name for name in self.table.key_names if name not in normal]
+        if missing:
+            raise InvalidKey(f"an item of table {self.table.name!r} lacks its key attribute {missing[0]!r}")
+        for name, kind, size in self._keys:
+            try:
+                normal[name] = normalise_key_value(normal[name], kind, size, self.limits.number_digits)
+            except InvalidKey as error:
+                raise InvalidKey(f"key attribute {name!r} of table {self.table.name!r}: {error.message}") from None
+        if self.table.indexes:
+            check_index_keys(self.table, normal, self.limits)
+        if self.table.ttl is not None:
+            self._check_expiry(normal.get(self.table.ttl))
+        return normal
+
+    def _check_expiry(self, expires: Value) -> None:
+        if is_number(expires) and expires <= self._clock():
+            raise InvalidArgument(
+                f"{self.table.ttl!r} is an expiry time that has passed: delete the item instead (TTL-5)"
+            )
+
+    def _identity(self, key: Mapping[str, Value]) -> bytes:
+        return canonical_bytes([key[name] for name in self.table.key_names])
+
+    # ---- reads ----
+
+    def get(
+        self,
+        key: KeyArgument,
+        attributes: Mapping[str, Any],
+        select: Projection,
+        consistent: bool,
+        timeout: float | None,
+    ) -> op.Get:
+        """Read one item."""
+        paths = None if select is None else projection(select)
+        return op.Get(self.context(timeout), self.table, self.key(key, attributes), paths, consistent)
+
+    def get_many(
+        self, keys: Iterable[Mapping[str, Any]], select: Projection, consistent: bool, timeout: float | None
+    ) -> tuple[op.GetMany, list[int]]:
+        """Read many items: each key is asked for once; the list says where each answer stands (rule BAT-2)."""
+        unique: dict[bytes, int] = {}
+        wanted: list[ItemKey] = []
+        places = []
+        for key in keys:
+            normal = self.key(key, {})
+            place = unique.setdefault(self._identity(normal), len(wanted))
+            if place == len(wanted):
+                wanted.append(normal)
+            places.append(place)
+        paths = None if select is None else projection(select)
+        return op.GetMany(self.context(timeout), self.table, tuple(wanted), paths, consistent), places
+
+    # ---- writes ----
+
+    def create(self, item: Mapping[str, Any], timeout: float | None) -> op.Create:
+        """Write an item whose key must be free."""
+        return op.Create(self.context(timeout), self.table, self.item(item))
+
+    def put(
+        self, item: Mapping[str, Any], when: Condition | None, returning: Returning, timeout: float | None
+    ) -> op.Put:
+        """Write an item in place of whatever has its key."""
+        _check_returning(returning, "old")
+        return op.Put(self.context(timeout), self.table, self.item(item), _condition(when), returning)
+
+    def update(
+        self,
+        key: KeyArgument,
+        attributes: Mapping[str, Any],
+        wanted: Mapping[str, Any],
+        when: Condition | None,
+        upsert: bool,
+        expected_version: int | None,
+        returning: Returning,
+        timeout: float | None,
+    ) -> op.Update:
+        """Change attributes; ``wanted`` holds the arguments of :func:`isthmus.expressions.changes`."""
+        _check_returning(returning, "old", "new")
+        tree = changes(**wanted)
+        self._check_changes(tree)
+        self._check_version(expected_version)
+        return op.Update(
+            self.context(timeout), self.table, self.key(key, attributes), tree, _condition(when), upsert, returning,
+            expected_version,
+        )  # fmt: skip
+
+    def _check_changes(self, tree: Changes) -> None:
+        tree.check_against(frozenset(self.table.key_names))
+        for action in tree.actions:
+            name = action.path[0]
+            if name in self.table.managed:
+                raise InvalidArgument(f"attribute {name!r} of table {self.table.name!r} is maintained by Isthmus")
+            if action.path == (self.table.ttl,) and isinstance(action, (Set, SetIfAbsent)):
+                self._check_expiry(action.value)
+            if hasattr(action, "value"):
+                normalise(action.value, self._values)
+
+    def _check_version(self, expected: int | None) -> None:
+        if expected is None:
+            return
+        if self.table.version is None:
+            raise InvalidArgument(f"table {self.table.name!r} declares no version attribute: use when= instead")
+        if type(expected) is not int or expected < 1:
+            raise InvalidArgument("an expected version is a positive integer")
+
+    def delete(
+        self,
+        key: KeyArgument,
+        attributes: Mapping[str, Any],
+        when: Condition | None,
+        expected_version: int | None,
+        returning: Returning,
+        timeout: float | None,
+    ) -> op.Delete:
+        """Remove one item."""
+        _check_returning(returning, "old")
+        self._check_version(expected_version)
+        normal = self.key(key, attributes)
+        return op.Delete(self.context(timeout), self.table, normal, _condition(when), returning, expected_version)
+
+    def check(self, key: KeyArgument, attributes: Mapping[str, Any], when: Condition) -> op.Check:
+        """Require a condition inside a transaction."""
+        return op.Check(self._context, self.table, self.key(key, attributes), check_condition(when))
+
+    def put_many(self, items: Iterable[Mapping[str, Any]], timeout: float | None) -> op.PutMany:
+        """Write many items."""
+        normal = tuple(self.item(item) for item in items)
+        self._check_unique(normal)
+        return op.PutMany(self.context(timeout), self.table, normal)
+
+    def delete_many(self, keys: Iterable[Mapping[str, Any]], timeout: float | None) -> op.DeleteMany:
+        """Remove many items."""
+        normal = tuple(self.key(key, {}) for key in keys)
+        self._check_unique(normal)
+        return op.DeleteMany(self.context(timeout), self.table, normal)
+
+    def _check_unique(self, members: Iterable[Mapping[str, Value]]) -> None:
+        seen: dict[bytes, int] = {}
+        for position, member in enumerate(members):
+            first = seen.setdefault(self._identity(member), position)
+            if first != position:
+                raise InvalidArgument(
+                    f"members {first} and {position} of the batch have the same key: send one of them"
+                )
+
+
+def spread(result: GetManyResult, places: list[int]) -> GetManyResult:
+    """Answers for each place of the caller's request, from those for each different key."""
+    errors = {failure.position: failure.error for failure in result.failures}
+    failures = [Failure(position, errors[place]) for position, place in enumerate(places) if place in errors]
+    return GetManyResult([result.items[place] for place in places], failures=failures)
+
+
+def transact_write(
+    actions: Iterable[op.Action], token: str | None, limits: Limits, context: Context
+) -> op.TransactWrite:
+    """Several writes and checks as one.
+
+    :raises InvalidArgument: none or too many actions, too large, or one item named twice (rules TXN-1, TXN-2)
+    """
+    members = tuple(_action(action) for action in actions)
+    _check_count(len(members), "actions", limits)
+    _check_distinct(members)
+    if sum(map(_payload, members)) > limits.transaction_bytes:
+        raise InvalidArgument(f"the transaction carries more than {limits.transaction_bytes} bytes: split it")
+    return op.TransactWrite(context, members, check_token(token))
+
+
+def transact_get(gets: Iterable[op.Get], limits: Limits, context: Context) -> tuple[op.TransactGet, list[int]]:
+    """Several reads as of one moment; the list says where each answer stands."""
+    unique: dict[bytes, int] = {}
+    members: list[op.Get] = []
+    places = []
+    for get in gets:
+        if not isinstance(get, op.Get):
+            raise InvalidArgument(
+                f"a transactional read takes what table.actions.get(…) gives, not {type(get).__name__}"
+            )
+        place = unique.setdefault(_where(get), len(members))
+        if place == len(members):
+            members.append(get)
+        places.append(place)
+    _check_count(len(members), "items", limits)
+    return op.TransactGet(context, tuple(members)), places
+
+
+def _action(action: object) -> op.Action:
+    if isinstance(action, (op.Create, op.Put, op.Update, op.Delete, op.Check)):
+        return action
+    raise InvalidArgument(
+        f"a transaction takes what table.actions.put(…) and the like give, not {type(action).__name__}"
+    )
+
+
+def _check_count(count: int, what: str, limits: Limits) -> None:
+    if not 1 <= count <= limits.transaction_actions:
+        raise InvalidArgument(f"a transaction takes 1 to {limits.transaction_actions} {what}, got {count}: split it")
+
+
+def _check_distinct(actions: Iterable[op.Action]) -> None:
+    seen: dict[bytes, int] = {}
+    for position, action in enumerate(actions):
+        first = seen.setdefault(_where(action), position)
+        if first != position:
+            raise InvalidArgument(f"actions {first} and {position} name the same item: merge them into one")
+
+
+def _where(member: op.Action | op.Get) -> bytes:
+    return canonical_bytes([member.table.name, *(member.key[name] for name in member.table.key_names)])
+
+
+def _payload(action: op.Action) -> int:
+    """Bytes that an action sends, by the formula for items."""
+    if isinstance(action, (op.Create, op.Put)):
+        return item_size(action.item)
+    size = item_size(action.key)
+    if isinstance(action, op.Update):
+        values = [change.value for change in action.changes.actions if hasattr(change, "value")]
+        size += item_size({"values": cast("Value", values)})
+    return size
+
+
+def _condition(when: Condition | None) -> Condition | None:
+    return None if when is None else check_condition(when)
+
+
+def _check_returning(returning: object, *allowed: str) -> None:
+    if returning is not None and returning not in allowed:
+        raise InvalidArgument(f"returning is {' or '.join(map(repr, allowed))} or None here, not {returning!r}")

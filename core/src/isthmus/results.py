@@ -1,0 +1,152 @@
+"""Results: what backends answer. A result is never ``None``; a missing item is ``GetResult(item=None)``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Self
+
+from attrs import evolve, field, frozen
+
+from isthmus.errors import IsthmusError
+from isthmus.schema import Table
+from isthmus.values import Item
+
+MapItem = Callable[[Item], Item]
+
+
+@frozen
+class Result:
+    """Base of all results."""
+
+    def map_items(self, function: MapItem) -> Self:
+        """A copy in which each carried item went through ``function``."""
+        return self
+
+
+@frozen
+class GetResult(Result):
+    """The item, or ``None`` when no visible item has the key."""
+
+    item: Item | None = None
+
+    def map_items(self, function: MapItem) -> Self:
+        return self if self.item is None else evolve(self, item=function(self.item))
+
+
+@frozen
+class WriteResult(Result):
+    """A write that was applied, with the image that ``returning`` asked for."""
+
+    item: Item | None = None
+
+    def map_items(self, function: MapItem) -> Self:
+        return self if self.item is None else evolve(self, item=function(self.item))
+
+
+@frozen
+class DeleteResult(WriteResult):
+    """A delete, which also tells whether there was a visible item (rule CND-4)."""
+
+    existed: bool = False
+
+
+@frozen
+class Page(Result):
+    """One page of a query or scan.
+
+    :param count: number of matching items; equal to ``len(items)`` unless only the count was selected
+    :param position: key attributes after which the next page starts, or ``None`` at the end (rule QRY-14)
+    :param examined: number of candidates that were looked at
+    """
+
+    items: tuple[Item, ...] = field(default=(), converter=tuple)
+    count: int = 0
+    position: Item | None = None
+    examined: int = 0
+    cursor: str | None = None
+
+    def map_items(self, function: MapItem) -> Self:
+        return evolve(self, items=tuple(function(item) for item in self.items))
+
+
+@frozen
+class Failure:
+    """One member of a batch that failed: its place in the request, and why."""
+
+    position: int
+    error: IsthmusError
+
+
+@frozen
+class ManyResult(Result):
+    """What batches share: every failure, in request order."""
+
+    failures: tuple[Failure, ...] = field(default=(), converter=tuple, kw_only=True)
+
+    def raise_for_failures(self) -> Self:
+        """Return the result itself when all members succeeded.
+
+        :raises IsthmusError: the first failure's error
+        """
+        if self.failures:
+            raise self.failures[0].error
+        return self
+
+
+@frozen
+class GetManyResult(ManyResult):
+    """Items in request order, ``None`` for missing ones; a failed member is listed, never taken for missing."""
+
+    items: Sequence[Item | None] = field(default=(), converter=tuple)
+
+    def __iter__(self) -> Iterator[Item | None]:
+        return iter(self.items)
+
+    def map_items(self, function: MapItem) -> Self:
+        return evolve(self, items=tuple(None if item is None else function(item) for item in self.items))
+
+
+@frozen
+class WriteManyResult(ManyResult):
+    """How many members of a batch were written."""
+
+    written: int = 0
+
+
+@frozen
+class TransactWriteResult(Result):
+    """A transaction that was applied; ``replayed`` when its token had been used for the same content before."""
+
+    replayed: bool = False
+
+
+@frozen
+class TransactGetResult(Result):
+    """Items in request order, ``None`` for missing ones."""
+
+    items: Sequence[Item | None] = field(default=(), converter=tuple)
+
+    def __iter__(self) -> Iterator[Item | None]:
+        return iter(self.items)
+
+    def map_items(self, function: MapItem) -> Self:
+        return evolve(self, items=tuple(None if item is None else function(item) for item in self.items))
+
+
+@frozen
+class TableResult(Result):
+    """A table's stored definition."""
+
+    table: Table
+
+
+@frozen
+class TablesResult(Result):
+    """The names of all tables, in order."""
+
+    names: tuple[str, ...] = field(default=(), converter=tuple)
+
+
+@frozen
+class DropResult(Result):
+    """A table that is gone."""

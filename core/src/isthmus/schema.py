@@ -1,0 +1,231 @@
+"""Tables as they are declared: keys, indexes, expiry, versions and timestamps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, cast
+
+from attrs import field, frozen
+
+from isthmus.errors import ConfigurationError, InvalidArgument
+from isthmus.values import check_key_name, check_table_name
+
+KeyType = Literal["string", "number", "binary"]
+IndexProjection = Literal["all", "keys"] | tuple[str, ...]
+
+_KEY_TYPES: Mapping[object, KeyType] = {
+    "string": "string",
+    "number": "number",
+    "binary": "binary",
+    str: "string",
+    int: "number",
+    bytes: "binary",
+}
+
+
+@frozen
+class Key:
+    """A key attribute: its name and its fixed type (rule KEY-5)."""
+
+    name: str
+    type: KeyType = "string"
+
+    def __attrs_post_init__(self) -> None:
+        check_key_name(self.name)
+
+    @classmethod
+    def of(cls, declared: KeyDeclaration) -> Key:
+        """A key from ``"id"``, ``("id", int)``, ``("id", "number")`` or a ``Key``."""
+        if isinstance(declared, Key):
+            return declared
+        if isinstance(declared, str):
+            return cls(declared)
+        name, kind = declared
+        if kind not in _KEY_TYPES:
+            raise InvalidArgument(f"key attribute {name!r} has type {kind!r}: use 'string', 'number' or 'binary'")
+        return cls(name, _KEY_TYPES[kind])
+
+
+KeyDeclaration = str | tuple[str, object] | Key
+
+
+def _key(declared: KeyDeclaration) -> Key:
+    return Key.of(declared)
+
+
+def _optional_key(declared: KeyDeclaration | None) -> Key | None:
+    return None if declared is None else Key.of(declared)
+
+
+def _projection(declared: IndexProjection | Iterable[str]) -> IndexProjection:
+    if isinstance(declared, str):
+        if declared not in ("all", "keys"):
+            raise InvalidArgument(f"index projection {declared!r} is unknown: use 'all', 'keys' or attribute names")
+        return cast("Literal['all', 'keys']", declared)
+    return tuple(declared)
+
+
+@frozen
+class Index:
+    """A secondary index: an item without all of its key attributes is not in it (rule KEY-10)."""
+
+    name: str = field(validator=lambda _instance, _attribute, name: check_table_name(name, "index"))
+    partition_key: Key = field(converter=_key)
+    sort_key: Key | None = field(default=None, converter=_optional_key)
+    projection: IndexProjection = field(default="all", converter=_projection)
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """The index's own key attributes, partition key first."""
+        return (self.partition_key,) if self.sort_key is None else (self.partition_key, self.sort_key)
+
+
+@frozen(cache_hash=True)
+class Table:
+    """A declared table.
+
+    :param ttl: name of the attribute that holds the expiry time, epoch seconds (rule TTL-1)
+    :param version: name of the attribute that counts versions, maintained with optimistic locking
+    :param created_at: name of the attribute for the creation time, fixed-width UTC text (rule TYP-1)
+    :param updated_at: the same for the last change
+    """
+
+    name: str = field(validator=lambda _instance, _attribute, name: check_table_name(name))
+    partition_key: Key = field(converter=_key)
+    sort_key: Key | None = field(default=None, converter=_optional_key)
+    indexes: tuple[Index, ...] = field(default=(), converter=tuple)
+    ttl: str | None = None
+    version: str | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+    keys: tuple[Key, ...] = field(init=False, eq=False, repr=False)
+    key_names: tuple[str, ...] = field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        keys = (self.partition_key,) if self.sort_key is None else (self.partition_key, self.sort_key)
+        object.__setattr__(self, "keys", keys)
+        object.__setattr__(self, "key_names", tuple(key.name for key in keys))
+        self._check()
+
+    def _check(self) -> None:
+        if len(set(self.key_names)) != len(self.key_names):
+            raise InvalidArgument(f"table {self.name!r} uses {self.key_names[0]!r} for both keys: name two attributes")
+        names = [index.name for index in self.indexes]
+        if len(set(names)) != len(names):
+            raise InvalidArgument(f"table {self.name!r} has two indexes of one name: rename one")
+        managed = [name for name in (self.ttl, self.version, self.created_at, self.updated_at) if name is not None]
+        if len({*managed, *self.key_names}) != len(managed) + len(self.key_names):
+            raise InvalidArgument(f"table {self.name!r} gives one attribute two roles: use different names")
+        for name in managed:
+            check_key_name(name)
+        self._check_index_key_types()
+
+    def _check_index_key_types(self) -> None:
+        types = {key.name: key.type for key in self.keys}
+        for index in self.indexes:
+            for key in index.keys:
+                if types.setdefault(key.name, key.type) != key.type:
+                    raise InvalidArgument(
+                        f"key attribute {key.name!r} of table {self.name!r} is declared with two types"
+                    )
+
+    def index(self, name: str) -> Index:
+        """The index of that name.
+
+        :raises InvalidArgument: there is none
+        """
+        for index in self.indexes:
+            if index.name == name:
+                return index
+        known = ", ".join(index.name for index in self.indexes) or "none"
+        raise InvalidArgument(f"table {self.name!r} has no index {name!r}; its indexes: {known}")
+
+    @property
+    def managed(self) -> frozenset[str]:
+        """Attributes that Isthmus maintains and callers don't set by update."""
+        names = (self.version, self.created_at, self.updated_at)
+        return frozenset(name for name in names if name is not None)
+
+    def key_of(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        """The key attributes of an item that is known to have them."""
+        return {name: item[name] for name in self.key_names}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The declaration as JSON-ready data; ``from_dict`` reads it back."""
+        return {
+            "name": self.name,
+            "partition_key": _key_to_dict(self.partition_key),
+            "sort_key": _key_to_dict(self.sort_key) if self.sort_key else None,
+            "indexes": [_index_to_dict(index) for index in self.indexes],
+            "ttl": self.ttl,
+            "version": self.version,
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Table:
+        """A table from what ``to_dict`` gave.
+
+        :raises ConfigurationError: the data has another shape
+        """
+        try:
+            return cls(
+                data["name"],
+                _key_from_dict(data["partition_key"]),
+                _key_from_dict(data["sort_key"]) if data["sort_key"] else None,
+                [_index_from_dict(index) for index in data["indexes"]],
+                data["ttl"],
+                data["version"],
+                data["created_at"],
+                data["updated_at"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigurationError("a stored table definition is damaged: restore it from a backup") from error
+
+    def differences(self, stored: Table) -> list[str]:
+        """What differs between this declaration and a stored one, a sentence for each point."""
+        found = []
+        for part in ("partition_key", "sort_key", "ttl", "version", "created_at", "updated_at"):
+            declared, there = getattr(self, part), getattr(stored, part)
+            if declared != there:
+                found.append(f"{part} is declared as {_describe(declared)}, stored as {_describe(there)}")
+        return found + self._index_differences(stored)
+
+    def _index_differences(self, stored: Table) -> list[str]:
+        declared = {index.name: index for index in self.indexes}
+        there = {index.name: index for index in stored.indexes}
+        found = [f"index {name} is declared but not stored" for name in declared if name not in there]
+        found += [f"index {name} is stored but not declared" for name in there if name not in declared]
+        found += [f"index {name} is stored with other keys or projection" for name, index in declared.items()
+                  if name in there and there[name] != index]  # fmt: skip
+        return found
+
+
+def _describe(part: Key | str | None) -> str:
+    if isinstance(part, Key):
+        return f"{part.name} ({part.type})"
+    return "none" if part is None else part
+
+
+def _key_to_dict(key: Key) -> dict[str, str]:
+    return {"name": key.name, "type": key.type}
+
+
+def _key_from_dict(data: Mapping[str, str]) -> Key:
+    return Key.of((data["name"], data["type"]))
+
+
+def _index_to_dict(index: Index) -> dict[str, Any]:
+    projection = index.projection if isinstance(index.projection, str) else list(index.projection)
+    return {
+        "name": index.name,
+        "partition_key": _key_to_dict(index.partition_key),
+        "sort_key": _key_to_dict(index.sort_key) if index.sort_key else None,
+        "projection": projection,
+    }
+
+
+def _index_from_dict(data: Mapping[str, Any]) -> Index:
+    sort_key = _key_from_dict(data["sort_key"]) if data["sort_key"] else None
+    return Index(data["name"], _key_from_dict(data["partition_key"]), sort_key, data["projection"])

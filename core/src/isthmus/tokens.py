@@ -1,0 +1,44 @@
+"""Idempotency tokens of transactions (rule TXN-8)."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from attrs import fields
+
+from isthmus.errors import InvalidArgument
+from isthmus.expressions import Changes, Condition, to_portable
+from isthmus.operations import Action, TransactWrite
+from isthmus.values import Value, canonical_bytes
+
+TOKEN_SECONDS = 600.0
+TOKEN_LENGTH = 36
+
+
+def check_token(token: str | None) -> str | None:
+    """The token itself.
+
+    :raises InvalidArgument: it is not 1 to 36 printable ASCII characters
+    """
+    if token is None or (
+        isinstance(token, str) and token.isascii() and token.isprintable() and 1 <= len(token) <= TOKEN_LENGTH
+    ):
+        return token
+    raise InvalidArgument(f"a transaction token is 1 to {TOKEN_LENGTH} printable ASCII characters, a UUID's text say")
+
+
+def content_digest(transaction: TransactWrite) -> bytes:
+    """SHA-256 of what a transaction does; the same content gives the same digest in every process."""
+    return sha256(canonical_bytes([_content(action) for action in transaction.actions])).digest()
+
+
+def _content(action: Action) -> Value:
+    parts: list[Value] = [action.kind, action.table.name]
+    for attribute in fields(type(action)):
+        if attribute.name not in ("context", "table"):
+            parts.append(_portable(getattr(action, attribute.name)))
+    return parts
+
+
+def _portable(part: object) -> Value:
+    return to_portable(part) if isinstance(part, (Condition, Changes)) else part  # type: ignore[return-value]  # portable already

@@ -1,0 +1,176 @@
+"""The VALIDATE layer of the core: versions with optimistic locking, and timestamps, for tables that declare them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, Protocol
+
+from attrs import evolve
+
+from isthmus.errors import ConditionFailed, InvalidValue, IsthmusError, TransactionFailed, VersionConflict
+from isthmus.expressions import Add, Attribute, Changes, Comparison, Condition, NotExists, Set, SetIfAbsent, all_of
+from isthmus.layers import Flow, Layer, Stage
+from isthmus.operations import Action, Check, Create, Delete, Operation, Put, PutMany, TransactWrite, Update
+from isthmus.results import Failure, Result, WriteManyResult
+from isthmus.schema import Table
+from isthmus.types import timestamp
+from isthmus.values import Item, Value
+
+Clock = Callable[[], float]
+
+
+class ValidationLayer(Layer):
+    """Rewrites writes to tables with a version or timestamps; everything else passes."""
+
+    name = "validation"
+    stage = Stage.VALIDATE
+    handles = (Create, Put, Update, Delete, PutMany, TransactWrite)
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def flow(self, operation: Operation) -> Flow:
+        if isinstance(operation, TransactWrite):
+            return (yield from self._transaction(operation))
+        if not isinstance(operation, _Managed) or not operation.table.managed:
+            return (yield operation)
+        if isinstance(operation, PutMany):
+            return (yield from self._one_by_one(operation))
+        return (yield from self._single(operation))  # type: ignore[arg-type]  # the other kinds are actions
+
+    def _single(self, action: Action) -> Flow:
+        try:
+            result: Result = yield self.managed(action)
+        except ConditionFailed as error:
+            raise explained(action, error) from error
+        return result
+
+    def _one_by_one(self, operation: PutMany) -> Flow:
+        """Versions need conditions, and a batch has none: its members are written one by one (rule BAT-6)."""
+        failures = []
+        for position, item in enumerate(operation.items):
+            try:
+                yield from self._single(Put(operation.context, operation.table, item))
+            except IsthmusError as error:
+                failures.append(Failure(position, error))
+        return WriteManyResult(len(operation.items) - len(failures), failures=failures)
+
+    def _transaction(self, operation: TransactWrite) -> Generator[Any, Any, Result]:
+        actions = tuple(self.managed(action) for action in operation.actions)
+        try:
+            result: Result = yield evolve(operation, actions=actions)
+        except TransactionFailed as error:
+            reasons = [
+                explained(action, reason) if isinstance(reason, ConditionFailed) else reason
+                for action, reason in zip(operation.actions, error.reasons, strict=True)
+            ]
+            raise TransactionFailed(error.message, reasons=reasons) from error
+        return result
+
+    def managed(self, action: Action) -> Action:
+        """The action with what the table's version and timestamps add to it."""
+        if isinstance(action, Check) or not action.table.managed:
+            return action
+        if isinstance(action, Create):
+            return evolve(action, item=self._stamped(action.table, action.item, 1))
+        if isinstance(action, Put):
+            return self._put(action)
+        if isinstance(action, Update):
+            return self._update(action)
+        return evolve(action, condition=_expecting(action), expected_version=None)
+
+    def _put(self, action: Put) -> Put:
+        table = action.table
+        if table.version is None:
+            return evolve(action, item=self._stamped(table, action.item, 0))
+        found = stored_version(table, action.item)
+        free = NotExists((table.version,))
+        condition = free if found is None else Comparison(Attribute((table.version,)), "==", found)
+        item = self._stamped(table, action.item, (found or 0) + 1)
+        return evolve(action, item=item, condition=_both(condition, action.condition))
+
+    def _stamped(self, table: Table, item: Item, version: int) -> Item:
+        now = timestamp(self._clock())
+        stamped = dict(item)
+        if table.version is not None:
+            stamped[table.version] = version
+        if table.created_at is not None:
+            stamped.setdefault(table.created_at, now)
+        if table.updated_at is not None:
+            stamped[table.updated_at] = now
+        return stamped
+
+    def _update(self, action: Update) -> Update:
+        table, now = action.table, timestamp(self._clock())
+        more: list[Any] = []
+        if table.version is not None:
+            more.append(Add((table.version,), 1))
+        if table.created_at is not None and action.upsert:
+            more.append(SetIfAbsent((table.created_at,), now))
+        if table.updated_at is not None:
+            more.append(Set((table.updated_at,), now))
+        changes = Changes((*action.changes.actions, *more))
+        return evolve(action, changes=changes, condition=_expecting(action), expected_version=None)
+
+
+_Managed = (Create, Put, Update, Delete, PutMany)
+
+
+class _Versioned(Protocol):
+    @property
+    def table(self) -> Table: ...
+    @property
+    def condition(self) -> Condition | None: ...
+    @property
+    def expected_version(self) -> int | None: ...
+
+
+def _expecting(action: _Versioned) -> Condition | None:
+    """The action's condition, with the version that it expects."""
+    if action.expected_version is None or action.table.version is None:
+        return action.condition
+    wanted = Comparison(Attribute((action.table.version,)), "==", action.expected_version)
+    return _both(wanted, action.condition)
+
+
+def _both(first: Condition, second: Condition | None) -> Condition:
+    return first if second is None else all_of((first, second))
+
+
+def stored_version(table: Table, item: Mapping[str, Value]) -> int | None:
+    """The version that an item carries, or ``None`` for a new item.
+
+    :raises InvalidValue: the attribute is no positive integer
+    """
+    found = item.get(table.version) if table.version is not None else None
+    if found is None or (type(found) is int and found > 0):
+        return found
+    raise InvalidValue(f"attribute {table.version!r} of table {table.name!r} counts versions: leave it as it was read")
+
+
+def expected_version(action: Action) -> int | None:
+    """The version that an action relies on; 0 where it relies on there being no item."""
+    if isinstance(action, Put) and action.table.version is not None:
+        return stored_version(action.table, action.item) or 0
+    return action.expected_version if isinstance(action, (Update, Delete)) else None
+
+
+def explained(action: Action, error: ConditionFailed) -> ConditionFailed:
+    """A version conflict where the version was the reason, else the error itself."""
+    expected = expected_version(action)
+    if expected is None or action.table.version is None:
+        return error
+    found = (error.current or {}).get(action.table.version, 0)
+    if found == expected:
+        return error
+    state = "it is gone" if error.current is None else f"it is at version {found}"
+    conflict = VersionConflict(
+        f"the item was expected at version {expected}, but {state}: read it again and repeat", current=error.current
+    )
+    conflict.backend, conflict.operation, conflict.table, conflict.key = (
+        error.backend,
+        error.operation,
+        error.table,
+        error.key,
+    )
+    return conflict

@@ -1,0 +1,113 @@
+"""What each write means for one item: pure functions that embedded backends, transactions and fallbacks share.
+
+``current`` is always what is visible: an expired item is absent on every path (rule TTL-2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TypeGuard
+
+from isthmus.capabilities import Limits
+from isthmus.errors import AlreadyExists, ConditionFailed, InvalidKey, ItemNotFound
+from isthmus.evaluate import apply_changes, matches
+from isthmus.expressions import Condition, Remove
+from isthmus.expressions import Delete as DeleteMembers
+from isthmus.operations import Action, Create, Delete, Put, Update
+from isthmus.schema import Table
+from isthmus.values import WIDE, Item, Value, ValueLimits, normalise_key_value
+
+_NOTHING: Item = {}
+
+
+def expired(table: Table, item: Mapping[str, Value], now: float) -> bool:
+    """Whether the item's expiry time has come; only a number expires an item (rule TTL-1)."""
+    if table.ttl is None:
+        return False
+    expires = item.get(table.ttl)
+    return is_number(expires) and expires <= now
+
+
+def is_number(value: object) -> TypeGuard[int | Decimal]:
+    """Whether a portable value is a number; a boolean is none."""
+    return type(value) is int or type(value) is Decimal
+
+
+def visible(table: Table, item: Item | None, now: float) -> Item | None:
+    """The item, unless it is missing or expired."""
+    return None if item is None or expired(table, item, now) else item
+
+
+def write(action: Action, current: Item | None, limits: Limits) -> Item | None:
+    """The item as it is after ``action``, or ``None`` when there is none.
+
+    :raises ConditionFailed: the action's condition is false; it carries ``current``
+    :raises AlreadyExists: a create met an item
+    :raises ItemNotFound: an update without upsert met no item
+    :raises InvalidArgument: the changes can't be applied to this item
+    """
+    if isinstance(action, Create):
+        return _create(action, current)
+    require(action.condition, current)
+    if isinstance(action, Put):
+        return action.item
+    if isinstance(action, Update):
+        return _update(action, current, limits)
+    return None if isinstance(action, Delete) else current
+
+
+def require(condition: Condition | None, current: Item | None) -> None:
+    """Judge a condition; a missing item counts as one without attributes (rule CND-1).
+
+    :raises ConditionFailed: it is false
+    """
+    if condition is not None and not matches(condition, _NOTHING if current is None else current):
+        state = "the item does not exist" if current is None else "see the error's current item"
+        raise ConditionFailed(f"the condition is false: {state}", current=current)
+
+
+def _create(action: Create, current: Item | None) -> Item:
+    if current is not None:
+        raise AlreadyExists(f"table {action.table.name!r} has an item with this key: use put to replace it")
+    return action.item
+
+
+def _update(action: Update, current: Item | None, limits: Limits) -> Item | None:
+    if current is None:
+        if not action.upsert:
+            raise ItemNotFound(f"table {action.table.name!r} has no item with this key: use upsert=True to create it")
+        if _removes_only(action):
+            return None
+    result = apply_changes(action.changes, dict(action.key) if current is None else current, value_limits(limits))
+    check_index_keys(action.table, result, limits)
+    return result
+
+
+def _removes_only(action: Update) -> bool:
+    """Whether nothing but removals is asked; these don't create an item (rule UPD-1)."""
+    actions = action.changes.actions
+    return bool(actions) and all(isinstance(change, (Remove, DeleteMembers)) for change in actions)
+
+
+def value_limits(limits: Limits) -> ValueLimits:
+    """The part of a backend's limits that concerns single values."""
+    if limits.number_digits == WIDE.number_digits and limits.item_bytes == WIDE.item_bytes:
+        return WIDE
+    return ValueLimits(limits.item_bytes, limits.depth, limits.number_digits, limits.name_bytes)
+
+
+def check_index_keys(table: Table, item: Mapping[str, Value], limits: Limits) -> None:
+    """Refuse index key attributes that are present with a wrong type or empty (rule KEY-10).
+
+    :raises InvalidKey: naming the attribute
+    """
+    for index in table.indexes:
+        for key, size in zip(index.keys, (limits.partition_key_bytes, limits.sort_key_bytes), strict=False):
+            if key.name in item:
+                try:
+                    normalise_key_value(item[key.name], key.type, size)
+                except InvalidKey as error:
+                    raise InvalidKey(
+                        f"attribute {key.name!r} is a key of index {index.name!r}: {error.message}"
+                    ) from None
