@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from time import perf_counter
 from typing import Any, Self, cast
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from isthmus import operations as op
 from isthmus import requests as req
@@ -411,7 +411,7 @@ class AsyncBoundTable:
     def query(self, *, index: str | None = None, timeout: float | None = None, **attributes: Any) -> AsyncSelection:
         """The items of one partition, in sort-key order. Nothing is read before the selection is used."""
         query, chosen, condition = sel.query_spec(self._requests, index, attributes)
-        return AsyncSelection(self._requests, query, chosen, condition, None, timeout, self.database)
+        return AsyncSelection(self._requests, query, chosen, condition, None, timeout, database=self.database)
 
     def scan(self, *, segment: int | None = None, segments: int = 1, timeout: float | None = None) -> AsyncSelection:
         """All items in no promised order.
@@ -420,17 +420,16 @@ class AsyncBoundTable:
         """
         sel.check_segments(segment, segments)
         scan = op.Scan(self._requests.context(None), self.schema, segment=segment or 0, segments=segments)
-        return AsyncSelection(
-            self._requests, scan, None, None, None, timeout, self.database, segment is None and segments > 1
-        )
+        parallel = segment is None and segments > 1
+        return AsyncSelection(self._requests, scan, timeout=timeout, database=self.database, parallel=parallel)
 
 
 @frozen
 class AsyncSelection(sel.SelectionSpec):
     """A query or scan. Iterate over it, or take pages, the first item, or a count."""
 
-    database: AsyncDatabase = cast("AsyncDatabase", None)
-    parallel: bool = False
+    database: AsyncDatabase = field(kw_only=True)
+    parallel: bool = field(default=False, kw_only=True)
 
     async def __aiter__(self) -> AsyncIterator[Item]:
         async for page in self.pages():
@@ -459,7 +458,7 @@ class AsyncSelection(sel.SelectionSpec):
         return cast("res.Page", await self.database.execute(operation))
 
     def _segment(self, number: int) -> AsyncSelection:
-        return evolve(self, base=evolve(self.base, segment=number), parallel=False, at_most=None)
+        return evolve(self, base=evolve(cast("op.Scan", self.base), segment=number), parallel=False, at_most=None)
 
     async def _parallel_pages(self, size: int) -> AsyncIterator[res.Page]:
         """Pages of all segments as they come, one in flight for each segment."""

@@ -39,8 +39,9 @@ class BackendConfig:
 class Backend:
     """Base of all backends.
 
-    A simple backend overrides ``execute``, which blocks; the async database then runs it in threads. A backend with a driver of
-    its own for event loops overrides ``aexecute`` as well, and one whose calls never wait sets ``blocking`` to ``False``.
+    A simple backend overrides ``execute``, which blocks; the async database then runs it in threads. A backend with a
+    driver of its own for event loops overrides ``aexecute`` as well, and one whose calls never wait sets ``blocking``
+    to ``False``.
     """
 
     name: ClassVar[str]
@@ -51,8 +52,8 @@ class Backend:
     def execute(self, operation: Operation) -> Result:
         """Answer one operation of any kind in ``isthmus.operations.OPERATIONS``.
 
-        Must honour ``operation.context.deadline``, be callable from several threads at once, and leave nothing half-done when it
-        raises. Raises errors of the tree, or native ones that ``translate_error`` knows.
+        Must honour ``operation.context.deadline``, be callable from several threads at once, and leave nothing
+        half-done when it raises. Raises errors of the tree, or native ones that ``translate_error`` knows.
         """
         raise NotImplementedError
 

@@ -1,7 +1,7 @@
 """What a backend can do, how well, and within which limits.
 
-A capability is about meaning that a caller relies on, not about speed. Every backend declares a level for each one; what it
-declares unsupported is refused before any I/O.
+A capability is about meaning that a caller relies on, not about speed. Every backend declares a level for each one;
+what it declares unsupported is refused before any I/O.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Capability(StrEnum):
     BATCH_WRITE = "batch_write"
     TRANSACT_WRITE = "transact_write"
     TRANSACT_GET = "transact_get"
-    IDEMPOTENCY_TOKEN = "idempotency_token"
+    IDEMPOTENCY_TOKEN = "idempotency_token"  # noqa: S105  # the name of a feature
     TTL = "ttl"
     NUMBER_KEY = "number_key"
     BINARY_KEY = "binary_key"
@@ -106,6 +106,10 @@ class Unsupported:
 Support = Full | Versioned | Emulated | Unsupported
 
 
+def _levels(levels: Mapping[Capability, Support]) -> dict[Capability, Support]:
+    return dict(levels)
+
+
 @frozen
 class Capabilities(Mapping[Capability, Support]):
     """A level for each capability; one that is left out is a mistake of the backend.
@@ -113,7 +117,7 @@ class Capabilities(Mapping[Capability, Support]):
     :raises PluginError: a capability is undeclared, or a reason is empty
     """
 
-    levels: Mapping[Capability, Support] = field(converter=dict)
+    levels: Mapping[Capability, Support] = field(converter=_levels)
 
     def __attrs_post_init__(self) -> None:
         missing = [capability.value for capability in Capability if capability not in self.levels]

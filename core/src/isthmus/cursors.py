@@ -4,8 +4,8 @@ Format, version 1, base64url without padding::
 
     1 byte version | 16 bytes digest of the query | canonical bytes of the position | 8 bytes checksum
 
-Digest and checksum are the beginnings of SHA-256 values. The checksum finds damage, it does not authenticate: what a forged
-position could reach is limited by checking it against the query itself.
+Digest and checksum are the beginnings of SHA-256 values. The checksum finds damage, it does not authenticate: what a
+forged position could reach is limited by checking it against the query itself.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from time import perf_counter
 from typing import Any, Self, cast
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from isthmus import operations as op
 from isthmus import requests as req
@@ -405,7 +405,7 @@ class BoundTable:
     def query(self, *, index: str | None = None, timeout: float | None = None, **attributes: Any) -> Selection:
         """The items of one partition, in sort-key order. Nothing is read before the selection is used."""
         query, chosen, condition = sel.query_spec(self._requests, index, attributes)
-        return Selection(self._requests, query, chosen, condition, None, timeout, self.database)
+        return Selection(self._requests, query, chosen, condition, None, timeout, database=self.database)
 
     def scan(self, *, segment: int | None = None, segments: int = 1, timeout: float | None = None) -> Selection:
         """All items in no promised order.
@@ -414,17 +414,16 @@ class BoundTable:
         """
         sel.check_segments(segment, segments)
         scan = op.Scan(self._requests.context(None), self.schema, segment=segment or 0, segments=segments)
-        return Selection(
-            self._requests, scan, None, None, None, timeout, self.database, segment is None and segments > 1
-        )
+        parallel = segment is None and segments > 1
+        return Selection(self._requests, scan, timeout=timeout, database=self.database, parallel=parallel)
 
 
 @frozen
 class Selection(sel.SelectionSpec):
     """A query or scan. Iterate over it, or take pages, the first item, or a count."""
 
-    database: Database = cast("Database", None)
-    parallel: bool = False
+    database: Database = field(kw_only=True)
+    parallel: bool = field(default=False, kw_only=True)
 
     def __iter__(self) -> Iterator[Item]:
         for page in self.pages():
@@ -451,7 +450,7 @@ class Selection(sel.SelectionSpec):
         return cast("res.Page", self.database.execute(operation))
 
     def _segment(self, number: int) -> Selection:
-        return evolve(self, base=evolve(self.base, segment=number), parallel=False, at_most=None)
+        return evolve(self, base=evolve(cast("op.Scan", self.base), segment=number), parallel=False, at_most=None)
 
     def _parallel_pages(self, size: int) -> Iterator[res.Page]:
         """Pages of all segments as they come, one in flight for each segment."""

@@ -1,7 +1,7 @@
 """The innermost step: hands operations to the backend, translates errors, and owns retries, deadlines and outcomes.
 
-The plan after a failed attempt is a generator that yields ``Again`` and ``Sleep``, so the sync and the async step share it.
-An attempt that succeeds at once never enters it.
+The plan after a failed attempt is a generator that yields ``Again`` and ``Sleep``, so the sync and the async step share
+it. An attempt that succeeds at once never enters it.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Dispatcher:
             step = plan.send(None)
             while True:
                 try:
-                    answer = _sleep(step) if isinstance(step, Sleep) else self._run(operation)
+                    answer = _wait_for(step) if isinstance(step, Sleep) else self._run(operation)
                 except Exception as failure:
                     step = plan.throw(failure)
                 else:
@@ -100,7 +100,7 @@ class Dispatcher:
             step = plan.send(None)
             while True:
                 try:
-                    answer = await (_asleep(step) if isinstance(step, Sleep) else self._arun(operation))
+                    answer = await (self._arun(operation) if isinstance(step, Again) else asyncio.sleep(step.seconds))
                 except Exception as failure:
                     step = plan.throw(failure)
                 else:
@@ -173,12 +173,8 @@ def _cause(error: IsthmusError, failure: Exception) -> BaseException | None:
     return failure.__cause__ if error is failure else failure
 
 
-def _sleep(step: Sleep) -> None:
+def _wait_for(step: Sleep) -> Any:
     time.sleep(step.seconds)
-
-
-async def _asleep(step: Sleep) -> None:
-    await asyncio.sleep(step.seconds)
 
 
 def _left(operation: Operation) -> float:

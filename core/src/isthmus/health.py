@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from attrs import field, frozen
@@ -42,11 +43,15 @@ class HealthCheck:
     seconds: float = 0.0
 
 
+def _checks(checks: Iterable[HealthCheck]) -> tuple[HealthCheck, ...]:
+    return tuple(checks)
+
+
 @frozen
 class Health:
     """All checks of one database."""
 
-    checks: tuple[HealthCheck, ...] = field(converter=tuple)
+    checks: tuple[HealthCheck, ...] = field(converter=_checks)
 
     @property
     def healthy(self) -> bool:

@@ -2,10 +2,11 @@
 # Specifications have no bodies.
 """Every hook that Isthmus calls.
 
-A plugin class inherits ``HookSpecs`` (through ``isthmus.Plugin``) and marks what it implements with ``@hookimpl``; mypy then
-checks the signatures. Observers (names in the past tense, and ``isthmus_record_metric``) get one frozen object. Each is
-isolated: what it raises is logged with the plugin's name and never breaks an operation. They are called synchronously, also by
-the async database, so they must be quick. Within one hook, plugins are called in the order of their names.
+A plugin class inherits ``HookSpecs`` (through ``isthmus.Plugin``) and marks what it implements with ``@hookimpl``; mypy
+then checks the signatures. Observers (names in the past tense, and ``isthmus_record_metric``) get one frozen object.
+Each is isolated: what it raises is logged with the plugin's name and never breaks an operation. They are called
+synchronously, also by the async database, so they must be quick. Within one hook, plugins are called in the order of
+their names.
 """
 
 from __future__ import annotations
@@ -42,31 +43,32 @@ class HookSpecs:
     def isthmus_open_backend(self, config: BackendConfig) -> Backend | None:
         """Open the backend of a URL.
 
-        Called once by ``connect`` and ``aconnect``, for the plugin that the URL's scheme names. The first plugin that returns a
-        backend wins; ``None`` means that the scheme is another plugin's. May raise any ``IsthmusError``.
+        Called once by ``connect`` and ``aconnect``, for the plugin that the URL's scheme names. The first plugin that
+        returns a backend wins; ``None`` means that the scheme is another plugin's. May raise any ``IsthmusError``.
         """
 
     @hookspec
     def isthmus_layers(self, database: DatabaseView) -> Sequence[Layer]:
         """Contribute layers.
 
-        Called once for each database, after the backend was opened and before any operation. The layers' stages decide their
-        order, not the order of plugins. What it raises stops the opening.
+        Called once for each database, after the backend was opened and before any operation. The layers' stages decide
+        their order, not the order of plugins. What it raises stops the opening.
         """
 
     @hookspec
     def isthmus_database_opened(self, database: DatabaseView) -> None:
         """Learn that a database is ready.
 
-        Called once, by ``connect`` and ``aconnect``, after the layers were composed. What it raises stops the opening, and the
-        backend is closed.
+        Called once, by ``connect`` and ``aconnect``, after the layers were composed. What it raises stops the opening,
+        and the backend is closed.
         """
 
     @hookspec
     def isthmus_database_closing(self, database: DatabaseView) -> None:
         """Release what belongs to a database.
 
-        Called once by ``close``, before the backend is closed. An observer: exceptions are logged and the others still run.
+        Called once by ``close``, before the backend is closed. An observer: exceptions are logged and the others still
+        run.
         """
 
     @hookspec
@@ -80,16 +82,17 @@ class HookSpecs:
     def isthmus_register_commands(self, cli: Group) -> None:
         """Add commands to the ``isthmus`` command line.
 
-        Called once when the command starts, for the plugins that the configuration activates. A plugin that raises is reported
-        on standard error and left out.
+        Called once when the command starts, for the plugins that the configuration activates. A plugin that raises is
+        reported on standard error and left out.
         """
 
     @hookspec(firstresult=True)
     def isthmus_resolve_secret(self, reference: str) -> str | None:
         """Turn a reference like ``env:NAME`` or ``file:/run/secrets/name`` into a secret.
 
-        Called while the configuration is read, once for each reference. The first plugin that returns text wins; ``None`` means
-        that the kind of reference is another plugin's. May raise ``ConfigurationError``; its message must not hold the secret.
+        Called while the configuration is read, once for each reference. The first plugin that returns text wins;
+        ``None`` means that the kind of reference is another plugin's. May raise ``ConfigurationError``; its message
+        must not hold the secret.
         """
 
     # ---- operations ----
@@ -98,8 +101,8 @@ class HookSpecs:
     def isthmus_operation_completed(self, outcome: Outcome) -> None:
         """Observe an operation that succeeded.
 
-        Called once for each operation that a caller issued (a page of a query is one operation), after all layers, in the
-        caller's thread.
+        Called once for each operation that a caller issued (a page of a query is one operation), after all layers, in
+        the caller's thread.
         """
 
     # ---- transactions ----
@@ -112,7 +115,8 @@ class HookSpecs:
     def isthmus_transaction_rolled_back(self, transaction: TransactWrite, error: IsthmusError) -> None:
         """Observe a transaction that failed.
 
-        Called once for each, after its ``isthmus_operation_failed``. ``error.maybe_applied`` tells when the outcome is unknown.
+        Called once for each, after its ``isthmus_operation_failed``. ``error.maybe_applied`` tells when the outcome is
+        unknown.
         """
 
     # ---- errors ----
@@ -121,16 +125,16 @@ class HookSpecs:
     def isthmus_translate_error(self, error: Exception, operation: Operation) -> IsthmusError | None:
         """Turn a native exception of a backend into an error of the tree.
 
-        Called for each attempt that raised something else than an ``IsthmusError``, before the backend's own translation. The
-        first plugin that returns an error wins. Must not raise.
+        Called for each attempt that raised something else than an ``IsthmusError``, before the backend's own
+        translation. The first plugin that returns an error wins. Must not raise.
         """
 
     @hookspec(firstresult=True)
     def isthmus_decide_retry(self, attempt: Attempt) -> float | None:
         """Decide whether a failed attempt is repeated.
 
-        Called after each failed attempt that is safe to repeat. Return seconds to wait, a negative number to give up, or ``None``
-        to leave the decision to the next plugin and at last to the database's retry policy. Must not raise.
+        Called after each failed attempt that is safe to repeat. Return seconds to wait, a negative number to give up,
+        or ``None`` to leave the decision to the next plugin and at last to the database's retry policy. Must not raise.
         """
 
     @hookspec
@@ -158,5 +162,6 @@ class HookSpecs:
     def isthmus_check_health(self, database: DatabaseView) -> Sequence[HealthCheck]:
         """Report the health of what a plugin depends on.
 
-        Called by ``Database.health`` and ``isthmus doctor``, each time. A plugin that raises counts as one failed check.
+        Called by ``Database.health`` and ``isthmus doctor``, each time. A plugin that raises counts as one failed
+        check.
         """

@@ -1,8 +1,8 @@
 """Layers: behaviour around every operation, written once for the sync and the async database.
 
-A layer's ``flow`` is a generator that does no I/O itself. It yields operations to the next inner layer and receives results,
-may return without a ``yield``, may raise, and yields ``Blocking`` for work that must not run on an event loop. Layers are
-composed once, when a database is opened, into one chain for each kind of operation.
+A layer's ``flow`` is a generator that does no I/O itself. It yields operations to the next inner layer and receives
+results, may return without a ``yield``, may raise, and yields ``Blocking`` for work that must not run on an event loop.
+Layers are composed once, when a database is opened, into one chain for each kind of operation.
 """
 
 from __future__ import annotations
@@ -64,8 +64,9 @@ S = TypeVar("S")
 class Layer:
     """Base of all layers.
 
-    ``handles`` lists the kinds of operation that the layer wants to see; the others pass it at no cost. ``order`` may move a
-    layer inside its surroundings; an order that crosses a guard pair is refused. ``exclusive`` allows one such layer only.
+    ``handles`` lists the kinds of operation that the layer wants to see; the others pass it at no cost. ``order`` may
+    move a layer inside its surroundings; an order that crosses a guard pair is refused. ``exclusive`` allows one such
+    layer only.
     """
 
     stage: ClassVar[Stage]
@@ -147,7 +148,7 @@ def _step(layer: Layer, inner: Step) -> Step:
             request = generator.send(None)
             while True:
                 try:
-                    answer = request.run() if type(request) is Blocking else inner(request)  # type: ignore[arg-type]  # not Blocking
+                    answer = request.run() if isinstance(request, Blocking) else inner(request)
                 except BaseException as error:
                     request = generator.throw(error)
                 else:
@@ -168,10 +169,10 @@ def _async_step(layer: Layer, inner: AsyncStep) -> AsyncStep:
             request = generator.send(None)
             while True:
                 try:
-                    if type(request) is Blocking:
+                    if isinstance(request, Blocking):
                         answer = await asyncio.to_thread(request.run)
                     else:
-                        answer = await inner(request)  # type: ignore[arg-type]  # not Blocking
+                        answer = await inner(request)
                 except BaseException as error:
                     request = generator.throw(error)
                 else:

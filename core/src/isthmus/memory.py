@@ -122,10 +122,28 @@ class MemoryBackend(Backend):
         self._lock = threading.RLock()
         self._stores: dict[str, _Store] = {}
         self._tokens: dict[str, tuple[float, bytes]] = {}
+        self._answers: dict[type[op.Operation], Callable[[Any], res.Result]] = {
+            op.CreateTable: self._create_table,
+            op.DescribeTable: self._describe_table,
+            op.ListTables: self._list_tables,
+            op.DropTable: self._drop_table,
+            op.Get: self._get,
+            op.Create: self._write,
+            op.Put: self._write,
+            op.Update: self._write,
+            op.Delete: self._delete,
+            op.Query: self._query,
+            op.Scan: self._scan,
+            op.GetMany: self._get_many,
+            op.PutMany: self._put_many,
+            op.DeleteMany: self._delete_many,
+            op.TransactWrite: self._transact_write,
+            op.TransactGet: self._transact_get,
+        }
 
     def execute(self, operation: op.Operation) -> res.Result:
         with self._lock:
-            return _ANSWERS[type(operation)](self, operation)
+            return self._answers[type(operation)](operation)
 
     def native(self) -> dict[str, list[Item]]:
         """A copy of all items by table, expired ones included."""
@@ -302,26 +320,6 @@ class MemoryBackend(Backend):
 def _segment(row: Row, segments: int) -> int:
     """The segment of a key, the same in every process."""
     return crc32(b"".join(ordered_bytes(part) for part in row)) % segments
-
-
-_ANSWERS: dict[type[op.Operation], Callable[[MemoryBackend, Any], res.Result]] = {
-    op.CreateTable: MemoryBackend._create_table,
-    op.DescribeTable: MemoryBackend._describe_table,
-    op.ListTables: MemoryBackend._list_tables,
-    op.DropTable: MemoryBackend._drop_table,
-    op.Get: MemoryBackend._get,
-    op.Create: MemoryBackend._write,
-    op.Put: MemoryBackend._write,
-    op.Update: MemoryBackend._write,
-    op.Delete: MemoryBackend._delete,
-    op.Query: MemoryBackend._query,
-    op.Scan: MemoryBackend._scan,
-    op.GetMany: MemoryBackend._get_many,
-    op.PutMany: MemoryBackend._put_many,
-    op.DeleteMany: MemoryBackend._delete_many,
-    op.TransactWrite: MemoryBackend._transact_write,
-    op.TransactGet: MemoryBackend._transact_get,
-}
 
 
 class MemoryPlugin(Plugin):

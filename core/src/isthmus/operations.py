@@ -1,8 +1,8 @@
 """Operations: what callers ask for, as frozen data that layers may rewrite and backends answer.
 
-There is one class for each kind. Arguments are normalised before an operation exists, so layers and backends see portable
-values only. ``requires`` names the capabilities that an operation relies on; ``idempotent`` says whether running it twice
-means the same as running it once.
+There is one class for each kind. Arguments are normalised before an operation exists, so layers and backends see
+portable values only. ``requires`` names the capabilities that an operation relies on; ``idempotent`` says whether
+running it twice means the same as running it once.
 """
 
 from __future__ import annotations

@@ -36,7 +36,8 @@ def visible_names(table: Table, index: Index) -> frozenset[str] | None:
 def take_page(candidates: Iterable[Candidate], operation: Paged) -> Page:
     """The page that begins with the first candidate.
 
-    A position is given only when a further candidate exists, or, where a limit was reached, a further match (rule QRY-14).
+    A position is given only when a further candidate exists, or, where a limit was reached, a further match (rule
+    QRY-14).
 
     :param candidates: visible items in reading order, after ``operation.start``, each with its size in bytes
     """

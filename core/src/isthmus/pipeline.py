@@ -1,10 +1,10 @@
-"""An opened database without its surface: plugins, backend, layers and the composed chains, the same for sync and async."""
+"""An opened database without its surface: plugins, backend, layers and chains, the same for sync and async."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn, cast
 from urllib.parse import urlsplit
 
 from attrs import frozen
@@ -137,7 +137,7 @@ class Pipeline:
         checks = [backend_check]
         for plugin, function, _wanted in hook_implementations(self.manager, "isthmus_check_health"):
             try:
-                checks.extend(function(self))  # type: ignore[call-overload]  # the hook's signature
+                checks.extend(cast("Sequence[HealthCheck]", function(self)))
             except Exception as error:
                 logger.opt(exception=error).warning("health check of plugin {} failed", plugin)
                 checks.append(HealthCheck(plugin, False, f"the check itself failed: {type(error).__name__}"))

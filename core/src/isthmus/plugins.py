@@ -1,6 +1,7 @@
 """Plugins: discovery by entry point, explicit activation, lazy loading, and one manager for each database.
 
-Installing a package never changes what happens to data: a backend is chosen by its URL's scheme, every other plugin by name.
+Installing a package never changes what happens to data: a backend is chosen by its URL's scheme, every other plugin by
+name.
 """
 
 from __future__ import annotations

@@ -76,7 +76,13 @@ def bounds(reach: KeyRange) -> KeyRange:
         return reach
     if not reach.prefix:
         return EVERYTHING
-    return KeyRange(low=reach.prefix, high=successor_prefix(reach.prefix), high_inclusive=False)
+    return KeyRange(low=reach.prefix, high=_successor(reach.prefix), high_inclusive=False)
+
+
+def _successor(prefix: str | bytes) -> str | bytes | None:
+    if isinstance(prefix, str):
+        return successor_prefix(prefix)
+    return successor_prefix(prefix)  # the same call: a type variable can't stand for a union
 
 
 def empty(reach: KeyRange | None) -> bool:

@@ -30,7 +30,7 @@ def with_deadline(context: Context, timeout: float | None) -> Context:
     """
     if timeout is None:
         return context
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
+    if type(timeout) not in (int, float) or not timeout > 0:
         raise InvalidArgument("a timeout is a positive number of seconds")
     return evolve(context, deadline=time.monotonic() + timeout)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Self
 
 from attrs import evolve, field, frozen
@@ -12,6 +12,18 @@ from isthmus.schema import Table
 from isthmus.values import Item
 
 MapItem = Callable[[Item], Item]
+
+
+def _items(items: Iterable[Item]) -> tuple[Item, ...]:
+    return tuple(items)
+
+
+def _answers(items: Iterable[Item | None]) -> tuple[Item | None, ...]:
+    return tuple(items)
+
+
+def _names(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(names)
 
 
 @frozen
@@ -59,7 +71,7 @@ class Page(Result):
     :param examined: number of candidates that were looked at
     """
 
-    items: tuple[Item, ...] = field(default=(), converter=tuple)
+    items: tuple[Item, ...] = field(default=(), converter=_items)
     count: int = 0
     position: Item | None = None
     examined: int = 0
@@ -77,11 +89,15 @@ class Failure:
     error: IsthmusError
 
 
+def _failures(failures: Iterable[Failure]) -> tuple[Failure, ...]:
+    return tuple(failures)
+
+
 @frozen
 class ManyResult(Result):
     """What batches share: every failure, in request order."""
 
-    failures: tuple[Failure, ...] = field(default=(), converter=tuple, kw_only=True)
+    failures: tuple[Failure, ...] = field(default=(), converter=_failures, kw_only=True)
 
     def raise_for_failures(self) -> Self:
         """Return the result itself when all members succeeded.
@@ -97,7 +113,7 @@ class ManyResult(Result):
 class GetManyResult(ManyResult):
     """Items in request order, ``None`` for missing ones; a failed member is listed, never taken for missing."""
 
-    items: Sequence[Item | None] = field(default=(), converter=tuple)
+    items: tuple[Item | None, ...] = field(default=(), converter=_answers)
 
     def __iter__(self) -> Iterator[Item | None]:
         return iter(self.items)
@@ -124,7 +140,7 @@ class TransactWriteResult(Result):
 class TransactGetResult(Result):
     """Items in request order, ``None`` for missing ones."""
 
-    items: Sequence[Item | None] = field(default=(), converter=tuple)
+    items: tuple[Item | None, ...] = field(default=(), converter=_answers)
 
     def __iter__(self) -> Iterator[Item | None]:
         return iter(self.items)
@@ -144,7 +160,7 @@ class TableResult(Result):
 class TablesResult(Result):
     """The names of all tables, in order."""
 
-    names: tuple[str, ...] = field(default=(), converter=tuple)
+    names: tuple[str, ...] = field(default=(), converter=_names)
 
 
 @frozen

@@ -80,6 +80,10 @@ class Index:
         return (self.partition_key,) if self.sort_key is None else (self.partition_key, self.sort_key)
 
 
+def _indexes(indexes: Iterable[Index]) -> tuple[Index, ...]:
+    return tuple(indexes)
+
+
 @frozen(cache_hash=True)
 class Table:
     """A declared table.
@@ -93,7 +97,7 @@ class Table:
     name: str = field(validator=lambda _instance, _attribute, name: check_table_name(name))
     partition_key: Key = field(converter=_key)
     sort_key: Key | None = field(default=None, converter=_optional_key)
-    indexes: tuple[Index, ...] = field(default=(), converter=tuple)
+    indexes: tuple[Index, ...] = field(default=(), converter=_indexes)
     ttl: str | None = None
     version: str | None = None
     created_at: str | None = None

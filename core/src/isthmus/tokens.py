@@ -15,14 +15,14 @@ TOKEN_SECONDS = 600.0
 TOKEN_LENGTH = 36
 
 
-def check_token(token: str | None) -> str | None:
+def check_token(token: object) -> str | None:
     """The token itself.
 
     :raises InvalidArgument: it is not 1 to 36 printable ASCII characters
     """
-    if token is None or (
-        isinstance(token, str) and token.isascii() and token.isprintable() and 1 <= len(token) <= TOKEN_LENGTH
-    ):
+    if token is None:
+        return None
+    if isinstance(token, str) and token.isascii() and token.isprintable() and 1 <= len(token) <= TOKEN_LENGTH:
         return token
     raise InvalidArgument(f"a transaction token is 1 to {TOKEN_LENGTH} printable ASCII characters, a UUID's text say")
 
@@ -33,11 +33,8 @@ def content_digest(transaction: TransactWrite) -> bytes:
 
 
 def _content(action: Action) -> Value:
-    parts: list[Value] = [action.kind, action.table.name]
-    for attribute in fields(type(action)):
-        if attribute.name not in ("context", "table"):
-            parts.append(_portable(getattr(action, attribute.name)))
-    return parts
+    names = [attribute.name for attribute in fields(type(action)) if attribute.name not in ("context", "table")]
+    return [action.kind, action.table.name, *(_portable(getattr(action, name)) for name in names)]
 
 
 def _portable(part: object) -> Value:

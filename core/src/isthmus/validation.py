@@ -32,11 +32,12 @@ class ValidationLayer(Layer):
     def flow(self, operation: Operation) -> Flow:
         if isinstance(operation, TransactWrite):
             return (yield from self._transaction(operation))
-        if not isinstance(operation, _Managed) or not operation.table.managed:
-            return (yield operation)
-        if isinstance(operation, PutMany):
+        if isinstance(operation, PutMany) and operation.table.managed:
             return (yield from self._one_by_one(operation))
-        return (yield from self._single(operation))  # type: ignore[arg-type]  # the other kinds are actions
+        if isinstance(operation, (Create, Put, Update, Delete)) and operation.table.managed:
+            return (yield from self._single(operation))
+        result: Result = yield operation
+        return result
 
     def _single(self, action: Action) -> Flow:
         try:
@@ -111,9 +112,6 @@ class ValidationLayer(Layer):
             more.append(Set((table.updated_at,), now))
         changes = Changes((*action.changes.actions, *more))
         return evolve(action, changes=changes, condition=_expecting(action), expected_version=None)
-
-
-_Managed = (Create, Put, Update, Delete, PutMany)
 
 
 class _Versioned(Protocol):
