@@ -457,6 +457,12 @@ class AsyncSelection(sel.SelectionSpec):
     async def _run(self, operation: op.Operation) -> res.Page:
         return cast("res.Page", await self.database.execute(operation))
 
+    def _whole(self) -> AsyncSelection:
+        """The same selection read in one piece, which is what a position can be given in."""
+        return (
+            evolve(self, base=evolve(cast("op.Scan", self.base), segments=1), parallel=False) if self.parallel else self
+        )
+
     def _segment(self, number: int) -> AsyncSelection:
         return evolve(self, base=evolve(cast("op.Scan", self.base), segment=number), parallel=False, at_most=None)
 
@@ -488,8 +494,13 @@ class AsyncSelection(sel.SelectionSpec):
 
         :raises InvalidCursor: the cursor is damaged or belongs to another query
         """
-        operation = self.first_page(size, cursor)
+        operation = self._whole().first_page(size, cursor)
         return res.Page() if self.matches_nothing else sel.with_cursor(operation, await self._run(operation))
+
+    def explain(self) -> dict[str, Any]:
+        """How this selection will be read: the key range, what is left to filter, and the backend's native request."""
+        operation = self.operation()
+        return {**self.plan(operation), "native": self.database.backend.explain(operation)}
 
     async def first(self) -> Item | None:
         """The first item, or ``None``."""
@@ -501,10 +512,7 @@ class AsyncSelection(sel.SelectionSpec):
         """How many items match, counted by reading (rule QRY-10)."""
         if self.at_most is not None:
             return len([None async for _item in self])
-        if self.parallel:
-            segments = range(cast("op.Scan", self.base).segments)
-            return sum(await asyncio.gather(*(self._segment(number).count() for number in segments)))
-        return 0 if self.matches_nothing else await self._count()
+        return 0 if self.matches_nothing else await self._whole()._count()
 
     async def _count(self) -> int:
         context = self.requests.context(self.timeout)

@@ -65,6 +65,10 @@ class Backend:
         """The error of the tree for a native one, or ``None`` if it is unknown."""
         return None
 
+    def explain(self, operation: Operation) -> Mapping[str, Any]:
+        """The native request that an operation leads to, for people; empty where there is none to show."""
+        return {}
+
     def native(self) -> Any:
         """The driver's own client: an escape hatch, outside of all layers and of the contract."""
         return None

@@ -449,6 +449,12 @@ class Selection(sel.SelectionSpec):
     def _run(self, operation: op.Operation) -> res.Page:
         return cast("res.Page", self.database.execute(operation))
 
+    def _whole(self) -> Selection:
+        """The same selection read in one piece, which is what a position can be given in."""
+        return (
+            evolve(self, base=evolve(cast("op.Scan", self.base), segments=1), parallel=False) if self.parallel else self
+        )
+
     def _segment(self, number: int) -> Selection:
         return evolve(self, base=evolve(cast("op.Scan", self.base), segment=number), parallel=False, at_most=None)
 
@@ -479,8 +485,13 @@ class Selection(sel.SelectionSpec):
 
         :raises InvalidCursor: the cursor is damaged or belongs to another query
         """
-        operation = self.first_page(size, cursor)
+        operation = self._whole().first_page(size, cursor)
         return res.Page() if self.matches_nothing else sel.with_cursor(operation, self._run(operation))
+
+    def explain(self) -> dict[str, Any]:
+        """How this selection will be read: the key range, what is left to filter, and the backend's native request."""
+        operation = self.operation()
+        return {**self.plan(operation), "native": self.database.backend.explain(operation)}
 
     def first(self) -> Item | None:
         """The first item, or ``None``."""
@@ -490,9 +501,7 @@ class Selection(sel.SelectionSpec):
         """How many items match, counted by reading (rule QRY-10)."""
         if self.at_most is not None:
             return sum(1 for _item in self)
-        if self.parallel:
-            return sum(self._segment(number).count() for number in range(cast("op.Scan", self.base).segments))
-        return 0 if self.matches_nothing else self._count()
+        return 0 if self.matches_nothing else self._whole()._count()
 
     def _count(self) -> int:
         context = self.requests.context(self.timeout)

@@ -117,6 +117,13 @@ class SelectionSpec:
         """Whether no item can match, so that nothing needs to be asked (rule NUL-8)."""
         return empty(self._planned()[0])
 
+    def plan(self, operation: op.Query | op.Scan) -> dict[str, Any]:
+        """What is read by key and what is filtered afterwards."""
+        reading: dict[str, Any] = {"operation": operation.kind, "table": operation.table.name}
+        if isinstance(operation, op.Query):
+            reading |= {"index": operation.index, "range": repr(operation.range) if operation.range else None}
+        return {**reading, "filter": None if operation.condition is None else repr(operation.condition)}
+
     def first_page(self, size: int, cursor: str | None) -> op.Query | op.Scan:
         """The operation for a page of the caller's size, after a cursor."""
         if self.at_most is not None:
