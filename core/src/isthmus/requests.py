@@ -132,7 +132,8 @@ class Requests:
     ) -> op.Get:
         """Read one item."""
         paths = None if select is None else projection(select)
-        return op.Get(self.context(timeout), self.table, self.key(key, attributes), paths, consistent)
+        context = self._context if timeout is None and self._timeout is None else self.context(timeout)
+        return op.Get(context, self.table, self.key(key, attributes), paths, consistent)
 
     def get_many(
         self, keys: Iterable[Mapping[str, Any]], select: Projection, consistent: bool, timeout: float | None
