@@ -37,8 +37,12 @@ def _narrow(reach: KeyRange, key: Key, conjunct: Condition) -> KeyRange | None:
     match conjunct:
         case Comparison(operand, operator, value) if operand == here and _fits(key, value):
             return _compare(reach, operator, value)
-        case Between(operand, low, high) if operand == here and _fits(key, low) and _fits(key, high):
+        case Between(operand, low, high) if (
+            operand == here and reach.prefix is None and _fits(key, low) and _fits(key, high)
+        ):
             return _lower(_upper(reach, high, True), low, True)
+        case BeginsWith(path, prefix) if path == here.path and _fits(key, prefix) and not prefix:
+            return reach  # every key begins with nothing
         case BeginsWith(path, prefix) if path == here.path and _fits(key, prefix) and reach == EVERYTHING:
             return KeyRange(prefix=prefix)
         case _:

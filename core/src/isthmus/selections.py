@@ -16,6 +16,7 @@ from isthmus.errors import InvalidArgument, InvalidKey, InvalidValue, QueryTooCo
 from isthmus.evaluate import lookup
 from isthmus.expressions import (
     MISSING,
+    NEVER,
     Condition,
     Field,
     Path,
@@ -115,7 +116,7 @@ class SelectionSpec:
     @property
     def matches_nothing(self) -> bool:
         """Whether no item can match, so that nothing needs to be asked (rule NUL-8)."""
-        return empty(self._planned()[0])
+        return self.condition == NEVER or empty(self._planned()[0])
 
     def plan(self, operation: op.Query | op.Scan) -> dict[str, Any]:
         """What is read by key and what is filtered afterwards."""
