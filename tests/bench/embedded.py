@@ -13,7 +13,6 @@ from time import perf_counter
 from typing import Any
 
 import isthmus
-
 from tests.bench.measure import Measurement, compared, paired, rate, timed
 
 Item = dict[str, Any]

@@ -12,9 +12,13 @@ TIMER = "import time; started = time.perf_counter(); {statement}; print(time.per
 
 
 def measure() -> list[Measurement]:
-    """Both imports in fresh processes."""
-    rounds = paired(_importing("import isthmus"), _importing(DEPENDENCIES), rounds=15)
-    return [compared("import isthmus", rounds, 1.6, unit="ms", scale=1e3)]
+    """Imports in fresh processes: the bare one, and all that a program with a database uses."""
+    return [_compared("import isthmus"), _compared("from isthmus import connect, F")]
+
+
+def _compared(statement: str) -> Measurement:
+    rounds = paired(_importing(statement), _importing(DEPENDENCIES), rounds=15)
+    return compared(statement, rounds, 1.6, unit="ms", scale=1e3)
 
 
 def _importing(statement: str) -> Block:

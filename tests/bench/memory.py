@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import isthmus
-
 from tests.bench.measure import Measurement
 
 ITEMS, CHUNK = 1_000_000, 10_000

@@ -8,7 +8,6 @@ import isthmus
 from isthmus import Flow, Layer, Plugin, Stage, hookimpl
 from isthmus.observing import Outcome
 from isthmus.operations import Context, Get, Operation
-
 from tests.bench.measure import Measurement, overhead, paired, timed
 
 CALLS = 20_000

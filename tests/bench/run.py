@@ -1,7 +1,7 @@
 """``make bench``: runs all measurements, writes ``build/bench.json`` and prints a table.
 
-Name parts of the groups on the command line to run only those: ``python tests/bench/run.py overhead``. Exit status 1 means that
-a bar was missed.
+Name groups on the command line to run only those: ``python tests/bench/run.py overhead``. Exit status 1 means that a bar
+was missed.
 """
 
 from __future__ import annotations
