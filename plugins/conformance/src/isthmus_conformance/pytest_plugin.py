@@ -1,0 +1,109 @@
+"""The pytest plugin of the conformance kit: markers, options, the guard at collection, and the report.
+
+Loaded in every run where the kit is installed, so it imports nothing heavy before a suite is used.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+from isthmus_conformance.counting import EXAMPLES
+from isthmus_conformance.guard import check_suite, excuses, kit_tests
+
+PROPERTY = "isthmus_conformance"
+EXCUSED = "excused: "
+_PROFILES = ("dev", "ci", "nightly")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the kit's options."""
+    group = parser.getgroup("isthmus", "conformance kit of Isthmus")
+    group.addoption("--isthmus-profile", choices=_PROFILES, help="how many examples to try; default: $ISTHMUS_PROFILE")
+    group.addoption("--isthmus-report", metavar="PATH", help="write what each rule's tests did to a JSON file")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers, and the report where one is asked for."""
+    config.addinivalue_line("markers", "rule(*ids): the rules of the contract that a test proves")
+    config.addinivalue_line("markers", "requires_capability(*capabilities): skipped where one is unsupported")
+    if config.option.isthmus_profile:
+        os.environ["ISTHMUS_PROFILE"] = config.option.isthmus_profile
+    config.pluginmanager.register(Collector(config.option.isthmus_report), "isthmus-conformance-report")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse suites that lost tests after their class was made, and skip what is excused."""
+    for cls in {item.cls for item in items if _is_suite(getattr(item, "cls", None))}:  # type: ignore[attr-defined]
+        check_suite(cls)
+    for item in items:
+        cls = getattr(item, "cls", None)
+        if _is_suite(cls):
+            name = getattr(item, "originalname", item.name)
+            if name in excuses(cls) and getattr(cls, name) is kit_tests(cls)[name]:
+                item.add_marker(pytest.mark.skip(reason=f"{EXCUSED}{excuses(cls)[name]}"))
+
+
+def _is_suite(cls: Any) -> bool:
+    return cls is not None and any(base.__name__ == "Suite" and base.__module__ == "isthmus_conformance.base" for base in cls.__mro__)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """Attach the rules and the number of examples to the test's report."""
+    rules = [name for mark in item.iter_markers("rule") for name in mark.args]
+    if rules:
+        _record(item, rules)
+    return (yield)
+
+
+def _record(item: pytest.Item, rules: list[str]) -> None:
+    record = next((value for name, value in item.user_properties if name == PROPERTY), None)
+    if not isinstance(record, dict):
+        record = {}
+        item.user_properties.append((PROPERTY, record))
+    record["rules"] = rules
+    record["examples"] = record.get("examples", 0) + EXAMPLES.take()
+
+
+class Collector:
+    """Gathers the reports of all tests; with pytest-xdist only the controller's one sees them."""
+
+    def __init__(self, path: str | None) -> None:
+        self._path = path
+        self._entries: dict[str, dict[str, Any]] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take one phase of one test."""
+        record = next((value for name, value in report.user_properties if name == PROPERTY), None)
+        if not isinstance(record, dict) or not record.get("rules"):
+            return
+        entry = self._entries.setdefault(report.nodeid, {"test": report.nodeid, "status": "passed", "reason": ""})
+        entry.update(record)
+        if report.failed:
+            entry["status"] = "failed"
+        elif report.skipped:
+            entry.update(_skipped(report))
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Print what was excused, and write the report."""
+        excused = [entry for entry in self._entries.values() if entry["status"] == "excused"]
+        if excused:
+            terminalreporter.section("conformance tests that were excused")
+            for entry in excused:
+                terminalreporter.write_line(f"{entry['test']}: {entry['reason']}")
+        if self._path:
+            from isthmus_conformance.report import Report
+
+            Report.of(self._entries.values()).save(self._path)
+            terminalreporter.write_line(f"conformance report: {self._path}")
+
+
+def _skipped(report: pytest.TestReport) -> dict[str, str]:
+    reason = str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    reason = reason.removeprefix("Skipped: ")
+    if reason.startswith(EXCUSED):
+        return {"status": "excused", "reason": reason.removeprefix(EXCUSED)}
+    return {"status": "skipped", "reason": reason}

@@ -1,0 +1,37 @@
+"""``BackendSuite``: every area of the contract in one class."""
+
+from __future__ import annotations
+
+from isthmus_conformance.suites.batch import BatchSuite
+from isthmus_conformance.suites.capabilities import CapabilitiesSuite
+from isthmus_conformance.suites.concurrency import ConcurrencySuite
+from isthmus_conformance.suites.conditions import ConditionsSuite
+from isthmus_conformance.suites.errors import ErrorsSuite
+from isthmus_conformance.suites.indexes import IndexesSuite
+from isthmus_conformance.suites.keys import KeysSuite
+from isthmus_conformance.suites.life_cycle import LifeCycleSuite
+from isthmus_conformance.suites.limits import LimitsSuite
+from isthmus_conformance.suites.paging import PagingSuite
+from isthmus_conformance.suites.transactions import TransactionsSuite
+from isthmus_conformance.suites.ttl import TtlSuite
+from isthmus_conformance.suites.updates import UpdatesSuite
+from isthmus_conformance.suites.values import ValuesSuite
+
+
+class BackendSuite(
+    ValuesSuite,
+    KeysSuite,
+    ConditionsSuite,
+    UpdatesSuite,
+    PagingSuite,
+    IndexesSuite,
+    BatchSuite,
+    TransactionsSuite,
+    TtlSuite,
+    ErrorsSuite,
+    ConcurrencySuite,
+    LifeCycleSuite,
+    CapabilitiesSuite,
+    LimitsSuite,
+):
+    """The whole contract. Inherit from it, and give it a fixture ``source``: a URL, or an opened backend object."""

@@ -1,0 +1,1 @@
+"""One suite for each area of the contract."""

@@ -1,0 +1,9 @@
+"""Capabilities."""
+
+from __future__ import annotations
+
+from isthmus_conformance.base import Suite
+
+
+class CapabilitiesSuite(Suite):
+    """Capabilities."""

@@ -1,0 +1,9 @@
+"""Concurrency."""
+
+from __future__ import annotations
+
+from isthmus_conformance.base import Suite
+
+
+class ConcurrencySuite(Suite):
+    """Concurrency."""

@@ -1,0 +1,9 @@
+"""Conditions."""
+
+from __future__ import annotations
+
+from isthmus_conformance.base import Suite
+
+
+class ConditionsSuite(Suite):
+    """Conditions."""

@@ -1,0 +1,9 @@
+"""Errors."""
+
+from __future__ import annotations
+
+from isthmus_conformance.base import Suite
+
+
+class ErrorsSuite(Suite):
+    """Errors."""

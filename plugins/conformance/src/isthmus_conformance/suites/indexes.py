@@ -1,0 +1,9 @@
+"""Indexes."""
+
+from __future__ import annotations
+
+from isthmus_conformance.base import Suite
+
+
+class IndexesSuite(Suite):
+    """Indexes."""

@@ -1,0 +1,9 @@
+"""Keys."""
+
+from __future__ import annotations
+
+from isthmus_conformance.base import Suite
+
+
+class KeysSuite(Suite):
+    """Keys."""

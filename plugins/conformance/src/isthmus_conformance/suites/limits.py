@@ -1,0 +1,9 @@
+"""Limits."""
+
+from __future__ import annotations
+
+from isthmus_conformance.base import Suite
+
+
+class LimitsSuite(Suite):
+    """Limits."""

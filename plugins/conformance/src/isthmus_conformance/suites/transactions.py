@@ -1,0 +1,9 @@
+"""Transactions."""
+
+from __future__ import annotations
+
+from isthmus_conformance.base import Suite
+
+
+class TransactionsSuite(Suite):
+    """Transactions."""

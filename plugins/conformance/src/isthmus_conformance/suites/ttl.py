@@ -1,0 +1,9 @@
+"""TTL."""
+
+from __future__ import annotations
+
+from isthmus_conformance.base import Suite
+
+
+class TtlSuite(Suite):
+    """TTL."""

@@ -1,0 +1,9 @@
+"""Updates."""
+
+from __future__ import annotations
+
+from isthmus_conformance.base import Suite
+
+
+class UpdatesSuite(Suite):
+    """Updates."""
