@@ -1,4 +1,4 @@
-"""Paired measurement: ours and the reference in turn, in random order in each round, so that drift hits both alike."""
+"""Paired measurement: ours and the reference in turn, in random order, so that drift hits both alike."""
 
 from __future__ import annotations
 

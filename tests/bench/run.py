@@ -1,6 +1,6 @@
 """``make bench``: runs all measurements, writes ``build/bench.json`` and prints a table.
 
-Name groups on the command line to run only those: ``python tests/bench/run.py overhead``. Exit status 1 means that a bar
+Name groups on the command line to run only those: ``python tests/bench/run.py overhead``. Exit status 1 says that a bar
 was missed.
 """
 
