@@ -1,0 +1,95 @@
+"""The root command: which commands exist, and how errors, Ctrl-C and broken pipes end."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from isthmus import __version__
+from isthmus.cli.exit_codes import ExitCode, exit_code_for, exit_code_table
+from isthmus.cli.extending import plugin_commands
+from isthmus.cli.output import print_error
+from isthmus.errors import IsthmusError
+
+# Modules are imported when their command is used: `isthmus get` should not pay for the demo.
+COMMANDS = {
+    "config": "isthmus.cli.configuration:config",
+    "copy": "isthmus.cli.transfer:copy",
+    "count": "isthmus.cli.selecting:count",
+    "demo": "isthmus.cli.demo.command:demo",
+    "doctor": "isthmus.cli.inspecting:doctor",
+    "explain": "isthmus.cli.inspecting:explain",
+    "export": "isthmus.cli.lines:export",
+    "get": "isthmus.cli.items:get",
+    "import": "isthmus.cli.lines:import_lines",
+    "plugins": "isthmus.cli.inspecting:plugins",
+    "put": "isthmus.cli.items:put",
+    "query": "isthmus.cli.selecting:query",
+    "scan": "isthmus.cli.selecting:scan",
+    "tables": "isthmus.cli.tables:tables",
+}
+
+
+class Commands(click.Group):
+    """The built-in commands, loaded when used, and those of the plugins that the configuration activates."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in order."""
+        return sorted({*COMMANDS, *super().list_commands(ctx), *plugin_commands().commands})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A built-in command, else a plugin's."""
+        if cmd_name in COMMANDS:
+            module, _, name = COMMANDS[cmd_name].partition(":")
+            command: click.Command = getattr(import_module(module), name)
+            return command
+        return super().get_command(ctx, cmd_name) or plugin_commands().get_command(ctx, cmd_name)
+
+
+EPILOG = f"""\b
+URL is optional everywhere: without it, isthmus.toml and ISTHMUS_URL decide.
+\b
+Exit codes:
+{exit_code_table()}
+"""
+
+
+@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="isthmus")
+def cli() -> None:
+    """One data-access API over DynamoDB, MongoDB, SQLite and backends of your own."""
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line; the exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        return _run(given)
+    except click.ClickException as error:
+        print_error(_usage_error(error), as_json="--json" in given)
+        return ExitCode.USAGE
+    except IsthmusError as error:
+        print_error(error.to_dict(), as_json="--json" in given)
+        return exit_code_for(error)
+    except (KeyboardInterrupt, click.Abort):
+        print("interrupted", file=sys.stderr)
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # Python flushes standard output once more when it exits; that must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.BROKEN_PIPE
+
+
+def _run(arguments: list[str]) -> int:
+    code = cli.main(arguments, prog_name="isthmus", standalone_mode=False)
+    sys.stdout.flush()
+    return int(code or ExitCode.OK)
+
+
+def _usage_error(error: click.ClickException) -> dict[str, str]:
+    context = getattr(error, "ctx", None)
+    hint = f" (see {context.command_path} --help)" if context is not None else ""
+    return {"code": "usage", "message": error.format_message() + hint}

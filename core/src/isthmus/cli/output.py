@@ -1,0 +1,61 @@
+"""What commands print: data to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table as Grid
+
+from isthmus.values import dumps
+
+
+def json_option(function: Any) -> Any:
+    """The option ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON; errors too, to standard error.")(function)
+
+
+def console() -> Console:
+    """Standard output for people: colours and widths only where it is a terminal."""
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def print_data(data: Any) -> None:
+    """Data as one line of JSON; items keep their sets, binary values and exact numbers."""
+    print(dumps(data))
+
+
+def print_pretty(item: Mapping[str, Any]) -> None:
+    """An item, an attribute on each line, still JSON."""
+    members = [f"  {json.dumps(name, ensure_ascii=False)}: {dumps(value)}" for name, value in item.items()]
+    print("{\n" + ",\n".join(members) + "\n}" if members else "{}")
+
+
+def print_grid(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table for people."""
+    grid = Grid(*columns, title=title or None, title_justify="left", header_style="bold")
+    for row in rows:
+        grid.add_row(*map(str, row))
+    console().print(grid)
+
+
+def warn(text: str) -> None:
+    """A remark on standard error."""
+    print(text, file=sys.stderr)
+
+
+def print_error(error: Mapping[str, Any], *, as_json: bool) -> None:
+    """An error on standard error: as JSON with its ``code``, or as text."""
+    if as_json:
+        print(json.dumps({"error": dict(error)}, ensure_ascii=False), file=sys.stderr)
+        return
+    print(f"error: {error['message']}", file=sys.stderr)
+    for position, reason in enumerate(error.get("reasons") or []):
+        if reason is not None:
+            print(f"  action {position}: {reason['message']}", file=sys.stderr)
+    if error.get("maybe_applied"):
+        print("  some of it may have been applied", file=sys.stderr)
