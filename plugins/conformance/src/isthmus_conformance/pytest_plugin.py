@@ -47,7 +47,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _is_suite(cls: Any) -> bool:
-    return cls is not None and any(base.__name__ == "Suite" and base.__module__ == "isthmus_conformance.base" for base in cls.__mro__)
+    return cls is not None and any(
+        base.__name__ == "Suite" and base.__module__ == "isthmus_conformance.base" for base in cls.__mro__
+    )
 
 
 @pytest.hookimpl(wrapper=True)

@@ -116,7 +116,10 @@ class Report:
         backends = sorted(self.capabilities)
         names = list(dict.fromkeys(name for backend in backends for name in self.capabilities[backend]))
         return _table(
-            [["capability", *backends], *([name, *(self.capabilities[b].get(name, "") for b in backends)] for name in names)]
+            [
+                ["capability", *backends],
+                *([name, *(self.capabilities[b].get(name, "") for b in backends)] for name in names),
+            ]
         )
 
     @property
