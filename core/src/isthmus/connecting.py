@@ -1,32 +1,54 @@
-"""``connect`` and ``aconnect``: from a URL to an opened database."""
+"""``connect`` and ``aconnect``: from a URL and the rest of the configuration to an opened database."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
+from functools import partial
 from typing import Any
+
+from attrs import evolve
 
 from isthmus.async_database import AsyncDatabase
 from isthmus.backends import Backend
-from isthmus.config import Settings
+from isthmus.config import Settings, load_settings
 from isthmus.database import Database
 from isthmus.pipeline import Pipeline, open_pipeline
-from isthmus.plugins import Plugin
+from isthmus.plugins import PluginChoice
+from isthmus.retries import RetryPolicy
 
 
 def connect(
     source: str | Backend | None = None,
     *,
-    plugins: Iterable[str | Plugin] = (),
+    plugins: Iterable[PluginChoice] | None = None,
+    blocked: Iterable[str] | None = None,
+    timeout: float | None = None,
+    retry_policy: RetryPolicy | None = None,
+    config_file: str | os.PathLike[str] | None = None,
     clock: Callable[[], float] = time.time,
-    **options: Any,
+    **sections: Mapping[str, Any],
 ) -> Database:
-    """Open a database.
+    """Open a database. What is not given here comes from the environment and ``isthmus.toml``; see ``isthmus.config``.
 
-    :param source: a URL, or a backend that is open already
+    :param source: a URL, or a backend that is open already; ``close`` closes it in either case
+    :param plugins: the plugins to activate: names, classes or objects. An object has its settings and needs no section
+    :param blocked: names of plugins that must not be loaded
+    :param timeout: default deadline of each call, seconds
+    :param retry_policy: replaces the section ``retry``
+    :param config_file: a TOML file in place of ``isthmus.toml``
+    :param clock: seconds since the epoch, by which items expire
+    :param sections: options of plugins and backends by name, ``sqlite={"synchronous": "off"}``, and of ``retry``
+    :raises ConfigurationError: ``problems`` names everything that is wrong, each with its place
+    :raises PluginError: a plugin or backend is missing, blocked, broken or incompatible
     """
-    return Database(_open(source, plugins, clock, options))
+    read = partial(
+        load_settings, plugins=plugins, blocked=blocked, timeout=timeout, retry_policy=retry_policy,
+        config_file=config_file, sections=sections,
+    )  # fmt: skip
+    return Database(_open(source, read, clock))
 
 
 class Opening:
@@ -54,20 +76,24 @@ class Opening:
 def aconnect(
     source: str | Backend | None = None,
     *,
-    plugins: Iterable[str | Plugin] = (),
+    plugins: Iterable[PluginChoice] | None = None,
+    blocked: Iterable[str] | None = None,
+    timeout: float | None = None,
+    retry_policy: RetryPolicy | None = None,
+    config_file: str | os.PathLike[str] | None = None,
     clock: Callable[[], float] = time.time,
-    **options: Any,
+    **sections: Mapping[str, Any],
 ) -> Opening:
     """The async twin of ``connect``: ``async with aconnect(url) as database`` or ``database = await aconnect(url)``."""
-    return Opening(lambda: _open(source, plugins, clock, options))
+    read = partial(
+        load_settings, plugins=plugins, blocked=blocked, timeout=timeout, retry_policy=retry_policy,
+        config_file=config_file, sections=sections,
+    )  # fmt: skip
+    return Opening(lambda: _open(source, read, clock))
 
 
-def _open(
-    source: str | Backend | None, plugins: Iterable[str | Plugin], clock: Callable[[], float], options: dict[str, Any]
-) -> Pipeline:
-    chosen = tuple(plugins)
-    names = tuple(plugin for plugin in chosen if isinstance(plugin, str))
-    extra = tuple(plugin for plugin in chosen if isinstance(plugin, Plugin))
-    given = source if isinstance(source, Backend) else None
-    url = f"{given.name}://" if given is not None else str(source or "memory://")
-    return open_pipeline(Settings(url, plugins=names, **options), extra, clock, given)
+def _open(source: str | Backend | None, read: Callable[..., Settings], clock: Callable[[], float]) -> Pipeline:
+    if not isinstance(source, Backend):
+        return open_pipeline(read(source), clock)
+    settings = evolve(read(url_use="ignored"), url=f"{source.name}://")
+    return open_pipeline(settings, clock, source)

@@ -13,16 +13,16 @@ from loguru import logger
 
 from isthmus.backends import Backend, BackendConfig
 from isthmus.capabilities import Capabilities, Limits
-from isthmus.config import Settings
+from isthmus.config import Settings, active_plugins
 from isthmus.dispatch import Dispatcher
-from isthmus.errors import BackendError, Closed, ConfigurationError, IsthmusError
+from isthmus.errors import BackendError, Closed, IsthmusError
 from isthmus.health import Health, HealthCheck
 from isthmus.layers import AsyncStep, Layer, Step, acompose, arrange, compose
 from isthmus.metrics import CORE_METRICS, MetricDescription
 from isthmus.observing import Observers, aobserved, notify, observed
 from isthmus.observing import implementations as hook_implementations
 from isthmus.operations import OPERATIONS, Context, ListTables, Operation
-from isthmus.plugins import BACKENDS, PLUGINS, Manager, Plugin, build_manager, load
+from isthmus.plugins import BACKENDS, Manager, build_manager, load
 from isthmus.redaction import redacted_url
 from isthmus.results import Result
 from isthmus.retries import RetryDecision
@@ -91,6 +91,7 @@ class Pipeline:
             self.capabilities = layer.capabilities(self.capabilities)
         self._build_chains()
         self.manager.hook.isthmus_database_opened(database=self)
+        self.manager.freeze()
 
     def _build_chains(self) -> None:
         observers = Observers(self.manager)
@@ -160,28 +161,26 @@ class Pipeline:
         return True
 
 
-def open_pipeline(
-    settings: Settings, extra: tuple[Plugin, ...] = (), clock: Clock = time.time, given: Backend | None = None
-) -> Pipeline:
-    """Load plugins, open the backend and compose the layers.
+def open_pipeline(settings: Settings, clock: Clock = time.time, given: Backend | None = None) -> Pipeline:
+    """Make the plugins, open the backend and compose the layers.
 
-    :param extra: plugin objects besides those that the settings name
     :param given: a backend that is open already, in place of the URL's
-    :raises ConfigurationError: the URL has no scheme
     :raises PluginError: a plugin is missing, broken or refused
     """
+    active = active_plugins(settings)
+    if given is not None:
+        return _composed(settings, build_manager(active), given, clock)
     url = urlsplit(settings.url)
-    if not url.scheme:
-        raise ConfigurationError("a database URL begins with a scheme: sqlite:///shop.db or memory://, for example")
-    active = [_plugin(name, settings) for name in settings.plugins]
-    opener = [] if given is not None else [load(BACKENDS, url.scheme, settings.blocked)()]
-    manager = build_manager([*opener, *active, *extra])
-    backend = given
-    if backend is None:
-        config = BackendConfig(url, clock, settings.backend_options(url.scheme))
-        backend = manager.hook.isthmus_open_backend(config=config)
+    opener = load(BACKENDS, url.scheme, settings.blocked)(settings.sections.get(url.scheme))
+    manager = build_manager([opener, *active])
+    config = BackendConfig(url, clock, settings.backend_options(url.scheme))
+    backend = manager.hook.isthmus_open_backend(config=config)
     if backend is None:
         raise BackendError(f"the plugin for {url.scheme}:// opened no backend: report this to its author")
+    return _composed(settings, manager, backend, clock)
+
+
+def _composed(settings: Settings, manager: Manager, backend: Backend, clock: Clock) -> Pipeline:
     pipeline = Pipeline(settings, manager, backend, clock)
     try:
         pipeline.compose()
@@ -189,8 +188,3 @@ def open_pipeline(
         backend.close()
         raise
     return pipeline
-
-
-def _plugin(name: str, settings: Settings) -> Plugin:
-    plugin = load(PLUGINS, name, settings.blocked)
-    return plugin(settings.section(plugin.name, plugin.settings))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import unquote_plus
 
 HIDDEN = "***"
-_SECRET_NAME = re.compile(r"pass|secret|token|key|credential|auth", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"pass|pwd|secret|token|key|credential|auth", re.IGNORECASE)
+# Up to the last @: a password that should have been percent-encoded, with a / or ? in it, must not slip through.
+_PASSWORD = re.compile(r"^([^:/?#]*://[^:/?#@]*):.*@", re.DOTALL)
+_OPTION = re.compile(r"([?&;])([^=&;#]*)=([^&;#]*)")
 
 
 def is_secret_name(name: str) -> bool:
@@ -15,13 +18,10 @@ def is_secret_name(name: str) -> bool:
 
 
 def redacted_url(url: str) -> str:
-    """The URL without its password and without secret options."""
-    parts = urlsplit(url)
-    place = parts.netloc
-    if "@" in place:
-        user, host = place.rsplit("@", 1)
-        place = f"{user.split(':', 1)[0]}:{HIDDEN}@{host}" if ":" in user else place
-    if not parts.query:
-        return url if place == parts.netloc else urlunsplit(parts._replace(netloc=place))
-    options = [(name, HIDDEN if is_secret_name(name) else value) for name, value in parse_qsl(parts.query, True)]
-    return urlunsplit(parts._replace(netloc=place, query=urlencode(options, safe="*/:")))
+    """The URL without its password and without secret options; it need not be valid."""
+    return _OPTION.sub(_hide_option, _PASSWORD.sub(rf"\1:{HIDDEN}@", url))
+
+
+def _hide_option(match: re.Match[str]) -> str:
+    mark, name, _value = match.groups()
+    return f"{mark}{name}={HIDDEN}" if is_secret_name(unquote_plus(name)) else match.group()

@@ -1,25 +1,41 @@
-"""Configuration: what a database needs to open, merged from its sources."""
+"""The merged, checked configuration of one database."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
-from attrs import field, frozen
+from attrs import asdict, field, frozen, has
 
+from isthmus.plugins import PluginChoice
+from isthmus.redaction import redacted_url
 from isthmus.retries import RetryPolicy
 
 
 @frozen
-class Settings:
-    """Everything that ``connect`` needs.
+class SettingRow:
+    """One setting for people to read.
 
-    :param url: ``scheme://…``; the scheme names the backend
-    :param plugins: names of the plugins to activate
+    :param value: text, with secrets left out
+    :param source: ``default``, ``URL``, a file with its line, a variable, or a keyword argument
+    """
+
+    name: str
+    value: str
+    source: str
+
+
+@frozen(repr=False)
+class Settings:
+    """Everything that opens a database.
+
+    :param url: ``scheme://…``; the scheme names the backend. Empty when none was asked for
+    :param plugins: names of the active plugins
     :param blocked: names of plugins that must not be loaded
     :param timeout: default deadline of each call, seconds; ``None`` for none
-    :param sections: settings of plugins and backends by name
+    :param sections: for each plugin or backend by name its settings: an object of its settings class, or a plain mapping
+    :param choices: the active plugins as they were given: names, classes or objects
+    :param rows: where each value came from; see ``describe_settings``
     """
 
     url: str
@@ -27,12 +43,20 @@ class Settings:
     blocked: tuple[str, ...] = field(default=(), converter=tuple)
     timeout: float | None = None
     retry_policy: RetryPolicy = RetryPolicy()
-    sections: Mapping[str, Mapping[str, Any]] = field(factory=dict)
+    sections: Mapping[str, Any] = field(factory=dict)
+    choices: tuple[PluginChoice, ...] = field(default=(), converter=tuple)
+    rows: tuple[SettingRow, ...] = field(default=(), converter=tuple)
+
+    def __repr__(self) -> str:
+        plugins = ", ".join(self.plugins)
+        return f"<Settings {redacted_url(self.url)} plugins=[{plugins}] timeout={self.timeout} {self.retry_policy}>"
 
     def backend_options(self, scheme: str) -> dict[str, Any]:
-        """The backend's options: those of the URL, then those of its section."""
-        return {**dict(parse_qsl(urlsplit(self.url).query, True)), **self.sections.get(scheme, {})}
+        """The options of the backend, converted to the types of its settings class where it has one."""
+        section = self.sections.get(scheme, {})
+        return asdict(section, recurse=False) if has(type(section)) else dict(section)
 
-    def section(self, name: str, kind: type | None) -> Any:
-        """A plugin's settings as an object of its settings class."""
-        return None if kind is None else kind(**self.sections.get(name, {}))
+
+def describe_settings(settings: Settings) -> list[SettingRow]:
+    """Each setting with its value and its source; secrets are left out."""
+    return list(settings.rows)
