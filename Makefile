@@ -18,7 +18,8 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.runtime ## load real data into SQLite, query it, copy it to a second store, verify
-	$(BIN)/isthmus demo
+	@rm -rf build/demo && mkdir -p build/demo
+	$(BIN)/isthmus demo --file build/demo/cities.db --copy build/demo/copy.db
 
 test: $(VENV)/.dev ## run every test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)

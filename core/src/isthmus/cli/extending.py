@@ -7,6 +7,8 @@ from functools import cache
 import click
 
 from isthmus.cli.output import warn
+from isthmus.config import active_plugins, load_settings
+from isthmus.errors import IsthmusError
 from isthmus.hookspecs import HookSpecs
 from isthmus.plugins import Plugin
 
@@ -14,7 +16,7 @@ from isthmus.plugins import Plugin
 @cache
 def plugin_commands() -> click.Group:
     """The commands of the plugins that the configuration activates; a broken plugin is reported and left out."""
-    return collect([])
+    return collect(_activated())
 
 
 def collect(plugins: list[Plugin]) -> click.Group:
@@ -23,6 +25,15 @@ def collect(plugins: list[Plugin]) -> click.Group:
     for plugin in sorted(plugins, key=lambda one: one.name):
         _add(plugin, group)
     return group
+
+
+def _activated() -> list[Plugin]:
+    try:
+        return active_plugins(load_settings(url_use="ignored"))
+    except IsthmusError as error:
+        # The command that needs the configuration will fail with the same words; the others should still work.
+        warn(f"commands of plugins are left out: {error.message}")
+        return []
 
 
 def _add(plugin: Plugin, group: click.Group) -> None:

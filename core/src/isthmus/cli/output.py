@@ -10,8 +10,11 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.table import Table as Grid
+from rich.text import Text
 
 from isthmus.values import dumps
+
+PLAIN_WIDTH = 140
 
 
 def json_option(function: Any) -> Any:
@@ -21,7 +24,8 @@ def json_option(function: Any) -> Any:
 
 def console() -> Console:
     """Standard output for people: colours and widths only where it is a terminal."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    width = None if sys.stdout.isatty() else PLAIN_WIDTH
+    return Console(highlight=False, width=width)
 
 
 def print_data(data: Any) -> None:
@@ -37,9 +41,10 @@ def print_pretty(item: Mapping[str, Any]) -> None:
 
 def print_grid(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table for people."""
-    grid = Grid(*columns, title=title or None, title_justify="left", header_style="bold")
+    grid = Grid(*columns, title=Text(title) if title else None, title_justify="left", header_style="bold")
     for row in rows:
-        grid.add_row(*map(str, row))
+        # As plain text: data may hold what rich takes for markup, or control characters.
+        grid.add_row(*(Text(str(cell)) for cell in row))
     console().print(grid)
 
 

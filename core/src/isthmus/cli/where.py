@@ -45,7 +45,7 @@ def parse_condition(text: str) -> Condition:
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        column = f" at column {error.offset}" if isinstance(error, SyntaxError) else ""
+        column = f" at column {error.offset}" if isinstance(error, SyntaxError) and error.offset else ""
         raise InvalidArgument(
             f'the condition can\'t be read{column}: write one like population > 1000 and name == "x"'
         ) from None

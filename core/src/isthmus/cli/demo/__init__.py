@@ -1,0 +1,1 @@
+"""``isthmus demo``: real data loaded, queried, changed, copied and verified."""
