@@ -1,1 +1,5 @@
 """SQLite backend of Isthmus: ``isthmus.connect("sqlite:///path")``."""
+
+from isthmus_sqlite.plugin import SQLitePlugin
+
+__all__ = ["SQLitePlugin"]

@@ -1,0 +1,86 @@
+"""The file's own format: a new file is set up, any other than ours is refused before anything is written."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+
+from isthmus.errors import ConfigurationError, IntegrityError
+
+# "Isth" as a number, stored in the file's header, tells our files from other SQLite databases.
+APPLICATION_ID = 0x49737468
+FORMAT = 1
+TABLES = "isthmus_tables"
+TOKENS = "isthmus_tokens"
+
+# Ids are never used twice, so a statement made for a dropped table can't touch another one of its name.
+_SET_UP = f"""
+CREATE TABLE {TABLES} (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, definition TEXT NOT NULL);
+CREATE TABLE {TOKENS} (token TEXT PRIMARY KEY, expires REAL NOT NULL, digest BLOB NOT NULL) WITHOUT ROWID;
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {FORMAT};
+"""
+
+
+def prepare(connection: sqlite3.Connection, patience: float) -> None:
+    """Check the file, and set it up if it is empty.
+
+    :param patience: longest wait for another process that sets it up at the same time, seconds
+    :raises ConfigurationError: the file belongs to another program or to a newer version
+    :raises IntegrityError: the file is damaged, or no database
+    """
+    if _ours(connection):
+        return
+    _use_log(connection, time.monotonic() + patience)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if not _ours(connection):
+            for statement in _SET_UP.strip().splitlines():
+                connection.execute(statement)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+def _ours(connection: sqlite3.Connection) -> bool:
+    """Whether the file was set up before; ``False`` when it is empty."""
+    try:
+        application = _pragma(connection, "application_id")
+        version = _pragma(connection, "user_version")
+        empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise
+        raise IntegrityError("the file is damaged or no SQLite database: restore it, or choose another file") from error
+    if application == APPLICATION_ID and not empty:
+        _check_version(version)
+        return True
+    if application or version or not empty:
+        raise ConfigurationError("the file is a SQLite database of another program: choose another file")
+    return False
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _check_version(version: int) -> None:
+    if version > FORMAT:
+        raise ConfigurationError(f"the file has format {version}, this version reads {FORMAT}: upgrade isthmus-sqlite")
+    if version < 1:
+        raise IntegrityError("the file's format version is damaged: restore it from a backup")
+
+
+def _use_log(connection: sqlite3.Connection, until: float) -> None:
+    """Switch to write-ahead logging; SQLite does not wait for other processes here, so we do."""
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() >= until:
+                raise
+            time.sleep(0.01)
+        else:
+            return

@@ -1,0 +1,23 @@
+"""The plugin class: opens ``sqlite:`` URLs. The driver and the backend are imported only then."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from isthmus import Backend, BackendConfig, Plugin, hookimpl
+
+
+class SQLitePlugin(Plugin):
+    """Opens ``sqlite:///relative/path.db``, ``sqlite:////absolute/path.db`` and ``sqlite://`` (in memory)."""
+
+    name: ClassVar[str] = "sqlite"
+    requires: ClassVar[str] = ">=0.1,<0.2"
+
+    @hookimpl
+    def isthmus_open_backend(self, config: BackendConfig) -> Backend | None:
+        if config.scheme != "sqlite":
+            return None
+        from isthmus_sqlite.backend import SQLiteBackend
+        from isthmus_sqlite.options import database_path, read_options
+
+        return SQLiteBackend(database_path(config.url), read_options(config.options), config.clock)

@@ -1,0 +1,108 @@
+"""Writes that depend on what is stored: read, judge and write inside one transaction that no other writer can enter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import cast
+
+from isthmus import operations as op
+from isthmus.capabilities import Limits
+from isthmus.errors import IdempotencyMismatch, IsthmusError, TransactionFailed
+from isthmus.results import TransactWriteResult
+from isthmus.tokens import TOKEN_SECONDS, content_digest
+from isthmus.values import Item, loads_trusted
+from isthmus.writes import write
+from isthmus_sqlite.files import TOKENS
+from isthmus_sqlite.layout import Layout
+from isthmus_sqlite.sessions import Session, Sessions
+
+
+class Writing:
+    """A context in which the current thread alone writes: everything inside is applied, or nothing."""
+
+    __slots__ = ("_deadline", "_sessions", "_stack")
+
+    def __init__(self, sessions: Sessions, deadline: float | None) -> None:
+        self._sessions = sessions
+        self._deadline = deadline
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Session:
+        with ExitStack() as stack:
+            session = stack.enter_context(self._sessions.writing(self._deadline))
+            # Locking at once, not at the first write: what is read then is what is changed.
+            stack.enter_context(session.transaction("BEGIN IMMEDIATE"))
+            self._stack = stack.pop_all()
+        return session
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+
+def current(session: Session, layout: Layout, key: op.ItemKey, now: float) -> Item | None:
+    """The visible item with a key."""
+    params = layout.key(key)
+    row = session.execute(layout.get, (*params, now) if layout.visible else params).fetchone()
+    return None if row is None else cast("Item", loads_trusted(row[0]))
+
+
+def store(session: Session, layout: Layout, key: op.ItemKey, item: Item | None) -> None:
+    """Put an item, or nothing, in the place of whatever has the key."""
+    if item is None:
+        session.execute(layout.delete, layout.key(key))
+    else:
+        session.execute(layout.put, layout.row(item))
+
+
+def write_all(
+    session: Session, layouts: Sequence[Layout], operation: op.TransactWrite, limits: Limits, now: float
+) -> TransactWriteResult:
+    """All actions of a transaction.
+
+    :param layouts: those of the actions' tables, one for each action
+    :raises TransactionFailed: with the reason of every action that failed
+    :raises IdempotencyMismatch: the token was used for other content
+    """
+    if operation.token is not None and _replayed(session, operation.token, content_digest(operation), now):
+        return TransactWriteResult(replayed=True)
+    images = _judge(session, layouts, operation, limits, now)
+    for layout, action, image in zip(layouts, operation.actions, images, strict=True):
+        if not isinstance(action, op.Check):
+            store(session, layout, action.key, image)
+    if operation.token is not None:
+        row = (operation.token, now + TOKEN_SECONDS, content_digest(operation))
+        session.execute(f"INSERT INTO {TOKENS} (token, expires, digest) VALUES (?, ?, ?)", row)
+    return TransactWriteResult()
+
+
+def _judge(
+    session: Session, layouts: Sequence[Layout], operation: op.TransactWrite, limits: Limits, now: float
+) -> list[Item | None]:
+    """What each action leaves, judged by what was there before all of them."""
+    images: list[Item | None] = []
+    reasons: list[IsthmusError | None] = []
+    for layout, action in zip(layouts, operation.actions, strict=True):
+        image, reason = None, None
+        try:
+            image = write(action, current(session, layout, action.key, now), limits)
+        except IsthmusError as error:
+            reason = error
+        images.append(image)
+        reasons.append(reason)
+    if any(reasons):
+        raise TransactionFailed("nothing was applied: see the reasons, one for each action", reasons=reasons)
+    return images
+
+
+def _replayed(session: Session, token: str, digest: bytes, now: float) -> bool:
+    session.execute(f"DELETE FROM {TOKENS} WHERE expires <= ?", (now,))
+    row = session.execute(f"SELECT digest FROM {TOKENS} WHERE token = ?", (token,)).fetchone()
+    if row is None:
+        return False
+    if row[0] != digest:
+        raise IdempotencyMismatch("this token was used for other content: use a new token")
+    return True
