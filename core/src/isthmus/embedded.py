@@ -217,11 +217,12 @@ class EmbeddedBackend(Backend):
 
     def _candidates(self, table: Table, items: Iterable[Item], operation: op.Paged) -> Iterator[Candidate]:
         now = self._clock()
+        weighed = operation.max_bytes is not None
         for item in items:
-            if seconds_left(operation.context) <= 0:
+            if operation.context.deadline is not None and seconds_left(operation.context) <= 0:
                 raise too_late(operation)
             if visible(table, item, now) is not None:
-                yield item, item_size(item)
+                yield item, item_size(item) if weighed else 0
 
     # ---- batches ----
 
