@@ -84,7 +84,10 @@ def aconnect(
     clock: Callable[[], float] = time.time,
     **sections: Mapping[str, Any],
 ) -> Opening:
-    """The async twin of ``connect``: ``async with aconnect(url) as database`` or ``database = await aconnect(url)``."""
+    """The async twin of ``connect``.
+
+    It is used as ``async with aconnect(url) as database`` or ``database = await aconnect(url)``.
+    """
     read = partial(
         load_settings, plugins=plugins, blocked=blocked, timeout=timeout, retry_policy=retry_policy,
         config_file=config_file, sections=sections,
@@ -95,5 +98,5 @@ def aconnect(
 def _open(source: str | Backend | None, read: Callable[..., Settings], clock: Callable[[], float]) -> Pipeline:
     if not isinstance(source, Backend):
         return open_pipeline(read(source), clock)
-    settings = evolve(read(url_use="ignored"), url=f"{source.name}://")
+    settings = evolve(read(use_url=False), url=f"{source.name}://")
     return open_pipeline(settings, clock, source)

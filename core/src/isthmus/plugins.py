@@ -1,6 +1,7 @@
 """Plugins: discovery by entry point, explicit activation, lazy loading, and one manager for each database.
 
-Installing a package never changes what happens to data: a backend is chosen by its URL's scheme, every other plugin by name.
+Installing a package never changes what happens to data: a backend is chosen by its URL's scheme, every other plugin by
+name.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Container, Iterable
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import pluggy
 from attrs import frozen
@@ -19,9 +20,9 @@ from isthmus.errors import PluginError
 from isthmus.hookspecs import PROJECT, HookSpecs
 from isthmus.versions import CORE_VERSION, admits
 
-BACKENDS = "isthmus.backends"
-PLUGINS = "isthmus.plugins"
 Group = Literal["isthmus.backends", "isthmus.plugins"]
+BACKENDS: Final = "isthmus.backends"
+PLUGINS: Final = "isthmus.plugins"
 Status = Literal["available", "active", "blocked", "broken", "incompatible"]
 
 # Packages that may be named before they are installed. Any other name could be anybody's package on an index.
@@ -31,13 +32,13 @@ FIRST_PARTY: dict[Group, tuple[str, ...]] = {BACKENDS: ("dynamodb", "mongodb", "
 class Plugin(HookSpecs):
     """Base of all plugin classes.
 
-    A class is made into an object once for each database. Plugins are compared by identity, so a class made with attrs needs
-    ``eq=False``.
+    A class is made into an object once for each database. Plugins are compared by identity, so a class made with attrs
+    needs ``eq=False``.
 
     :cvar name: unique; also the name of its configuration section
     :cvar requires: the versions of the core that it works with, ``">=0.1,<0.2"`` say
-    :cvar settings: an attrs class that describes the configuration section, or ``None``: then a backend gets its options
-        unchecked and as text, and any other plugin takes none. A field with ``repr=False`` holds a secret
+    :cvar settings: an attrs class that describes the configuration section, or ``None``: then a backend gets its
+        options unchecked and as they were given, and any other plugin takes none. A field with ``repr=False`` is secret
     :param settings: an object of that class
     """
 
@@ -100,7 +101,7 @@ class Manager(pluggy.PluginManager):
     def register(self, plugin: object, name: str | None = None) -> str | None:
         """Add a plugin while the database opens.
 
-        :raises PluginError: the database is open, the name is taken, or a hook has other arguments than its specification
+        :raises PluginError: the database is open, the name is taken, or a hook has wrong arguments
         """
         if self._frozen:
             raise PluginError(f"plugin {_name(plugin)!r} comes too late: name it when the database is opened")
@@ -231,7 +232,7 @@ def load(group: Group, name: str, blocked: Container[str] = ()) -> type[Plugin]:
 def _load(entry: EntryPoint) -> _Loaded:
     try:
         plugin = entry.load()
-    except Exception as error:  # noqa: BLE001  # a broken plugin may raise anything while it is imported
+    except Exception as error:  # a broken plugin may raise anything while it is imported
         return _Loaded("broken", None, f"fails to import ({type(error).__name__}): reinstall it, or block it", error)
     if not (isinstance(plugin, type) and issubclass(plugin, Plugin)):
         return _Loaded("broken", None, "is not a subclass of isthmus.Plugin: ask its author")

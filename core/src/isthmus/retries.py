@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 from attrs import Factory, define, field, frozen
 
 from isthmus.errors import ConfigurationError, IsthmusError
 from isthmus.operations import Operation
+
+
+def _at_least(least: int) -> Callable[[Any, Any, float], None]:
+    def check(_policy: Any, attribute: Any, value: float) -> None:
+        if not value >= least:
+            raise ConfigurationError(f"{attribute.name} of a retry policy must be at least {least}")
+
+    return check
 
 
 @frozen
@@ -21,14 +30,10 @@ class RetryPolicy:
     :param budget: retries that may be in hand at once; each successful call earns a tenth of one back
     """
 
-    attempts: int = 5
-    base: float = 0.025
-    cap: float = 2.0
-    budget: float = 50.0
-
-    def __attrs_post_init__(self) -> None:
-        if self.attempts < 1 or self.base < 0 or self.cap < 0 or self.budget < 0:
-            raise ConfigurationError("a retry policy needs at least one attempt and no negative times")
+    attempts: int = field(default=5, validator=_at_least(1))
+    base: float = field(default=0.025, validator=_at_least(0))
+    cap: float = field(default=2.0, validator=_at_least(0))
+    budget: float = field(default=50.0, validator=_at_least(0))
 
     def bound(self, attempt: int) -> float:
         """The longest wait after attempt number ``attempt``, seconds."""

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 import pluggy
-from attrs import Attribute, define, field, fields_dict, resolve_types
+from attrs import NOTHING, Attribute, asdict, define, field, fields_dict, resolve_types
 
 from isthmus.config.conversion import convert
 from isthmus.config.settings import SettingRow
@@ -76,7 +76,7 @@ class Checker:
             if option is None:
                 self.unknown(one, list(options))
             elif (found := self.value(one, option.type or Any)) and self._valid(one, option, found[0]):
-                values[option.alias], origins[one.name] = found[0], one
+                values[option.alias or option.name], origins[one.name] = found[0], one
         self._note_missing(name, options, {one.name for one in given})
         if len(self.problems) > before:
             return None
@@ -96,8 +96,8 @@ class Checker:
     def _valid(self, given: Given, option: Attribute[Any], value: Any) -> bool:
         """Whether the option's own validator admits the value."""
         try:
-            if option.validator is not None:
-                option.validator(None, option, value if option.converter is None else option.converter(value))
+            if option.validator is not None and option.converter is None:
+                option.validator(None, option, value)
         except (ValueError, TypeError, IsthmusError) as error:
             self.note(given.origin, f"{given.dotted} {_reason(error, secret=_is_secret(option, given))}")
             return False
@@ -140,6 +140,12 @@ class Checker:
         text = HIDDEN if secret and value is not None else _text(value)
         self.rows.append(SettingRow(dotted, text, given.origin if given else "default"))
 
+    def replace_rows(self, section: str, made: Any, source: str) -> None:
+        """Describe an object that was given in place of a section."""
+        self.rows = [row for row in self.rows if not row.name.startswith(f"{section}.")]
+        values = asdict(made, recurse=False)
+        self.rows += [SettingRow(f"{section}.{name}", _text(value), source) for name, value in values.items()]
+
 
 def _options(kind: type) -> dict[str, Attribute[Any]]:
     try:
@@ -150,8 +156,6 @@ def _options(kind: type) -> dict[str, Attribute[Any]]:
 
 
 def _is_required(option: Attribute[Any]) -> bool:
-    from attrs import NOTHING
-
     return option.default is NOTHING
 
 
@@ -174,6 +178,8 @@ def _spelled(given: Given, name: str) -> str:
 
 
 def _text(value: Any) -> str:
+    if value is None:
+        return ""
     if isinstance(value, tuple | list | set | frozenset):
         return ", ".join(_text(part) for part in value)
     return redacted_url(str(value))

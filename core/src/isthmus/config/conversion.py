@@ -97,7 +97,7 @@ def _member(value: Any, kind: Any) -> Any:
     for member in get_args(kind):
         try:
             return _CONVERTER.structure(value, member)
-        except Exception:  # noqa: BLE001, S112  # cattrs raises many kinds; the next member may take it
+        except Exception:  # noqa: S112  # cattrs raises many kinds; the next member may take it
             continue
     raise TypeError
 

@@ -14,8 +14,8 @@ _AT_LINE = re.compile(r"\s*\(at line (\d+), column \d+\)")
 def lines_of(text: str) -> dict[KeyPath, int]:
     """The line on which the statement of each key begins.
 
-    The beginning of a file up to the end of a statement is itself a TOML document, so a key stands in the statement whose end
-    makes it appear. That takes quadratic time, for files that are short.
+    The beginning of a file up to the end of a statement is itself a TOML document, so a key stands in the statement
+    whose end makes it appear. That takes quadratic time, for files that are short.
     """
     lines = text.split("\n")
     found: dict[KeyPath, int] = {}

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 from attrs import define, field, fields_dict
@@ -22,7 +22,6 @@ from isthmus.plugins import (
     BACKENDS,
     FIRST_PARTY,
     PLUGINS,
-    Group,
     Plugin,
     PluginChoice,
     build_manager,
@@ -40,7 +39,6 @@ _WAYS = (
 )
 # A scheme has two letters or more, so that the drive of a Windows path is none.
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
-UrlUse = Literal["required", "optional", "ignored"]
 
 
 def load_settings(
@@ -52,7 +50,8 @@ def load_settings(
     retry_policy: RetryPolicy | None = None,
     config_file: str | os.PathLike[str] | None = None,
     sections: Mapping[str, Any] | None = None,
-    url_use: UrlUse = "required",
+    need_url: bool = True,
+    use_url: bool = True,
 ) -> Settings:
     """Read and check the configuration; arguments that are ``None`` are left to the environment and the file.
 
@@ -61,7 +60,8 @@ def load_settings(
     :param retry_policy: replaces what the other sources say about retries
     :param config_file: a TOML file to read in place of ``isthmus.toml``
     :param sections: options by section; a section is a mapping
-    :param url_use: ``optional`` admits that there is no URL; ``ignored`` loads no backend at all
+    :param need_url: whether a missing URL is a problem
+    :param use_url: ``False`` reads no URL and loads no backend
     :raises ConfigurationError: ``problems`` names all that is wrong, each with its place
     :raises PluginError: nothing is wrong but one plugin
     """
@@ -74,7 +74,7 @@ def load_settings(
     path = sources.find_file(config_file)
     loading = _Loading(sources.from_code(options, sections or {}), retry_policy)
     loading.file = loading.read(lambda: sources.from_file(path)) if path else ()
-    return loading.run(url_use)
+    return loading.run(need_url=need_url, use_url=use_url)
 
 
 def active_plugins(settings: Settings) -> list[Plugin]:
@@ -107,13 +107,13 @@ class _Loading:
     checker: Checker = field(factory=Checker)
     plugin_errors: list[PluginError] = field(factory=list)
 
-    def run(self, url_use: UrlUse) -> Settings:
+    def run(self, *, need_url: bool, use_url: bool) -> Settings:
         self._gather()
         self.blocked = self._own("blocked") or ()
         choices = self._choices()
         self._prepare_secrets()
-        url = "" if url_use == "ignored" else self._own("url") or ""
-        scheme = "" if url_use == "ignored" else self._open_url(url, url_use)
+        url = self._own("url") if use_url else None
+        scheme = self._open_url(url, need_url) if use_url else ""
         timeout, policy = self._timeout(), self._policy()
         self._check_names(scheme)
         self._check_sections(scheme)
@@ -121,7 +121,7 @@ class _Loading:
         self._describe("plugins", names)
         self._finish()
         rows = tuple(sorted(self.checker.rows, key=lambda row: ("." in row.name, row.name)))
-        return Settings(url, names, self.blocked, timeout, policy, self.sections, choices, rows)
+        return Settings(url or "", names, self.blocked, timeout, policy, self.sections, choices, rows)
 
     # ---- sources ----
 
@@ -168,7 +168,10 @@ class _Loading:
 
     def _policy(self) -> RetryPolicy:
         policy = self.checker.section(CORE_SECTION, RetryPolicy, self._of(CORE_SECTION))
-        return self.retry_policy or policy or RetryPolicy()
+        if self.retry_policy is None:
+            return policy or RetryPolicy()
+        self.checker.replace_rows(CORE_SECTION, self.retry_policy, "keyword retry_policy")
+        return self.retry_policy
 
     # ---- plugins ----
 
@@ -227,16 +230,17 @@ class _Loading:
 
     # ---- the URL ----
 
-    def _open_url(self, url: str, url_use: UrlUse) -> str:
+    def _open_url(self, url: str | None, need_url: bool) -> str:
         """Load the backend that a URL names and return the URL's scheme; ``""`` without one."""
         given = self._last("url")
         if given is None:
-            self.checker.add([] if url_use == "optional" else [_WAYS])
+            self.checker.add([_WAYS] if need_url else [])
+            return ""
+        if url is None:
             return ""
         problem = _url_problem(url)
         if problem:
-            # Text of another type was noted already, and is no URL to judge.
-            self.checker.note(given.origin, problem) if isinstance(given.value, str) else None
+            self.checker.note(given.origin, problem)
             return ""
         scheme = urlsplit(url).scheme
         self._attempt(lambda: self._add(load(BACKENDS, scheme, self.blocked)))
@@ -308,6 +312,8 @@ def _resolves(plugin: type[Plugin]) -> bool:
 
 
 def _url_problem(url: str) -> str | None:
+    if not url:
+        return _WAYS
     if not _SCHEME.match(url):
         shown = redacted_url(url)
         return f"{shown!r} has no scheme: a file is opened with sqlite:///{shown}"
@@ -319,8 +325,7 @@ def _url_problem(url: str) -> str | None:
 
 
 def _section_hint(section: str, sections: list[str]) -> str:
-    groups: tuple[Group, Group] = (BACKENDS, PLUGINS)
-    if any(section in FIRST_PARTY[group] for group in groups):
+    if any(section in FIRST_PARTY[group] for group in (BACKENDS, PLUGINS)):
         return f"pip install isthmus-{section}"
     near = get_close_matches(section, sections, 1)
     return f"did you mean {near[0]}?" if near else f"known are {', '.join(sections)}"

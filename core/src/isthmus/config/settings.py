@@ -33,19 +33,19 @@ class Settings:
     :param plugins: names of the active plugins
     :param blocked: names of plugins that must not be loaded
     :param timeout: default deadline of each call, seconds; ``None`` for none
-    :param sections: for each plugin or backend by name its settings: an object of its settings class, or a plain mapping
+    :param sections: settings of each plugin or backend by name: an object of its settings class, or a plain mapping
     :param choices: the active plugins as they were given: names, classes or objects
     :param rows: where each value came from; see ``describe_settings``
     """
 
     url: str
-    plugins: tuple[str, ...] = field(default=(), converter=tuple)
-    blocked: tuple[str, ...] = field(default=(), converter=tuple)
+    plugins: tuple[str, ...] = ()
+    blocked: tuple[str, ...] = ()
     timeout: float | None = None
-    retry_policy: RetryPolicy = RetryPolicy()
+    retry_policy: RetryPolicy = field(factory=RetryPolicy)
     sections: Mapping[str, Any] = field(factory=dict)
-    choices: tuple[PluginChoice, ...] = field(default=(), converter=tuple)
-    rows: tuple[SettingRow, ...] = field(default=(), converter=tuple)
+    choices: tuple[PluginChoice, ...] = ()
+    rows: tuple[SettingRow, ...] = ()
 
     def __repr__(self) -> str:
         plugins = ", ".join(self.plugins)

@@ -33,7 +33,7 @@ class CoreOptions:
     plugins: tuple[str, ...] = ()
     blocked: tuple[str, ...] = ()
     timeout: float | None = None
-    retry: RetryPolicy = RetryPolicy()
+    retry: RetryPolicy = field(factory=RetryPolicy)
 
 
 resolve_types(CoreOptions)
@@ -105,7 +105,7 @@ def from_file(path: str) -> Read:
     from typed_settings.loaders import TomlFormat
 
     try:
-        document = TomlFormat(None)(Path(path), CoreOptions, ())  # type: ignore[arg-type]  # it reads no options
+        document = TomlFormat(None)(Path(path), CoreOptions, ())
         lines = lines_of(Path(path).read_text(encoding="utf-8"))
     except ConfigFileNotFoundError:
         return Read(problems=(f"{path}: the file does not exist",))
