@@ -1,0 +1,59 @@
+"""What the backends declare, and what the conformance kit found."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from attrs import fields
+
+import isthmus
+from docs._generate.markdown import code, described, table
+from isthmus import Capabilities, Capability, Limits
+from isthmus_conformance.report import Report
+
+URLS = {"memory://": "memory://", "sqlite:///FILE": "sqlite:///{folder}/shown.db", "sqlite://": "sqlite://"}
+REPORT = Path(__file__).parents[2] / "build" / "conformance.json"
+
+
+@cache
+def declared() -> dict[str, tuple[Capabilities, Limits]]:
+    """Capabilities and limits of each first-party backend, as an opened database gives them."""
+    found = {}
+    with TemporaryDirectory() as folder:
+        for shown, url in URLS.items():
+            with isthmus.connect(url.format(folder=folder)) as database:
+                found[shown] = (database.capabilities, database.limits)
+    return found
+
+
+def capability_table() -> str:
+    """The level of each capability on each first-party backend."""
+    rows = [
+        (code(name.value), *(str(capabilities[name]) for capabilities, _limits in declared().values()))
+        for name in Capability
+    ]
+    return table(["capability", *map(code, declared())], rows)
+
+
+def limit_table() -> str:
+    """The limits of each first-party backend beside the portable ones."""
+    meaning = described(Limits)
+    rows = [
+        (code(name), _number(Limits(), name), *(_number(limits, name) for _capabilities, limits in declared().values()),
+         meaning.get(name, ""))
+        for name in (attribute.name for attribute in fields(Limits))
+    ]  # fmt: skip
+    return table(["limit", "portable", *map(code, declared()), ""], rows)
+
+
+def _number(limits: Limits, name: str) -> str:
+    return f"{getattr(limits, name):,}"
+
+
+def results_table(report: Path = REPORT) -> str:
+    """What the kit found on its last run, where there was one."""
+    if not report.is_file():
+        return "The kit has not been run in this checkout. `make test` runs it and writes `build/conformance.json`.\n"
+    return Report.load(report).rules_markdown()

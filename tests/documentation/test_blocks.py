@@ -1,0 +1,96 @@
+"""Every code block of the README and of the documentation works as it is written."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.documentation.blocks import LANGUAGES, ROOT, Block, PageRun, blocks, pages
+
+PAGES = {str(page.relative_to(ROOT)): page for page in pages()}
+WITH_CODE = {name: page for name, page in PAGES.items() if any(block.executed for block in blocks(page))}
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PageRun]:
+    """A page about to be executed, in an empty directory whose modules can be imported."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in [name for name in os.environ if name.startswith("ISTHMUS_")]:
+        monkeypatch.delenv(name)
+    before = set(sys.modules)
+    page_run = PageRun(tmp_path)
+    # attrs and typing look up names in the module that a class says it is from.
+    monkeypatch.setitem(sys.modules, "page", page_run.module)
+    yield page_run
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize("name", WITH_CODE)
+def test_each_block_of_a_page_does_what_the_page_says(name: str, run: PageRun) -> None:
+    """All executable blocks run in the order of the page."""
+    executed = 0
+    for block in blocks(WITH_CODE[name]):
+        if block.executed:
+            run.run(block)
+            executed += 1
+    assert executed > 0
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_each_block_has_a_language_that_is_known(name: str) -> None:
+    """A language that nothing executes would leave a block untested without a sign."""
+    unknown = [str(block) for block in blocks(PAGES[name]) if block.language not in LANGUAGES]
+    assert [] == unknown
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_each_fence_of_a_page_is_found(name: str) -> None:
+    """The parser sees as many blocks as there are pairs of fences, so none hides inside a list or a quotation."""
+    fences = [line for line in PAGES[name].read_text("utf-8").splitlines() if line.lstrip(" >").startswith("```")]
+    assert len(fences) == 2 * len(blocks(PAGES[name]))
+
+
+def test_the_tutorial_and_the_readme_have_code() -> None:
+    """The pages that beginners read are among those that are executed."""
+    wanted = {"README.md", *(name for name in PAGES if name.startswith("docs/tutorial/") and "index" not in name)}
+    assert len(wanted) > 3
+    assert wanted <= set(WITH_CODE)
+
+
+def _block(language: str, text: str) -> Block:
+    return Block(ROOT / "README.md", language, text, 1)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("python", "print(1)\n#> 2\n"),
+        ("python", "x = 1  # raises ValueError\n"),
+        ("python", "int('a')\nx = 1  # raises ValueError\n"),
+        ("python", "int('a')  # raises KeyError\n"),
+        ("console", "$ isthmus nonsense\n"),
+        ("console", "$ isthmus --help\nthis is never printed\n"),
+        ("console", "$ make nonsense\n"),
+        ("console", "$ curl example.org\n"),
+    ],
+)
+def test_a_wrong_block_fails(language: str, text: str, run: PageRun) -> None:
+    """The executor can fail: what a block claims is compared with what happens."""
+    with pytest.raises(AssertionError):
+        run.run(_block(language, text))
+
+
+@pytest.mark.parametrize(
+    ("language", "text"), [("python", "1 / 0\n"), ("json", "{'a': 1}\n"), ("toml", "[isthmus]\nulr = 'x'\n"), ("toml", "ulr\n")]
+)
+def test_an_error_in_a_block_is_not_swallowed(language: str, text: str, run: PageRun) -> None:
+    """What a block raises reaches the test's report."""
+    with pytest.raises(Exception, match=r"division|Expecting|ulr|Expected"):
+        run.run(_block(language, text))

@@ -1,0 +1,171 @@
+"""The reference is complete: what the code offers, the documentation names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+import pytest
+
+import isthmus
+from docs._generate import GENERATORS
+from docs._generate.capabilities import declared, results_table
+from docs._generate.commands import commands
+from docs._generate.configuration import options
+from docs._generate.errors import error_classes
+from docs._generate.extension import MARKER, expanded
+from docs._generate.hooks import hooks
+from isthmus import Capability
+from isthmus.cli.app import COMMANDS
+from isthmus.cli.exit_codes import ExitCode
+from isthmus.plugins import hook_names
+from isthmus_conformance import RULES
+from tests.documentation.blocks import ROOT, pages
+
+REFERENCE = ROOT / "docs" / "reference"
+
+
+def page(name: str) -> str:
+    """A page of the reference as it is built."""
+    return expanded((REFERENCE / f"{name}.md").read_text("utf-8"))
+
+
+def test_each_public_name_is_documented() -> None:
+    """The API page has a directive for each name in ``isthmus.__all__``."""
+    text = page("api")
+    missing = [name for name in isthmus.__all__ if f":: isthmus.{name}\n" not in text]
+    assert len(isthmus.__all__) > 20
+    assert [] == missing
+
+
+def test_each_public_name_has_a_docstring() -> None:
+    """What autodoc shows of a class or function is not empty."""
+    things = {name: getattr(isthmus, name) for name in isthmus.__all__}
+    bare = [name for name, thing in things.items() if callable(thing) and not (thing.__doc__ or "").strip()]
+    assert [] == bare
+
+
+def test_each_hook_is_documented() -> None:
+    """The generated reference finds every hook in the source, under a heading, with what its docstring says."""
+    text = page("hooks")
+    names = [name for _section, name in hooks()]
+    assert sorted(hook_names()) == sorted(names)
+    assert [] == [name for name in names if f"### `{name}`\n" not in text]
+
+
+def test_each_hook_stands_in_a_section() -> None:
+    """No hook falls out of the sections of the specifications."""
+    sections = {section for section, _name in hooks()}
+    assert len(sections) > 3
+    assert "" not in sections
+
+
+def test_each_error_is_documented() -> None:
+    """The table has a row for each class, with its code."""
+    text = page("errors")
+    errors = list(error_classes())
+    assert len(errors) > 25
+    assert [] == [error.__name__ for error in errors if f"| `{error.__name__}` | `{error.code}` |" not in text]
+
+
+def test_no_two_errors_share_a_code() -> None:
+    """A program can tell errors apart by their codes."""
+    codes = [error.code for error in error_classes()]
+    assert len(set(codes)) == len(codes)
+
+
+def test_each_command_is_documented() -> None:
+    """Every built-in command has a heading with its name."""
+    text = page("cli")
+    assert len(COMMANDS) > 10
+    assert [] == [name for name in COMMANDS if f"## `isthmus {name}`\n" not in text]
+
+
+def test_each_option_of_a_command_is_documented_with_help() -> None:
+    """Options appear in the reference, and none lacks a help text."""
+    text = page("cli")
+    found = [
+        (context.command_path, option)
+        for context in commands()
+        for option in context.command.params
+        if isinstance(option, click.Option)
+    ]
+    assert len(found) > 20
+    assert [] == [path for path, option in found if option.opts[0] not in text or not option.help]
+
+
+def test_each_exit_code_is_documented() -> None:
+    """The table has a row for each code."""
+    text = page("cli")
+    assert [] == [code for code in ExitCode if f"| `{int(code)}` |" not in text]
+
+
+def test_each_configuration_option_is_documented() -> None:
+    """Every option of the core, of retries and of SQLite has a row with its variable."""
+    text = page("configuration")
+    names = [name for section in options().values() for name in section]
+    assert {"url", "attempts", "synchronous"} <= set(names)
+    assert [] == [name for name in names if f"| `{name}` | `ISTHMUS_" not in text]
+
+
+def test_each_rule_of_the_contract_is_documented() -> None:
+    """Every rule has a row with its text and its status."""
+    text = page("contract")
+    assert len(RULES) > 100
+    assert [] == [name for name, rule in RULES.items() if f"| **{name}** |" not in text or rule.status not in text]
+
+
+def test_each_capability_and_backend_is_documented() -> None:
+    """The table has a row for each capability and a column for each backend."""
+    text = page("capabilities")
+    assert ["memory://", "sqlite:///FILE", "sqlite://"] == list(declared())
+    assert [] == [name.value for name in Capability if f"| `{name.value}` |" not in text]
+
+
+def test_each_generator_is_used_by_a_page_and_each_marker_is_known() -> None:
+    """Nothing is generated for nobody, and no page asks for what does not exist."""
+    used = {name for one in pages() for name in MARKER.findall(one.read_text("utf-8"))}
+    assert set(GENERATORS) == used
+
+
+def test_generated_parts_are_not_written_by_hand_as_well() -> None:
+    """A page with a marker holds no table of its own below it that could go stale."""
+    for name in ("hooks", "errors", "contract", "capabilities"):
+        source = (REFERENCE / f"{name}.md").read_text("utf-8")
+        below = source[MARKER.search(source).end() :]  # type: ignore[union-attr]  # each has a marker
+        assert "| --- |" not in below
+
+
+def test_results_of_the_kit_are_shown_where_there_are_some(tmp_path: Path) -> None:
+    """A report becomes a table with its backend; without one the page says how to get it."""
+    line = {
+        "rule": "KEY-1", "backend": "memory", "version": "1", "mode": "sync", "status": "passed", "tests": 2,
+        "examples": 30, "reasons": [],
+    }  # fmt: skip
+    report = tmp_path / "conformance.json"
+    assert "make test" in results_table(report)
+    report.write_text(json.dumps({"format": 1, "lines": [line], "capabilities": {}}), "utf-8")
+    assert "passed (2 tests, 30 examples)" in results_table(report)
+
+
+@pytest.mark.parametrize("name", ["retry", "sqlite"])
+def test_each_section_of_the_configuration_has_a_heading(name: str) -> None:
+    """Readers find a section by its name."""
+    assert f"## `{name}`\n" in page("configuration")
+
+
+def test_no_page_is_left_out_of_the_table_of_contents() -> None:
+    """Sphinx warns of an orphan too; this says which, and needs no build."""
+    listed = {ROOT / "docs" / "index.md"}
+    for one in pages():
+        if "{toctree}" in one.read_text("utf-8"):
+            listed |= {(one.parent / f"{entry}.md").resolve() for entry in _entries(one.read_text("utf-8"))}
+    docs = {one for one in pages() if one.is_relative_to(ROOT / "docs")}
+    assert len(docs) > 15
+    assert sorted(docs) == sorted(listed)
+
+
+def _entries(text: str) -> list[str]:
+    inside = text.split("```{toctree}")[1].split("```")[0]
+    return [line for line in inside.splitlines() if line and not line.startswith(":")]
