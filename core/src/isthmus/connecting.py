@@ -98,5 +98,5 @@ def aconnect(
 def _open(source: str | Backend | None, read: Callable[..., Settings], clock: Callable[[], float]) -> Pipeline:
     if not isinstance(source, Backend):
         return open_pipeline(read(source), clock)
-    settings = evolve(read(use_url=False), url=f"{source.name}://")
+    settings = evolve(read(url_use="ignored"), url=f"{source.name}://")
     return open_pipeline(settings, clock, source)

@@ -5,7 +5,8 @@
   Its table ``[isthmus]`` holds ``url``, ``plugins``, ``blocked`` and ``timeout``; ``[isthmus.retry]`` the retry policy;
   and ``[isthmus.<name>]`` the options of the plugin or backend of that name.
 - **Environment**: ``ISTHMUS_URL``, ``ISTHMUS_PLUGINS`` (a comma-separated list), ``ISTHMUS_BLOCKED``,
-  ``ISTHMUS_TIMEOUT``, ``ISTHMUS_RETRY__ATTEMPTS``, ``ISTHMUS_SQLITE__SYNCHRONOUS``; a hyphen in a name is written as an underscore.
+  ``ISTHMUS_TIMEOUT``, ``ISTHMUS_RETRY__ATTEMPTS``,
+  ``ISTHMUS_SQLITE__SYNCHRONOUS``; a hyphen in a name is written as an underscore.
 - **Code**: keyword arguments of ``connect``; a section is a mapping, ``sqlite={"synchronous": "off"}``.
 
 Text of the form ``secret:env:NAME`` or ``secret:file:/path`` stands for a secret kept elsewhere (``isthmus.secrets``).

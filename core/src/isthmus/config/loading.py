@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from attrs import define, field, fields_dict
@@ -37,6 +37,7 @@ _WAYS = (
     'no database is named: pass a URL such as "sqlite:///shop.db", set ISTHMUS_URL, or write url = "sqlite:///shop.db" '
     "below [isthmus] in isthmus.toml"
 )
+UrlUse = Literal["required", "optional", "ignored"]
 # A scheme has two letters or more, so that the drive of a Windows path is none.
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
@@ -50,8 +51,7 @@ def load_settings(
     retry_policy: RetryPolicy | None = None,
     config_file: str | os.PathLike[str] | None = None,
     sections: Mapping[str, Any] | None = None,
-    need_url: bool = True,
-    use_url: bool = True,
+    url_use: UrlUse = "required",
 ) -> Settings:
     """Read and check the configuration; arguments that are ``None`` are left to the environment and the file.
 
@@ -60,8 +60,7 @@ def load_settings(
     :param retry_policy: replaces what the other sources say about retries
     :param config_file: a TOML file to read in place of ``isthmus.toml``
     :param sections: options by section; a section is a mapping
-    :param need_url: whether a missing URL is a problem
-    :param use_url: ``False`` reads no URL and loads no backend
+    :param url_use: ``optional`` admits that there is none; ``ignored`` reads none and loads no backend
     :raises ConfigurationError: ``problems`` names all that is wrong, each with its place
     :raises PluginError: nothing is wrong but one plugin
     """
@@ -74,7 +73,7 @@ def load_settings(
     path = sources.find_file(config_file)
     loading = _Loading(sources.from_code(options, sections or {}), retry_policy)
     loading.file = loading.read(lambda: sources.from_file(path)) if path else ()
-    return loading.run(need_url=need_url, use_url=use_url)
+    return loading.run(url_use)
 
 
 def active_plugins(settings: Settings) -> list[Plugin]:
@@ -107,13 +106,13 @@ class _Loading:
     checker: Checker = field(factory=Checker)
     plugin_errors: list[PluginError] = field(factory=list)
 
-    def run(self, *, need_url: bool, use_url: bool) -> Settings:
+    def run(self, url_use: UrlUse) -> Settings:
         self._gather()
         self.blocked = self._own("blocked") or ()
         choices = self._choices()
         self._prepare_secrets()
-        url = self._own("url") if use_url else None
-        scheme = self._open_url(url, need_url) if use_url else ""
+        url = None if url_use == "ignored" else self._own("url")
+        scheme = "" if url_use == "ignored" else self._open_url(url, url_use)
         timeout, policy = self._timeout(), self._policy()
         self._check_names(scheme)
         self._check_sections(scheme)
@@ -230,11 +229,11 @@ class _Loading:
 
     # ---- the URL ----
 
-    def _open_url(self, url: str | None, need_url: bool) -> str:
+    def _open_url(self, url: str | None, url_use: UrlUse) -> str:
         """Load the backend that a URL names and return the URL's scheme; ``""`` without one."""
         given = self._last("url")
         if given is None:
-            self.checker.add([_WAYS] if need_url else [])
+            self.checker.add([_WAYS] if url_use == "required" else [])
             return ""
         if url is None:
             return ""
