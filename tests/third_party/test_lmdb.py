@@ -106,7 +106,7 @@ def test_kit_passes(environment: Environment, tmp_path: Path) -> None:
     suite = tmp_path / "test_conformance.py"
     suite.write_text((EXAMPLE / "tests" / "test_conformance.py").read_text(encoding="utf-8"), encoding="utf-8")
     options = ["-v", "-W", "error", "-p", "no:cacheprovider"]
-    done = environment.run("-m", "pytest", *options, "--rootdir", tmp_path, suite, ISTHMUS_PROFILE="dev")
+    done = environment.run("-m", "pytest", *options, "--rootdir", tmp_path, suite, ISTHMUS_CONFORMANCE_PROFILE="dev")
     passed = re.findall(r"::(\w+)(\[\S*\])? PASSED", done.stdout)
     assert done.returncode == 0, done.stdout[-4_000:] + done.stderr[-1_000:]
     assert len(passed) > 100

@@ -9,7 +9,7 @@ from typing import Final
 from hypothesis import HealthCheck, settings
 
 EXAMPLES_OF: Final[Mapping[str, int]] = {"dev": 30, "ci": 200, "nightly": 2_000}
-ENVIRONMENT: Final = "ISTHMUS_PROFILE"
+ENVIRONMENT: Final = "ISTHMUS_CONFORMANCE_PROFILE"
 
 _SUPPRESSED: Final = [
     HealthCheck.function_scoped_fixture,  # examples share one opened database on purpose; each clears what it wrote
@@ -20,7 +20,7 @@ _SUPPRESSED: Final = [
 
 
 def chosen() -> str:
-    """The profile's name: the option or ``ISTHMUS_PROFILE``, else ``ci`` where ``CI`` is set, else ``dev``.
+    """The profile's name: the option or ``ISTHMUS_CONFORMANCE_PROFILE``, else ``ci`` where ``CI`` is set, else ``dev``.
 
     :raises ValueError: there is no such profile
     """

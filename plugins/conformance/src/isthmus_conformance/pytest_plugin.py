@@ -21,7 +21,9 @@ _PROFILES = ("dev", "ci", "nightly")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the kit's options."""
     group = parser.getgroup("isthmus", "conformance kit of Isthmus")
-    group.addoption("--isthmus-profile", choices=_PROFILES, help="how many examples to try; default: $ISTHMUS_PROFILE")
+    group.addoption(
+        "--isthmus-profile", choices=_PROFILES, help="how many examples to try; default: $ISTHMUS_CONFORMANCE_PROFILE"
+    )
     group.addoption("--isthmus-report", metavar="PATH", help="write what each rule's tests did to a JSON file")
 
 
@@ -30,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "rule(*ids): the rules of the contract that a test proves")
     config.addinivalue_line("markers", "requires_capability(*capabilities): skipped where one is unsupported")
     if config.option.isthmus_profile:
-        os.environ["ISTHMUS_PROFILE"] = config.option.isthmus_profile
+        os.environ["ISTHMUS_CONFORMANCE_PROFILE"] = config.option.isthmus_profile
     config.pluginmanager.register(Collector(config.option.isthmus_report), "isthmus-conformance-report")
 
 
