@@ -13,6 +13,7 @@ from typing import Any
 
 import pluggy
 from attrs import evolve, frozen
+from loguru import logger
 
 from isthmus.backends import Backend
 from isthmus.capabilities import Unsupported, refuse
@@ -137,7 +138,7 @@ class Dispatcher:
         """Seconds to wait before the next attempt, or ``None`` to give up."""
         if not repeatable(operation, attempt.error):
             return None
-        decided: float | None = self._decide_hook(attempt=attempt)
+        decided: float | None = _ask(self._decide_hook, attempt=attempt)
         if decided is None:
             return self._retry.wait(attempt.number)
         return decided if decided >= 0 else None
@@ -145,7 +146,7 @@ class Dispatcher:
     def _translated(self, failure: Exception, operation: Operation) -> IsthmusError:
         if isinstance(failure, IsthmusError):
             return failure
-        error: IsthmusError | None = self._translate_hook(error=failure, operation=operation)
+        error: IsthmusError | None = _ask(self._translate_hook, error=failure, operation=operation)
         error = error or self._backend.translate_error(failure, operation)
         return error or BackendError(
             f"{self._backend.name} failed with {type(failure).__name__}: see the cause", maybe_applied=operation.writes
@@ -166,6 +167,15 @@ class Dispatcher:
         error.table = ",".join(operation.table_names) or None
         error.key = getattr(operation, "key", None)
         return error
+
+
+def _ask(hook: Callable[..., Any], **details: Any) -> Any:
+    """A hook's answer; one that raises is logged and has none, so that it can't hide what the backend raised."""
+    try:
+        return hook(**details)
+    except Exception:
+        logger.exception("a plugin's hook failed while an error was handled")
+        return None
 
 
 def _cause(error: IsthmusError, failure: Exception) -> BaseException | None:

@@ -95,7 +95,11 @@ def arrange(layers: Iterable[Layer]) -> tuple[Layer, ...]:
 
     :raises PluginError: a guard pair is crossed, an exclusive stage is taken twice, or a flow is no generator function
     """
-    ordered = tuple(sorted(layers, key=lambda layer: (layer.place, layer.name)))
+    given = list(layers)
+    for layer in given:
+        if not isinstance(layer, Layer):
+            raise PluginError(f"isthmus_layers must return layers, not {type(layer).__name__}")
+    ordered = tuple(sorted(given, key=lambda layer: (layer.place, layer.name)))
     for layer in ordered:
         if not isgeneratorfunction(layer.flow):
             raise PluginError(f"the flow of layer {layer.name!r} must be a generator function (def with a yield)")
@@ -123,25 +127,29 @@ def _check_exclusive(ordered: Sequence[Layer]) -> None:
 
 def compose(layers: Sequence[Layer], innermost: Step) -> Mapping[type[Operation], Step]:
     """The sync chain for each kind of operation."""
-    return {kind: _chain(layers, kind, innermost, _step) for kind in OPERATIONS}
+    return _chains(layers, innermost, _step)
 
 
 def acompose(layers: Sequence[Layer], innermost: AsyncStep) -> Mapping[type[Operation], AsyncStep]:
     """The async chain for each kind of operation."""
-    return {kind: _chain(layers, kind, innermost, _async_step) for kind in OPERATIONS}
+    return _chains(layers, innermost, _async_step)
 
 
-def _chain(layers: Sequence[Layer], kind: type[Operation], innermost: S, wrap: Callable[[Layer, S], S]) -> S:
-    step = innermost
+def _chains(
+    layers: Sequence[Layer],
+    innermost: S,
+    wrap: Callable[[Layer, type[Operation], Mapping[type[Operation], S]], S],
+) -> Mapping[type[Operation], S]:
+    steps = dict.fromkeys(OPERATIONS, innermost)
     for layer in reversed(layers):
-        if kind in layer.handles:
-            step = wrap(layer, step)
-    return step
+        inner = steps
+        steps = {kind: wrap(layer, kind, inner) if kind in layer.handles else inner[kind] for kind in OPERATIONS}
+    return steps
 
 
-def _step(layer: Layer, inner: Step) -> Step:
-    """Drive one layer's flow, synchronously."""
-    flow = layer.flow
+def _step(layer: Layer, kind: type[Operation], inside: Mapping[type[Operation], Step]) -> Step:
+    """Drive one layer's flow for one kind of operation, synchronously."""
+    flow, inner = layer.flow, inside[kind]
 
     def step(operation: Operation) -> Result:
         generator = flow(operation)
@@ -149,7 +157,12 @@ def _step(layer: Layer, inner: Step) -> Step:
             request = generator.send(None)
             while True:
                 try:
-                    answer = request.run() if isinstance(request, Blocking) else inner(request)
+                    if type(request) is kind:
+                        answer = inner(request)
+                    elif type(request) is Blocking:
+                        answer = request.run()
+                    else:
+                        answer = _other(layer, request, inside)(request)  # type: ignore[arg-type]  # checked
                 except BaseException as error:
                     request = generator.throw(error)
                 else:
@@ -160,9 +173,9 @@ def _step(layer: Layer, inner: Step) -> Step:
     return step
 
 
-def _async_step(layer: Layer, inner: AsyncStep) -> AsyncStep:
-    """Drive one layer's flow on an event loop."""
-    flow = layer.flow
+def _async_step(layer: Layer, kind: type[Operation], inside: Mapping[type[Operation], AsyncStep]) -> AsyncStep:
+    """Drive one layer's flow for one kind of operation on an event loop."""
+    flow, inner = layer.flow, inside[kind]
 
     async def step(operation: Operation) -> Result:
         generator = flow(operation)
@@ -170,10 +183,12 @@ def _async_step(layer: Layer, inner: AsyncStep) -> AsyncStep:
             request = generator.send(None)
             while True:
                 try:
-                    if isinstance(request, Blocking):
+                    if type(request) is kind:
+                        answer = await inner(request)
+                    elif type(request) is Blocking:
                         answer = await asyncio.to_thread(request.run)
                     else:
-                        answer = await inner(request)
+                        answer = await _other(layer, request, inside)(request)  # type: ignore[arg-type]  # checked
                 except BaseException as error:
                     request = generator.throw(error)
                 else:
@@ -181,6 +196,14 @@ def _async_step(layer: Layer, inner: AsyncStep) -> AsyncStep:
         except StopIteration as stop:
             return _checked(layer, stop.value)
 
+    return step
+
+
+def _other(layer: Layer, request: object, inside: Mapping[type[Operation], S]) -> S:
+    """The chain for an operation of another kind, so that every inner layer that handles that kind sees it."""
+    step = inside.get(type(request))  # type: ignore[arg-type]  # anything may have been yielded
+    if step is None:
+        raise PluginError(f"the flow of layer {layer.name!r} must yield operations, not {type(request).__name__}")
     return step
 
 

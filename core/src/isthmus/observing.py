@@ -93,20 +93,22 @@ class Observers:
             notify(self._metric, Metric(OPERATION_DURATION.name, outcome.seconds, labels))
 
 
-Implementation = tuple[str, Callable[..., object], int]
+Implementation = tuple[str, Callable[..., object], tuple[int, ...]]
 
 
 def implementations(manager: pluggy.PluginManager, hook: str) -> tuple[Implementation, ...]:
-    """Name, function and number of wanted arguments of each implementation, in calling order."""
-    found = reversed(getattr(manager.hook, hook).get_hookimpls())
-    return tuple((impl.plugin_name, impl.function, len(impl.argnames)) for impl in found)
+    """Name, function and places of the wanted arguments of each implementation, in calling order."""
+    caller = getattr(manager.hook, hook)
+    places = {name: place for place, name in enumerate(caller.spec.argnames)}
+    found = reversed(caller.get_hookimpls())
+    return tuple((impl.plugin_name, impl.function, tuple(places[name] for name in impl.argnames)) for impl in found)
 
 
 def notify(implementations: Sequence[Implementation], *details: object) -> None:
     """Call each observer; one that raises is logged by its plugin's name and hurts nobody."""
     for name, function, wanted in implementations:
         try:
-            function(*details[:wanted])
+            function(*[details[place] for place in wanted])
         except Exception:
             logger.exception("observer of plugin {} failed", name)
 

@@ -15,7 +15,7 @@ from isthmus.backends import Backend, BackendConfig
 from isthmus.capabilities import Capabilities, Limits
 from isthmus.config import Settings, active_plugins
 from isthmus.dispatch import Dispatcher
-from isthmus.errors import BackendError, Closed, IsthmusError
+from isthmus.errors import BackendError, Closed, IsthmusError, PluginError
 from isthmus.health import Health, HealthCheck
 from isthmus.layers import AsyncStep, Layer, Step, acompose, arrange, compose
 from isthmus.metrics import CORE_METRICS, MetricDescription
@@ -85,7 +85,7 @@ class Pipeline:
     def compose(self) -> None:
         """Ask plugins for their layers and types, and build the chains."""
         self.manager.hook.isthmus_register_types(converter=self.converter)
-        given = [layer for layers in self.manager.hook.isthmus_layers(database=self) for layer in layers]
+        given = [layer for layers in self.manager.hook.isthmus_layers(database=self) for layer in _sequence(layers)]
         self.layers = arrange([ValidationLayer(self.clock), *given])
         for layer in reversed(self.layers):
             self.capabilities = layer.capabilities(self.capabilities)
@@ -161,6 +161,12 @@ class Pipeline:
         return True
 
 
+def _sequence(layers: object) -> Sequence[Any]:
+    if isinstance(layers, list | tuple):
+        return layers
+    raise PluginError(f"isthmus_layers must return a list of layers, not {type(layers).__name__}")
+
+
 def open_pipeline(settings: Settings, clock: Clock = time.time, given: Backend | None = None) -> Pipeline:
     """Make the plugins, open the backend and compose the layers.
 
@@ -174,10 +180,19 @@ def open_pipeline(settings: Settings, clock: Clock = time.time, given: Backend |
     opener = load(BACKENDS, url.scheme, settings.blocked)(settings.sections.get(url.scheme))
     manager = build_manager([opener, *active])
     config = BackendConfig(url, clock, settings.backend_options(url.scheme))
-    backend = manager.hook.isthmus_open_backend(config=config)
+    return _composed(settings, manager, _opened(manager, config), clock)
+
+
+def _opened(manager: Manager, config: BackendConfig) -> Backend:
+    try:
+        backend: Backend | None = manager.hook.isthmus_open_backend(config=config)
+    except IsthmusError:
+        raise
+    except Exception as error:
+        raise BackendError(f"{config.scheme}:// can't be opened ({type(error).__name__}): see the cause") from error
     if backend is None:
-        raise BackendError(f"the plugin for {url.scheme}:// opened no backend: report this to its author")
-    return _composed(settings, manager, backend, clock)
+        raise BackendError(f"the plugin for {config.scheme}:// opened no backend: report this to its author")
+    return backend
 
 
 def _composed(settings: Settings, manager: Manager, backend: Backend, clock: Clock) -> Pipeline:

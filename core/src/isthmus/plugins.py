@@ -96,7 +96,10 @@ class Manager(pluggy.PluginManager):
             raise PluginError(
                 f"hook {name} of plugin {_name(plugin)!r} must not be async: hooks are called synchronously"
             )
-        return super().parse_hookimpl_opts(plugin, name)
+        options = super().parse_hookimpl_opts(plugin, name)
+        if options and (options["wrapper"] or options["hookwrapper"]):
+            raise PluginError(f"hook {name} of plugin {_name(plugin)!r} must not be a wrapper: write a layer instead")
+        return options
 
     def register(self, plugin: object, name: str | None = None) -> str | None:
         """Add a plugin while the database opens.

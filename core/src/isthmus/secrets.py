@@ -1,9 +1,9 @@
 """Secrets that the configuration refers to instead of holding them.
 
 An option's value of the form ``secret:KIND:WHERE`` is replaced when the configuration is read. The core knows
-``secret:env:NAME`` (a variable) and ``secret:file:/path`` (a file's text without its last line break); other kinds come
-from plugins that implement ``isthmus_resolve_secret``, which gets the text after ``secret:``. Such a plugin's own options
-may refer to the core's kinds only.
+``secret:env:NAME`` (a variable) and ``secret:file:/path`` (a file's text without its last line break). Other kinds come
+from plugins that implement ``isthmus_resolve_secret``, which gets the text after ``secret:``; the options of such a
+plugin may themselves refer to the core's kinds only.
 """
 
 from __future__ import annotations
