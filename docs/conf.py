@@ -6,7 +6,7 @@ from pathlib import Path
 # The generators are imported as docs._generate, here and in the tests.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import isthmus  # noqa: E402  # after the path
+import isthmus  # after the path
 
 project = "Isthmus"
 author = "The Isthmus authors"

@@ -3,15 +3,16 @@
 A block is executed by its language, in the order of the page, in an empty directory:
 
 ``python``
-    runs in one namespace for the whole page. ``# raises Name`` at the end of its last statement means that this statement
-    raises that error. Lines that begin with ``#> `` are what the block prints.
+    runs in one namespace for the whole page. ``# raises Name`` at the end of its last statement means that it raises
+    that error. Lines that begin with ``#> `` are what the block prints.
 ``toml``
     is parsed, and read as configuration where it has a table ``isthmus``.
 ``python`` or ``toml`` whose first line is ``# file: name``
     is also written to that file, and Python is imported from there.
 ``console``
-    each line after ``$ `` is a command. Those of ``isthmus`` and ``pytest`` are run and must exit with 0, or with the code in
-    ``# exits N`` at their end; lines below are part of the output, ``...`` stands for anything. Others are only checked.
+    each line after ``$ `` is a command. Those of ``isthmus`` and ``pytest`` are run and must exit with 0, or with the
+    code in ``# exits N`` at their end. The lines below are part of the output; ``...`` stands for anything. Other
+    commands are only checked.
 ``json``
     is parsed, line by line if it is not one document.
 ``text``
@@ -109,18 +110,25 @@ class PageRun:
 
     def _execute(self, tree: ast.Module, block: Block) -> None:
         expected = _RAISES.search(block.text)
+        raised = self._raised(tree, block)
+        if expected is None:
+            if raised is not None:
+                raise raised
+            return
+        assert raised is not None, f"{block} raises nothing, the page says {expected[1]}"
+        assert expected[1] == type(raised).__name__, f"{block} raises {raised!r}"
+        last = tree.body[-1]
+        line = _line_in_block(raised)
+        assert last.lineno <= line <= (last.end_lineno or 0), (
+            f"{block} raises on line {line}, before its last statement"
+        )
+
+    def _raised(self, tree: ast.Module, block: Block) -> Exception | None:
         try:
             exec(compile(tree, str(block.page), "exec"), self.module.__dict__)  # the page's own code
         except Exception as error:
-            if expected is None:
-                raise
-            traceback = error.__traceback__ and error.__traceback__.tb_next
-            line = traceback.tb_lineno if traceback else 0
-            last = tree.body[-1]
-            assert expected[1] == type(error).__name__, f"{block} raises {error!r}"
-            assert last.lineno <= line <= (last.end_lineno or 0), f"{block} raises on line {line}, before its last statement"
-        else:
-            assert expected is None, f"{block} raises nothing, the page says {expected[1] if expected else ''}"
+            return error
+        return None
 
     def _write(self, block: Block) -> str | None:
         """Write a block that names a file, and return the name."""
@@ -134,7 +142,7 @@ class PageRun:
         name = self._write(block) or "block.toml"
         (self.folder / name).write_text(block.text, "utf-8")
         if "isthmus" in tomllib.loads(block.text):
-            load_settings(config_file=self.folder / name, need_url=False)
+            load_settings(config_file=self.folder / name, url_use="optional")
 
     def _json(self, block: Block) -> None:
         try:
@@ -159,9 +167,8 @@ class PageRun:
             check_unrun(words, block)
             return ""
         module = "isthmus.cli.main" if program == "isthmus" else "pytest"
-        done = subprocess.run(
-            [sys.executable, "-m", module, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=120, check=False
-        )  # fmt: skip
+        command = [sys.executable, "-m", module, *arguments]
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=120, check=False)
         wanted = int(exits[1]) if exits else 0
         assert wanted == done.returncode, f"{block}: {line!r} exits with {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout + done.stderr
@@ -174,6 +181,12 @@ def check_unrun(words: list[str], block: Block) -> None:
         assert words[1] in targets, f"{block}: make has no target {words[1]!r}"
         return
     assert {"pip", "venv"} & {word.split("/")[-1] for word in words}, f"{block}: nothing executes {words[0]!r}"
+
+
+def _line_in_block(error: Exception) -> int:
+    """Where the block's own statement stands that led to an error: the frame below the executor's."""
+    frame = error.__traceback__.tb_next if error.__traceback__ else None
+    return frame.tb_lineno if frame else 0
 
 
 def _plain(text: str) -> str:

@@ -47,7 +47,7 @@ def test_each_block_of_a_page_does_what_the_page_says(name: str, run: PageRun) -
 def test_each_block_has_a_language_that_is_known(name: str) -> None:
     """A language that nothing executes would leave a block untested without a sign."""
     unknown = [str(block) for block in blocks(PAGES[name]) if block.language not in LANGUAGES]
-    assert [] == unknown
+    assert unknown == []
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -88,7 +88,8 @@ def test_a_wrong_block_fails(language: str, text: str, run: PageRun) -> None:
 
 
 @pytest.mark.parametrize(
-    ("language", "text"), [("python", "1 / 0\n"), ("json", "{'a': 1}\n"), ("toml", "[isthmus]\nulr = 'x'\n"), ("toml", "ulr\n")]
+    ("language", "text"),
+    [("python", "1 / 0\n"), ("json", "{'a': 1}\n"), ("toml", "[isthmus]\nulr = 'x'\n"), ("toml", "ulr\n")],
 )
 def test_an_error_in_a_block_is_not_swallowed(language: str, text: str, run: PageRun) -> None:
     """What a block raises reaches the test's report."""

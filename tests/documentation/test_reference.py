@@ -10,6 +10,7 @@ import pytest
 
 import isthmus
 from docs._generate import GENERATORS
+from docs._generate.api import TEXTS
 from docs._generate.capabilities import declared, results_table
 from docs._generate.commands import commands
 from docs._generate.configuration import options
@@ -36,14 +37,13 @@ def test_each_public_name_is_documented() -> None:
     text = page("api")
     missing = [name for name in isthmus.__all__ if f":: isthmus.{name}\n" not in text]
     assert len(isthmus.__all__) > 20
-    assert [] == missing
+    assert missing == []
 
 
 def test_each_public_name_has_a_docstring() -> None:
     """What autodoc shows of a class or function is not empty."""
-    things = {name: getattr(isthmus, name) for name in isthmus.__all__}
-    bare = [name for name, thing in things.items() if callable(thing) and not (thing.__doc__ or "").strip()]
-    assert [] == bare
+    things = {name: getattr(isthmus, name) for name in isthmus.__all__ if name not in TEXTS}
+    assert [name for name, thing in things.items() if not (thing.__doc__ or "").strip()] == []
 
 
 def test_each_hook_is_documented() -> None:
@@ -51,7 +51,7 @@ def test_each_hook_is_documented() -> None:
     text = page("hooks")
     names = [name for _section, name in hooks()]
     assert sorted(hook_names()) == sorted(names)
-    assert [] == [name for name in names if f"### `{name}`\n" not in text]
+    assert [name for name in names if f"### `{name}`\n" not in text] == []
 
 
 def test_each_hook_stands_in_a_section() -> None:
@@ -66,7 +66,7 @@ def test_each_error_is_documented() -> None:
     text = page("errors")
     errors = list(error_classes())
     assert len(errors) > 25
-    assert [] == [error.__name__ for error in errors if f"| `{error.__name__}` | `{error.code}` |" not in text]
+    assert [error.__name__ for error in errors if f"| `{error.__name__}` | `{error.code}` |" not in text] == []
 
 
 def test_no_two_errors_share_a_code() -> None:
@@ -79,7 +79,7 @@ def test_each_command_is_documented() -> None:
     """Every built-in command has a heading with its name."""
     text = page("cli")
     assert len(COMMANDS) > 10
-    assert [] == [name for name in COMMANDS if f"## `isthmus {name}`\n" not in text]
+    assert [name for name in COMMANDS if f"## `isthmus {name}`\n" not in text] == []
 
 
 def test_each_option_of_a_command_is_documented_with_help() -> None:
@@ -92,13 +92,13 @@ def test_each_option_of_a_command_is_documented_with_help() -> None:
         if isinstance(option, click.Option)
     ]
     assert len(found) > 20
-    assert [] == [path for path, option in found if option.opts[0] not in text or not option.help]
+    assert [path for path, option in found if option.opts[0] not in text or not option.help] == []
 
 
 def test_each_exit_code_is_documented() -> None:
     """The table has a row for each code."""
     text = page("cli")
-    assert [] == [code for code in ExitCode if f"| `{int(code)}` |" not in text]
+    assert [code for code in ExitCode if f"| `{int(code)}` |" not in text] == []
 
 
 def test_each_configuration_option_is_documented() -> None:
@@ -106,21 +106,21 @@ def test_each_configuration_option_is_documented() -> None:
     text = page("configuration")
     names = [name for section in options().values() for name in section]
     assert {"url", "attempts", "synchronous"} <= set(names)
-    assert [] == [name for name in names if f"| `{name}` | `ISTHMUS_" not in text]
+    assert [name for name in names if f"| `{name}` | `ISTHMUS_" not in text] == []
 
 
 def test_each_rule_of_the_contract_is_documented() -> None:
     """Every rule has a row with its text and its status."""
     text = page("contract")
     assert len(RULES) > 100
-    assert [] == [name for name, rule in RULES.items() if f"| **{name}** |" not in text or rule.status not in text]
+    assert [name for name, rule in RULES.items() if f"| **{name}** |" not in text or rule.status not in text] == []
 
 
 def test_each_capability_and_backend_is_documented() -> None:
     """The table has a row for each capability and a column for each backend."""
     text = page("capabilities")
-    assert ["memory://", "sqlite:///FILE", "sqlite://"] == list(declared())
-    assert [] == [name.value for name in Capability if f"| `{name.value}` |" not in text]
+    assert list(declared()) == ["memory://", "sqlite:///FILE", "sqlite://"]
+    assert [name.value for name in Capability if f"| `{name.value}` |" not in text] == []
 
 
 def test_each_generator_is_used_by_a_page_and_each_marker_is_known() -> None:
@@ -167,5 +167,5 @@ def test_no_page_is_left_out_of_the_table_of_contents() -> None:
 
 
 def _entries(text: str) -> list[str]:
-    inside = text.split("```{toctree}")[1].split("```")[0]
+    inside = text.partition("```{toctree}")[2].partition("```")[0]
     return [line for line in inside.splitlines() if line and not line.startswith(":")]

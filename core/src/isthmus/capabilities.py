@@ -164,7 +164,15 @@ def refuse(capability: Capability, reason: str, backend: str) -> UnsupportedOper
 class Limits:
     """Sizes and counts that the core checks before any I/O. The defaults are the portable ones.
 
-    Bytes are counted by DynamoDB's formula (rule SIZ-3), ``depth`` as containers nested inside one attribute (SIZ-2).
+    :param item_bytes: size of an item, by DynamoDB's formula, names included (rule SIZ-3)
+    :param depth: containers nested inside one attribute (rule SIZ-2)
+    :param number_digits: significant decimal digits of a number
+    :param name_bytes: an attribute's name, UTF-8 bytes
+    :param partition_key_bytes: a partition key's value, bytes
+    :param sort_key_bytes: a sort key's value, bytes
+    :param transaction_actions: actions of one transaction
+    :param transaction_bytes: what one transaction carries, by the same formula as items
+    :param condition_operators: operators of one condition
     """
 
     item_bytes: int = 409_600
