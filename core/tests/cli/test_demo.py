@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+
+import isthmus
+from core.tests.cli.conftest import Run
+from isthmus import copying
+from isthmus.cli.demo.cities import CITIES, as_item, read_cities
+from isthmus.cli.demo.steps import STEPS
+
+
+def test_a_city_becomes_an_item() -> None:
+    """Exact decimals, a nested map, and a set without empty names."""
+    city = {
+        "geonameid": 1, "name": "X", "latitude": 1.1, "longitude": -0.5, "countrycode": "FR", "population": 20_000,
+        "timezone": "Europe/Paris", "admin1code": "1", "alternatenames": ["Y", "", "Y"],
+    }  # fmt: skip
+    location = {"latitude": Decimal("1.1"), "longitude": Decimal("-0.5"), "timezone": "Europe/Paris"}
+    base = {"country": "FR", "id": 1, "name": "X", "population": 20_000, "location": location}
+    assert {**base, "other_names": frozenset({"Y"})} == as_item(city)
+    assert base == as_item({**city, "alternatenames": [""]})
+
+
+def test_the_demo_runs_every_step_and_leaves_equal_files(command: Run, tmp_path: Path) -> None:
+    """On a part of the data: both files can be opened afterwards, and hold the same items."""
+    file, copy = tmp_path / "a.db", tmp_path / "b.db"
+    ended = command("demo", "--file", str(file), "--copy", str(copy), "--cities", "300", "--json")
+    assert (0, [step.title for step in STEPS]) == (ended.code, [one["step"] for one in json.loads(ended.out)["steps"]])
+    with isthmus.connect(f"sqlite:///{file}") as source, isthmus.connect(f"sqlite:///{copy}") as target:
+        (check,) = copying.verify(source, target)
+    assert (True, 300) == (check.equal, check.target.items)
+
+
+def test_the_report_for_people_ends_with_the_next_command(command: Run, tmp_path: Path) -> None:
+    """The printed command queries the file that was made."""
+    ended = command("demo", "--file", str(tmp_path / "a.db"), "--cities", "100")
+    assert f"isthmus query sqlite:///{tmp_path / 'a.db'} cities" in ended.out
+
+
+@pytest.mark.parametrize("existing", ["a.db", "b.db"])
+def test_an_existing_file_is_refused(command: Run, tmp_path: Path, existing: str) -> None:
+    """It stays as it was, and nothing else is made."""
+    (tmp_path / existing).write_text("mine")
+    files = ("--file", str(tmp_path / "a.db"), "--copy", str(tmp_path / "b.db"))
+    ended = command("demo", *files, "--cities", "100", "--json")
+    assert (1, "already_exists") == (ended.code, json.loads(ended.err)["error"]["code"])
+    assert ("mine", [existing]) == ((tmp_path / existing).read_text(), [path.name for path in tmp_path.iterdir()])
+
+
+def test_the_data_has_all_kinds_of_values() -> None:
+    """Sets, nested maps and decimals are in it, so the demo shows something."""
+    cities = list(read_cities(200))
+    assert 200 == len({tuple(CITIES.key_of(city).values()) for city in cities})
+    assert any(isinstance(city.get("other_names"), frozenset) for city in cities)
+
+
+@pytest.mark.slow
+def test_the_whole_demo_is_quick_and_small(tmp_path: Path) -> None:
+    """All 34,006 cities within 60 seconds and 300 MB."""
+    code = "import sys\nfrom isthmus.cli.main import main\nsys.exit(main())"
+    started = perf_counter()
+    command = [sys.executable, "-c", code, "demo", "--file", str(tmp_path / "a.db"), "--json"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
+    seconds = perf_counter() - started
+    steps = {one["step"]: one["count"] for one in json.loads(ended.stdout)["steps"]}
+    assert (34_006, 34_006) == (steps["load"], steps["copy and verify"])
+    # The largest child so far: other children of this process are smaller.
+    assert (True, True) == (seconds < 60, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 300 * 1024)

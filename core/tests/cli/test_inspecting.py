@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import isthmus
+from core.tests.cli.conftest import URL, Run
+from isthmus.backends import Backend
+from isthmus.memory import MemoryBackend
+from isthmus.operations import Operation
+from isthmus.results import Result
+
+
+def test_plugins_lists_the_memory_backend(command: Run) -> None:
+    """It comes with the core."""
+    found = json.loads(command("plugins", "--json").out)["plugins"]
+    (memory,) = [plugin for plugin in found if plugin["name"] == "memory"]
+    assert ("isthmus.backends", "isthmus", "available") == (memory["group"], memory["distribution"], memory["status"])
+
+
+def test_explain_prints_the_stack(command: Run) -> None:
+    """As data and as text."""
+    found = json.loads(command("explain", URL, "--json").out)
+    assert ("memory", ["validation"]) == (found["backend"], [layer["name"] for layer in found["layers"]])
+    assert "VALIDATE" in command("explain", URL).out
+
+
+def test_doctor_reports_a_healthy_database(command: Run) -> None:
+    """Checks, versions, plugins, capabilities and limits."""
+    found = command("doctor", URL, "--json")
+    report = json.loads(found.out)
+    assert (0, True, "full", 409_600) == (
+        found.code,
+        report["healthy"],
+        report["capabilities"]["transact_write"],
+        report["limits"]["item_bytes"],
+    )
+    assert isthmus.__version__ == report["versions"]["isthmus"]
+
+
+def test_doctor_ends_with_4_when_the_store_fails(command: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failed check is told and decides the exit code."""
+
+    def fail(_backend: Backend, _operation: Operation) -> Result:
+        raise OSError("gone")
+
+    monkeypatch.setattr(MemoryBackend, "execute", fail)
+    found = command("doctor", URL)
+    assert (4, True) == (found.code, "FAILED" in found.out)
+
+
+def test_config_names_sources(command: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting of the environment is shown with its variable, and a secret is not shown."""
+    monkeypatch.setenv("ISTHMUS_URL", "memory://x?password=hunter2")
+    found = command("config", "--json")
+    settings = {row["name"]: row for row in json.loads(found.out)["settings"]}
+    assert (True, False) == ("ISTHMUS_URL" in settings["url"]["source"], "hunter2" in found.out)

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import isthmus
+from core.tests.cli.conftest import URL, Run
+from isthmus import copying
+
+
+def test_an_export_restores_the_table(command: Run, cities: isthmus.BoundTable, tmp_path: Path) -> None:
+    """Items and definition come back without loss, also sets and binary values."""
+    data, definition = tmp_path / "cities.jsonl", tmp_path / "cities.json"
+    assert 0 == command("export", URL, cities.name, str(data)).code
+    definition.write_text(command("tables", "describe", URL, cities.name, "--json").out)
+    imported = command("import", "memory://b", cities.name, str(data), "--definition", str(definition), "--json")
+    assert {"written": 3, "expired": 0} == json.loads(imported.out)
+    restored = isthmus.connect("memory://b").tables.open(cities.name)
+    assert copying.digest_table(cities) == copying.digest_table(restored)
+
+
+def test_export_to_standard_output_prints_nothing_else(command: Run, cities: isthmus.BoundTable) -> None:
+    """- gives the lines alone."""
+    found = command("export", URL, cities.name, "-")
+    assert {"Paris", "Lyon", "Köln"} == {json.loads(line)["name"] for line in found.out.splitlines()}
+
+
+def test_export_refuses_an_existing_file(command: Run, cities: isthmus.BoundTable, tmp_path: Path) -> None:
+    """The file stays as it was, unless ``--force`` is given."""
+    file = tmp_path / "x.jsonl"
+    file.write_text("mine")
+    assert (2, "mine") == (command("export", URL, cities.name, str(file)).code, file.read_text())
+    assert 0 == command("export", URL, cities.name, str(file), "--force").code
+    assert 3 == len(file.read_text(encoding="utf-8").splitlines())
+
+
+def test_import_creates_a_table_from_keys(command: Run) -> None:
+    """``--partition-key`` and ``--sort-key`` declare a plain table."""
+    lines = '{"a":"x","b":1}\n\n{"a":"x","b":2}\n'
+    keys = ("--partition-key", "a", "--sort-key", "b:number")
+    assert 0 == command("import", URL, "t", "-", *keys, stdin=lines).code
+    assert [1, 2] == [item["b"] for item in isthmus.connect(URL).tables.open("t").query(a="x")]
+
+
+def test_of_two_lines_with_one_key_the_later_stays(command: Run, cities: isthmus.BoundTable) -> None:
+    """Lines are written in order, although a batch takes no key twice."""
+    lines = "".join(f'{{"country":"IT","id":1,"n":{number}}}\n' for number in range(3))
+    assert 0 == command("import", URL, cities.name, "-", stdin=lines).code
+    assert 2 == cities.get(country="IT", id=1)["n"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["{", "[1]", '{"country":"IT"}', '{"country":"IT","id":"4"}', '{"country":"IT","id":4,"x":{"$set":[1,1]}}',
+     '{"country":"IT","id":4,"x":"\\ud800"}', '{"country":"IT","id":4,"x":1,"x":2}'],
+)  # fmt: skip
+def test_a_bad_line_is_named_with_its_file(
+    command: Run, cities: isthmus.BoundTable, tmp_path: Path, line: str
+) -> None:
+    """File and line number begin the message; the batches before were written, the line's own was not."""
+    file = tmp_path / "bad.jsonl"
+    good = "".join(f'{{"country":"IT","id":{number}}}\n' for number in range(1, 4))
+    file.write_text(good + line + "\n")
+    found = command("import", URL, cities.name, str(file), "--batch", "2")
+    assert (2, True, True) == (found.code, f"{file}:4: " in found.err, "2 items were written before" in found.err)
+    assert [1, 2] == [item["id"] for item in cities.query(country="IT")]
+
+
+def test_bytes_that_are_no_text_are_named_with_their_line(
+    command: Run, cities: isthmus.BoundTable, tmp_path: Path
+) -> None:
+    """A file in another encoding gives no traceback."""
+    file = tmp_path / "latin1.jsonl"
+    file.write_bytes(b'{"country":"IT","id":1}\n{"country":"IT","id":2,"x":"\xe9"}\n')
+    found = command("import", URL, cities.name, str(file))
+    assert (2, True) == (found.code, f"{file}:2: " in found.err)
+
+
+def test_a_missing_file_is_wrong_use(command: Run, cities: isthmus.BoundTable) -> None:
+    """Exit code 2, naming the file."""
+    found = command("import", URL, cities.name, "nowhere.jsonl")
+    assert (2, True) == (found.code, "nowhere.jsonl can't be read" in found.err)
+
+
+def test_import_keeps_versions(command: Run) -> None:
+    """What Isthmus maintains is taken as it is, so an export comes back unchanged."""
+    table = isthmus.connect(URL).table("v", partition_key="id", versioned=True).ensure()
+    assert 0 == command("import", URL, "v", "-", stdin='{"id":"a","version":7}\n').code
+    assert 7 == table.get(id="a")["version"]

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.tests.cli.conftest import Run
+from isthmus import errors
+from isthmus.cli.app import COMMANDS
+from isthmus.cli.exit_codes import MEANINGS, ExitCode, exit_code_for
+
+
+def _python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("package", ["click", "rich"])
+def test_a_missing_package_is_named_without_a_traceback(package: str) -> None:
+    """``main`` imports without the extra, says how to install it, and ends with 3."""
+    code = (
+        f"import sys; sys.modules[{package!r}] = None\nfrom isthmus.cli.main import main\nsys.exit(main())"
+    )
+    ended = _python(code, "plugins")
+    assert (3, True, False) == (ended.returncode, 'pip install "isthmus[cli]"' in ended.stderr, "Trace" in ended.stderr)
+
+
+def test_the_command_runs_as_a_process() -> None:
+    """The entry point gives its exit code to the shell."""
+    code = "import sys\nfrom isthmus.cli.main import main\nsys.exit(main())"
+    good, bad = _python(code, "explain", "memory://", "--json"), _python(code, "get", "memory://", "t", "k", "--json")
+    assert (0, "memory") == (good.returncode, json.loads(good.stdout)["backend"])
+    assert (1, "table_not_found") == (bad.returncode, json.loads(bad.stderr)["error"]["code"])
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    """``isthmus scan … | head`` ends with 141 and says nothing."""
+    file = tmp_path / "x.jsonl"
+    file.write_text("".join(f'{{"id":"{number}","text":"{"x" * 1_000}"}}\n' for number in range(2_000)))
+    script = (
+        "import isthmus, sys\nfrom isthmus.memory import MemoryBackend\nbackend, connect = MemoryBackend(), isthmus.connect\n"
+        "isthmus.connect = lambda url: connect(backend)\nfrom isthmus.cli.app import run\n"
+        "run(['import', 'memory://', 't', sys.argv[1], '--partition-key', 'id'])\nsys.exit(run(['scan', 'memory://', 't']))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(file)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        error = process.stderr.read()
+        assert (141, "") == (process.wait(60), error)
+
+
+def test_an_interrupt_ends_with_130(command: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C gives no traceback."""
+
+    def interrupt(*_arguments: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("isthmus.connect", interrupt)
+    ended = command("explain", "memory://x")
+    assert (130, "interrupted\n") == (ended.code, ended.err)
+
+
+def test_every_command_has_help(command: Run) -> None:
+    """Each built-in command loads, and explains itself."""
+    assert len(COMMANDS) > 10
+    assert [0] * len(COMMANDS) == [command(name, "--help").code for name in sorted(COMMANDS)]
+
+
+def test_the_help_documents_every_exit_code(command: Run) -> None:
+    """The table of codes stands at the end of the help."""
+    text = command("--help").out
+    assert list(ExitCode) == [code for code in ExitCode if f"{code:>5}  {MEANINGS[code]}" in text]
+
+
+def test_unknown_words_are_wrong_use(command: Run) -> None:
+    """An unknown command, a missing operand and one too many."""
+    ended = [command("bogus"), command("get", "memory://x"), command("explain", "memory://x", "more")]
+    assert [2, 2, 2] == [one.code for one in ended]
+    assert ["bogus", "TABLE", "more"] == [word for word, one in zip(["bogus", "TABLE", "more"], ended, strict=True) if word in one.err]
+
+
+def test_without_a_url_the_environment_decides(command: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ISTHMUS_URL takes the place of the operand."""
+    monkeypatch.setenv("ISTHMUS_URL", "memory://")
+    assert (0, {"tables": []}) == ((ended := command("tables", "--json")).code, json.loads(ended.out))
+
+
+def test_without_any_url_the_configuration_is_at_fault(
+    command: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Exit code 3, with the ways to name a database."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("ISTHMUS_")]:
+        monkeypatch.delenv(name)
+    ended = command("tables", "--json")
+    assert (3, "configuration_error") == (ended.code, json.loads(ended.err)["error"]["code"])
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.InvalidCursor("x"), 2),
+        (errors.ItemNotFound("x"), 1),
+        (errors.VersionConflict("x"), 1),
+        (errors.PluginError("x"), 3),
+        (errors.Unavailable("x"), 4),
+        (errors.BackendError("x"), 4),
+        (errors.InvalidStoredValue("x"), 5),
+        (errors.Unauthenticated("x"), 6),
+    ],
+)
+def test_errors_have_exit_codes(error: errors.IsthmusError, code: int) -> None:
+    """A promise to scripts."""
+    assert code == exit_code_for(error)
