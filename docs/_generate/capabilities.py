@@ -14,6 +14,7 @@ from isthmus import Capabilities, Capability, Limits
 from isthmus_conformance.report import Report
 
 URLS = {"memory://": "memory://", "sqlite:///FILE": "sqlite:///{folder}/shown.db", "sqlite://": "sqlite://"}
+_HOW = 'Run `make test ARGS="--isthmus-report build/conformance.json"`, then `make docs`.'
 REPORT = Path(__file__).parents[2] / "build" / "conformance.json"
 
 
@@ -55,5 +56,5 @@ def _number(limits: Limits, name: str) -> str:
 def results_table(report: Path = REPORT) -> str:
     """What the kit found on its last run, where there was one."""
     if not report.is_file():
-        return "The kit has not been run in this checkout. `make test` runs it and writes `build/conformance.json`.\n"
+        return f"This build has no report. {_HOW}\n"
     return Report.load(report).rules_markdown()

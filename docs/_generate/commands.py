@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from inspect import cleandoc
 
 import click
 
@@ -51,7 +52,7 @@ def _option(option: click.Option, context: click.Context) -> tuple[str, str]:
 
 def _paragraphs(text: str) -> str:
     r"""Help as Markdown: click keeps the lines of a paragraph behind ``\b``."""
-    kept = re.sub(r"\x08\n(.*?)(?=\n\n|\Z)", r"```text\n\1\n```", text, flags=re.DOTALL)
+    kept = re.sub(r"\x08\n(.*?)(?=\n\n|\Z)", r"```text\n\1\n```", cleandoc(text), flags=re.DOTALL)
     # Angle brackets outside of code would be taken for HTML.
     return re.sub(r"(?<!`)<(\w+)>(?!`)", r"\\<\1\\>", kept)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import click
@@ -20,6 +21,7 @@ from docs._generate.hooks import hooks
 from isthmus import Capability
 from isthmus.cli.app import COMMANDS
 from isthmus.cli.exit_codes import ExitCode
+from isthmus.config.sources import variable
 from isthmus.plugins import hook_names
 from isthmus_conformance import RULES
 from tests.documentation.blocks import ROOT, pages
@@ -144,7 +146,7 @@ def test_results_of_the_kit_are_shown_where_there_are_some(tmp_path: Path) -> No
         "examples": 30, "reasons": [],
     }  # fmt: skip
     report = tmp_path / "conformance.json"
-    assert "make test" in results_table(report)
+    assert "--isthmus-report" in results_table(report)
     report.write_text(json.dumps({"format": 1, "lines": [line], "capabilities": {}}), "utf-8")
     assert "passed (2 tests, 30 examples)" in results_table(report)
 
@@ -169,3 +171,12 @@ def test_no_page_is_left_out_of_the_table_of_contents() -> None:
 def _entries(text: str) -> list[str]:
     inside = text.partition("```{toctree}")[2].partition("```")[0]
     return [line for line in inside.splitlines() if line and not line.startswith(":")]
+
+
+def test_each_variable_that_the_pages_name_exists() -> None:
+    """A variable in the text is that of an option, or stands in the code."""
+    known = {variable(section, name) for section, names in options().items() for name in names}
+    sources = [path.read_text("utf-8") for folder in ("core/src", "plugins") for path in (ROOT / folder).rglob("*.py")]
+    named = {name for one in pages() for name in re.findall(r"\bISTHMUS_[A-Z_]+[A-Z]", one.read_text("utf-8"))}
+    assert len(named) > 3
+    assert [name for name in sorted(named - known) if not any(name in text for text in sources)] == []
