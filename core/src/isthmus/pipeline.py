@@ -18,6 +18,7 @@ from isthmus.dispatch import Dispatcher
 from isthmus.errors import BackendError, Closed, IsthmusError, PluginError
 from isthmus.health import Health, HealthCheck
 from isthmus.layers import AsyncStep, Layer, Step, acompose, arrange, compose
+from isthmus.leftovers import Leftovers
 from isthmus.metrics import CORE_METRICS, MetricDescription
 from isthmus.observing import Observers, aobserved, notify, observed
 from isthmus.observing import implementations as hook_implementations
@@ -95,9 +96,10 @@ class Pipeline:
 
     def _build_chains(self) -> None:
         observers = Observers(self.manager)
-        dispatcher = Dispatcher(self.backend, self.manager, observers, RetryDecision.of(self.settings.retry_policy))
-        chains, achains = compose(self.layers, dispatcher.execute), acompose(self.layers, dispatcher.aexecute)
-        name = self.backend.name
+        retry, name = RetryDecision.of(self.settings.retry_policy), self.backend.name
+        dispatcher = Dispatcher(self.backend, self.manager, observers, retry)
+        layers = (*self.layers, Leftovers(retry, observers, name))
+        chains, achains = compose(layers, dispatcher.execute), acompose(layers, dispatcher.aexecute)
         self.chains = {kind: observed(chains[kind], kind, observers, name) for kind in OPERATIONS}
         self.achains = {kind: aobserved(achains[kind], kind, observers, name) for kind in OPERATIONS}
 
@@ -136,9 +138,9 @@ class Pipeline:
     def health(self, backend_check: HealthCheck) -> Health:
         """The backend's check with those of all plugins."""
         checks = [backend_check]
-        for plugin, function, _wanted in hook_implementations(self.manager, "isthmus_check_health"):
+        for plugin, function, wanted in hook_implementations(self.manager, "isthmus_check_health"):
             try:
-                checks.extend(cast("Sequence[HealthCheck]", function(self)))
+                checks.extend(cast("Sequence[HealthCheck]", function(*[self] * len(wanted))))
             except Exception as error:
                 logger.opt(exception=error).warning("health check of plugin {} failed", plugin)
                 checks.append(HealthCheck(plugin, False, f"the check itself failed: {type(error).__name__}"))

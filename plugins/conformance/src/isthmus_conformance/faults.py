@@ -20,6 +20,10 @@ from isthmus.backends import Backend
 from isthmus.errors import IsthmusError, Throttled
 
 
+def _places(positions: Iterable[int]) -> frozenset[int]:
+    return frozenset(positions)
+
+
 @frozen
 class Fault:
     """What happens to one attempt.
@@ -33,7 +37,7 @@ class Fault:
 
     error: Exception | None = None
     applied: bool = False
-    leftovers: frozenset[int] = field(default=frozenset(), converter=frozenset)
+    leftovers: frozenset[int] = field(default=frozenset(), converter=_places)
     leftover_error: IsthmusError = field(factory=lambda: Throttled("the store is busy: repeat later"))
     delay: float = 0.0
 
