@@ -123,7 +123,7 @@ class Checker:
         except (ValueError, TypeError, IsthmusError) as error:
             place = ", ".join(dict.fromkeys(one.origin for one in origins.values())) or name
             secret = any(_is_secret(options[one.name], one) for one in origins.values())
-            self.note(place, f"{name}: {_reason(error, secret=secret)}")
+            self.note(place, f"{name} {_reason(error, secret=secret)}")
             return None
         for option in options.values():
             self.describe(name, option.name, getattr(made, option.name), origins.get(option.name), option)

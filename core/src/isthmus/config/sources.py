@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from attrs import field, fields_dict, frozen, make_class, resolve_types
@@ -14,13 +14,12 @@ from isthmus.config.lines import KeyPath, lines_of, syntax_problem
 from isthmus.errors import ConfigurationError
 from isthmus.retries import RetryPolicy
 
-if TYPE_CHECKING:
-    from typed_settings.loaders import EnvLoader
-
 FILE = "isthmus.toml"
 PREFIX = "ISTHMUS_"
 FILE_VARIABLE = "ISTHMUS_CONFIG"
 OWN = ""
+# The name of a value that only tells where a section begins.
+HEADER = ""
 # Variables that belong to the project and are no settings of a database.
 _NOT_SETTINGS = (FILE_VARIABLE, "ISTHMUS_CONFORMANCE_")
 
@@ -143,10 +142,9 @@ class _File:
     def _given(self, table: Mapping[str, Any]) -> Iterable[Given]:
         for name, value in table.items():
             if isinstance(value, dict) and (name == CORE_SECTION or name not in CORE_NAMES):
+                yield Given(name, HEADER, None, self._at("isthmus", name))
                 for option, inner in value.items():
                     yield Given(name, option, inner, self._at("isthmus", name, option))
-                if not value:
-                    yield Given(name, OWN, None, self._at("isthmus", name))
             else:
                 yield Given(OWN, name, value, self._at("isthmus", name))
 
@@ -176,8 +174,8 @@ def from_environment(sections: Mapping[str, type | None]) -> Read:
     if not names:
         return Read()
     _require_typed_settings(names[0])
-    loaded = _load(_loader(), _root(sections))
-    given = [*_core_variables(loaded), *_section_variables(loaded)]
+    loaded = _load(_root(sections))
+    given = [*_core_variables(loaded), *_section_variables(loaded, {_field(name): name for name in sections})]
     claimed = {one.origin for one in given}
     tables = tuple(f"{one.origin}__" for one in given if isinstance(one.value, dict))
     rest = [_unclaimed(name, sections) for name in names if name not in claimed and not name.startswith(tables)]
@@ -186,41 +184,28 @@ def from_environment(sections: Mapping[str, type | None]) -> Read:
 
 def _root(sections: Mapping[str, type | None]) -> type:
     """A class of all options, in the form that typed-settings reads."""
-    declared = {
-        name: field(type=kind) for name, kind in sections.items() if kind is not None and name not in CORE_NAMES
-    }
-    # Without methods: a section's name need not be a Python name.
-    return make_class(
-        "Configuration", declared, bases=(CoreOptions,), init=False, repr=False, eq=False, kw_only=True, slots=False
-    )
+    declared = {_field(name): field(type=kind) for name, kind in sections.items() if kind is not None}
+    return make_class("Configuration", declared, bases=(CoreOptions,), init=False, repr=False, eq=False, kw_only=True)
 
 
-def _loader() -> EnvLoader:
-    from typed_settings.loaders import EnvLoader
-    from typed_settings.types import OptionInfo
-
-    class Variables(EnvLoader):
-        """Names with hyphens are written with underscores."""
-
-        def get_envvar(self, option: OptionInfo) -> str:
-            return super().get_envvar(option).replace("-", "_")
-
-    return Variables(PREFIX, nested_delimiter="__")
+def _field(section: str) -> str:
+    return section.replace("-", "_")
 
 
-def _load(loader: EnvLoader, root: type) -> dict[str, Any]:
+def _load(root: type) -> dict[str, Any]:
     from typed_settings.cls_utils import deep_options
+    from typed_settings.loaders import EnvLoader
 
-    return dict(loader(root, deep_options(root)).settings)
+    return dict(EnvLoader(PREFIX, nested_delimiter="__")(root, deep_options(root)).settings)
 
 
 def _core_variables(loaded: Mapping[str, Any]) -> list[Given]:
     return [Given(OWN, name, value, variable(name)) for name, value in loaded.items() if not isinstance(value, dict)]
 
 
-def _section_variables(loaded: Mapping[str, Any]) -> list[Given]:
+def _section_variables(loaded: Mapping[str, Any], names: Mapping[str, str]) -> list[Given]:
     return [
-        Given(section, name, value, variable(section, name))
+        Given(names.get(section, section), name, value, variable(section, name))
         for section, values in loaded.items()
         if isinstance(values, dict)
         for name, value in values.items()
