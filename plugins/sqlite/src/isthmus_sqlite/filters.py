@@ -1,11 +1,11 @@
 """Conditions as SQL over the item's JSON text.
 
-Each condition becomes a predicate that holds wherever the condition does. It is exact where it also holds nowhere else;
-only then can it be negated, counted by SQL, or go without a second look by the evaluator. A predicate is 0 or 1, never NULL.
+Each condition becomes a predicate that holds wherever the condition does. It is exact where it holds nowhere else; only
+then can it be negated, counted by SQL, or go without a second look by the evaluator. It is 0 or 1, never NULL.
 
-The text of a value as ``dumps`` writes it is unique, but for the order of names in a map, so equality is equality of texts.
-``->`` gives that text unchanged, while ``json_extract`` loses digits and ends strings at NUL: order falls back to a function
-in Python for the values concerned.
+The text of a value as ``dumps`` writes it is unique, but for the order of names in a map, so equality is equality of
+texts. ``->`` gives that text unchanged, while ``json_extract`` loses digits and ends strings at NUL: for such values
+order falls back to a function in Python.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How an Isthmus table is laid out in SQL: columns, encodings and statements.
 
-One SQL table for each table, clustered by its key. It has a column for each attribute that is a key of the table or of an
-index, in an encoding whose SQL order is the contract's order: strings as TEXT, binary values as BLOB, numbers as the BLOB of
-``ordered_bytes``. The whole item stands beside them as JSON text.
+One SQL table for each table, clustered by its key. It has a column for each attribute that is a key of the table or of
+an index, in an encoding whose SQL order is the contract's: strings as TEXT, binary values as BLOB, numbers as the BLOB
+of ``ordered_bytes``. The whole item stands beside them as JSON text.
 """
 
 from __future__ import annotations

@@ -181,7 +181,7 @@ class Sessions:
             del self._local.session
 
     def after_fork(self) -> None:
-        """In the child: forget what other threads of the parent had open; closing it would release the child's locks."""
+        """In the child: forget the parent's connections; closing them would release locks of the child."""
         _inherited.extend(() if self._shared else self._open)
         self._open = WeakSet([self._shared] if self._shared else ())
         self._local = threading.local()
