@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from attrs import frozen
+
 from isthmus.errors import IsthmusError
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 import string
 from collections.abc import Sequence
 from decimal import Context, Decimal
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
+
 from isthmus import Index, Limits, Table
 from isthmus.schema import KeyType
 from isthmus.values import Item, Value, normalise_number
@@ -45,6 +47,7 @@ _CONTAINERS: tuple[Any, ...] = (
 )  # fmt: skip
 
 
+@cache
 def numbers(limits: Limits = PORTABLE_LIMITS) -> SearchStrategy[int | Decimal]:
     """Portable numbers, those on the borders of binary formats first."""
     most = 10**limits.number_digits - 1
@@ -55,21 +58,25 @@ def numbers(limits: Limits = PORTABLE_LIMITS) -> SearchStrategy[int | Decimal]:
     return st.sampled_from(_NUMBERS) | st.integers(-20, 20) | digits | scaled
 
 
+@cache
 def strings(most: int = 8) -> SearchStrategy[str]:
     """Strings that mean something elsewhere, and arbitrary ones without lone surrogates."""
     return st.sampled_from(_STRINGS) | st.text(st.characters(exclude_categories=["Cs"]), max_size=most)
 
 
+@cache
 def binaries(most: int = 6) -> SearchStrategy[bytes]:
     """Binary values, those that sort differently by length first."""
     return st.sampled_from(_BINARIES) | st.binary(max_size=most)
 
 
+@cache
 def scalars(limits: Limits = PORTABLE_LIMITS) -> SearchStrategy[Value]:
     """Values without members."""
     return st.none() | st.booleans() | numbers(limits) | strings() | binaries()
 
 
+@cache
 def sets(limits: Limits = PORTABLE_LIMITS) -> SearchStrategy[frozenset[Any]]:
     """Sets of one type, never empty."""
     members = (numbers(limits), strings(), binaries())
@@ -77,6 +84,7 @@ def sets(limits: Limits = PORTABLE_LIMITS) -> SearchStrategy[frozenset[Any]]:
     return st.sampled_from(_SETS) | generated
 
 
+@cache
 def names() -> SearchStrategy[str]:
     """Attribute names that are allowed at the top level."""
     odd = st.sampled_from(
@@ -86,6 +94,7 @@ def names() -> SearchStrategy[str]:
     return odd | text.filter(lambda name: not name.startswith("__"))
 
 
+@cache
 def values(limits: Limits = PORTABLE_LIMITS) -> SearchStrategy[Value]:
     """Any portable value, rarely deep."""
     leaves = scalars(limits) | sets(limits) | st.sampled_from(_CONTAINERS)
@@ -98,6 +107,7 @@ def values(limits: Limits = PORTABLE_LIMITS) -> SearchStrategy[Value]:
     )
 
 
+@cache
 def keys(key_type: KeyType, few: bool = False) -> SearchStrategy[str | bytes | int | Decimal]:
     """Values of a key attribute.
 
@@ -114,6 +124,7 @@ def keys(key_type: KeyType, few: bool = False) -> SearchStrategy[str | bytes | i
     return every[key_type].filter(lambda key: key not in ("", b""))
 
 
+@cache
 def attribute_values(limits: Limits = PORTABLE_LIMITS) -> SearchStrategy[Value]:
     """Values for attributes that conditions and updates look at: containers of the pools' names, often."""
     small = st.sampled_from([0, 1, 2, True, False, None, "a", "ab", "", b"a", b"", Decimal("1.5")])
@@ -129,6 +140,7 @@ def items(table: Table, *, limits: Limits = PORTABLE_LIMITS, few_keys: bool = Tr
     return st.builds(lambda rest, key: {**rest, **key}, rest, key)
 
 
+@cache
 def table_names() -> SearchStrategy[str]:
     """Names that tables and indexes may bear."""
     return st.text(string.ascii_letters + string.digits + "_-", min_size=3, max_size=120)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from attrs import evolve
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
+
 from isthmus.errors import InvalidPath
 from isthmus.expressions import (
     Action,
@@ -26,7 +27,6 @@ from isthmus.expressions import (
     SetIfAbsent,
 )
 from isthmus.values import TYPE_NAMES
-
 from isthmus_conformance.strategies import (
     ATTRIBUTES,
     INNER_NAMES,
@@ -37,10 +37,11 @@ from isthmus_conformance.strategies import (
     sets,
     strings,
 )
-from isthmus_conformance.updating import field_of
+from isthmus_conformance.updating import field_of, in_call_order
 
 
-def paths(attributes: Sequence[str] = ATTRIBUTES) -> SearchStrategy[Path]:
+@cache
+def paths(attributes: tuple[str, ...] = ATTRIBUTES) -> SearchStrategy[Path]:
     """Paths into the pool's attributes, mostly of one element."""
     inner: SearchStrategy[str | int] = st.sampled_from([*INNER_NAMES, 0, 1, 7])
     below = st.lists(inner, min_size=1, max_size=2)
@@ -52,7 +53,7 @@ def _ordered(draw: st.DrawFn) -> Any:
 
 
 @st.composite
-def leaves(draw: st.DrawFn, attributes: Sequence[str]) -> Condition:
+def leaves(draw: st.DrawFn, attributes: tuple[str, ...]) -> Condition:
     """One comparison or function."""
     path = draw(paths(attributes))
     field = field_of(path)
@@ -79,7 +80,7 @@ def leaves(draw: st.DrawFn, attributes: Sequence[str]) -> Condition:
             return _compared(draw, field, path, attributes)
 
 
-def _compared(draw: st.DrawFn, field: Field, path: Path, attributes: Sequence[str]) -> Condition:
+def _compared(draw: st.DrawFn, field: Field, path: Path, attributes: tuple[str, ...]) -> Condition:
     """A size, or two attributes with each other."""
     if draw(st.booleans()):
         size, number = field.size(), draw(st.integers(0, 4))
@@ -89,7 +90,8 @@ def _compared(draw: st.DrawFn, field: Field, path: Path, attributes: Sequence[st
     return draw(st.sampled_from([field == second, field != second, field < second, field >= second]))
 
 
-def conditions(attributes: Sequence[str] = ATTRIBUTES) -> SearchStrategy[Condition]:
+@cache
+def conditions(attributes: tuple[str, ...] = ATTRIBUTES) -> SearchStrategy[Condition]:
     """Conditions on the given attributes, up to a few levels of and, or and not."""
     return st.recursive(
         leaves(attributes),
@@ -102,7 +104,8 @@ def conditions(attributes: Sequence[str] = ATTRIBUTES) -> SearchStrategy[Conditi
     )
 
 
-def actions(attributes: Sequence[str] = ATTRIBUTES) -> SearchStrategy[Action]:
+@cache
+def actions(attributes: tuple[str, ...] = ATTRIBUTES) -> SearchStrategy[Action]:
     """One change of any kind."""
     path, value = paths(attributes), attribute_values()
     few = st.lists(value, max_size=2)
@@ -128,9 +131,9 @@ def _apart(candidates: list[Action], create: bool) -> Changes:
         except InvalidPath:
             continue
         kept.append(evolve(candidate, create=create) if isinstance(candidate, (Append, Prepend)) else candidate)
-    return Changes(kept)
+    return in_call_order(Changes(kept))
 
 
-def changes(attributes: Sequence[str] = ATTRIBUTES, most: int = 4) -> SearchStrategy[Changes]:
+def changes(attributes: tuple[str, ...] = ATTRIBUTES, most: int = 4) -> SearchStrategy[Changes]:
     """Updates of the given attributes."""
     return st.builds(_apart, st.lists(actions(attributes), max_size=most), st.booleans())

@@ -19,6 +19,7 @@ from isthmus.expressions import (
     Set,
     SetFrom,
     SetIfAbsent,
+    changes,
 )
 
 _NAMES: dict[type[Action], str] = {
@@ -40,10 +41,10 @@ def field_of(path: Path) -> Field:
     return field
 
 
-def arguments(changes: Changes) -> dict[str, Any]:
+def arguments(wanted: Changes) -> dict[str, Any]:
     """The keyword arguments of ``update()`` that mean these changes; lists are created by all of its actions or none."""
     given: dict[str, Any] = {}
-    for action in changes.actions:
+    for action in wanted.actions:
         field = field_of(action.path)
         if isinstance(action, Remove):
             given.setdefault("remove", []).append(field)
@@ -52,6 +53,11 @@ def arguments(changes: Changes) -> dict[str, Any]:
         if isinstance(action, (Append, Prepend)):
             given["create_lists"] = action.create
     return given
+
+
+def in_call_order(wanted: Changes) -> Changes:
+    """The same update as ``update()`` makes it: where several actions fail, the first one in this order tells why."""
+    return changes(**arguments(wanted))
 
 
 def _argument(action: Any) -> Any:
