@@ -7,8 +7,8 @@ Isthmus maintains arrive as they were read.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Literal, cast
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal, cast
 
 from attrs import evolve, field, frozen
 
@@ -186,8 +186,8 @@ def check_target(target: Database, schema: Table, *, overwrite: bool = False) ->
         )
 
 
-def put_verbatim(table: BoundTable, items: Iterable[Mapping[str, Any]], *, clock: Clock = time.time) -> Written:
-    """Write items exactly as given: attributes for versions and timestamps are kept, not maintained.
+def put_verbatim(table: BoundTable, items: Iterable[Item], *, clock: Clock = time.time) -> Written:
+    """Write items in normal form exactly as given: attributes for versions and timestamps are kept, not maintained.
 
     :raises BackendError: some were not written; the cause is the first one's error
     :raises InvalidArgument: an item is not allowed in the target; nothing of this call was written

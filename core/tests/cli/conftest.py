@@ -46,9 +46,7 @@ def databases(monkeypatch: pytest.MonkeyPatch) -> Databases:
 
 
 @pytest.fixture
-def command(
-    databases: Databases, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Run]:
+def command(databases: Databases, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Run one command line; a text for ``stdin`` may be given."""
     assert databases == {}
     plugin_commands.cache_clear()

@@ -36,7 +36,7 @@ def test_the_demo_runs_every_step_and_leaves_equal_files(command: Run, tmp_path:
     assert (0, [step.title for step in STEPS]) == (ended.code, [one["step"] for one in json.loads(ended.out)["steps"]])
     with isthmus.connect(f"sqlite:///{file}") as source, isthmus.connect(f"sqlite:///{copy}") as target:
         (check,) = copying.verify(source, target)
-    assert (True, 300) == (check.equal, check.target.items)
+    assert (check.equal, check.target.items) == (True, 300)
 
 
 def test_the_report_for_people_ends_with_the_next_command(command: Run, tmp_path: Path) -> None:
@@ -51,14 +51,14 @@ def test_an_existing_file_is_refused(command: Run, tmp_path: Path, existing: str
     (tmp_path / existing).write_text("mine")
     files = ("--file", str(tmp_path / "a.db"), "--copy", str(tmp_path / "b.db"))
     ended = command("demo", *files, "--cities", "100", "--json")
-    assert (1, "already_exists") == (ended.code, json.loads(ended.err)["error"]["code"])
+    assert (ended.code, json.loads(ended.err)["error"]["code"]) == (1, "already_exists")
     assert ("mine", [existing]) == ((tmp_path / existing).read_text(), [path.name for path in tmp_path.iterdir()])
 
 
 def test_the_data_has_all_kinds_of_values() -> None:
     """Sets, nested maps and decimals are in it, so the demo shows something."""
     cities = list(read_cities(200))
-    assert 200 == len({tuple(CITIES.key_of(city).values()) for city in cities})
+    assert len({tuple(CITIES.key_of(city).values()) for city in cities}) == 200
     assert any(isinstance(city.get("other_names"), frozenset) for city in cities)
 
 
@@ -71,6 +71,6 @@ def test_the_whole_demo_is_quick_and_small(tmp_path: Path) -> None:
     ended = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
     seconds = perf_counter() - started
     steps = {one["step"]: one["count"] for one in json.loads(ended.stdout)["steps"]}
-    assert (34_006, 34_006) == (steps["load"], steps["copy and verify"])
+    assert (steps["load"], steps["copy and verify"]) == (34_006, 34_006)
     # The largest child so far: other children of this process are smaller.
-    assert (True, True) == (seconds < 60, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 300 * 1024)
+    assert (seconds < 60, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 300 * 1024) == (True, True)

@@ -42,16 +42,16 @@ class Silent(Plugin):
 
 def test_plugins_add_commands() -> None:
     """A plugin without the hook is no problem."""
-    assert ["greet"] == list(collect([Silent(), Greeting()]).commands)
+    assert list(collect([Silent(), Greeting()]).commands) == ["greet"]
 
 
 def test_a_broken_plugin_is_reported_and_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     """None of its commands stays, and the others are there."""
-    assert ["greet"] == list(collect([Greeting(), Broken()]).commands)
+    assert list(collect([Greeting(), Broken()]).commands) == ["greet"]
     assert "'broken' are left out: RuntimeError: no luck" in capsys.readouterr().err
 
 
 def test_the_first_of_two_commands_with_one_name_stays(capsys: pytest.CaptureFixture[str]) -> None:
     """The order is that of the plugins' names."""
-    assert ["greet"] == list(collect([Late(), Greeting()]).commands)
+    assert list(collect([Late(), Greeting()]).commands) == ["greet"]
     assert "of plugin 'late' is left out" in capsys.readouterr().err

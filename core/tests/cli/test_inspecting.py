@@ -16,13 +16,13 @@ def test_plugins_lists_the_memory_backend(command: Run) -> None:
     """It comes with the core."""
     found = json.loads(command("plugins", "--json").out)["plugins"]
     (memory,) = [plugin for plugin in found if plugin["name"] == "memory"]
-    assert ("isthmus.backends", "isthmus", "available") == (memory["group"], memory["distribution"], memory["status"])
+    assert (memory["group"], memory["distribution"], memory["status"]) == ("isthmus.backends", "isthmus", "available")
 
 
 def test_explain_prints_the_stack(command: Run) -> None:
     """As data and as text."""
     found = json.loads(command("explain", URL, "--json").out)
-    assert ("memory", ["validation"]) == (found["backend"], [layer["name"] for layer in found["layers"]])
+    assert (found["backend"], [layer["name"] for layer in found["layers"]]) == ("memory", ["validation"])
     assert "VALIDATE" in command("explain", URL).out
 
 
@@ -30,12 +30,12 @@ def test_doctor_reports_a_healthy_database(command: Run) -> None:
     """Checks, versions, plugins, capabilities and limits."""
     found = command("doctor", URL, "--json")
     report = json.loads(found.out)
-    assert (0, True, "full", 409_600) == (
+    assert (
         found.code,
         report["healthy"],
         report["capabilities"]["transact_write"],
         report["limits"]["item_bytes"],
-    )
+    ) == (0, True, "full", 409_600)
     assert isthmus.__version__ == report["versions"]["isthmus"]
 
 
@@ -47,7 +47,7 @@ def test_doctor_ends_with_4_when_the_store_fails(command: Run, monkeypatch: pyte
 
     monkeypatch.setattr(MemoryBackend, "execute", fail)
     found = command("doctor", URL)
-    assert (4, True) == (found.code, "FAILED" in found.out)
+    assert (found.code, "FAILED" in found.out) == (4, True)
 
 
 def test_config_names_sources(command: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,4 +55,4 @@ def test_config_names_sources(command: Run, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("ISTHMUS_URL", "memory://x?password=hunter2")
     found = command("config", "--json")
     settings = {row["name"]: row for row in json.loads(found.out)["settings"]}
-    assert (True, False) == ("ISTHMUS_URL" in settings["url"]["source"], "hunter2" in found.out)
+    assert ("ISTHMUS_URL" in settings["url"]["source"], "hunter2" in found.out) == (True, False)

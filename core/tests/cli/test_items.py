@@ -11,10 +11,10 @@ from core.tests.cli.conftest import URL, Run
 def test_get_prints_an_item_as_portable_json(command: Run, cities: isthmus.BoundTable) -> None:
     """Sets and binary values survive ``get --json``."""
     found = command("get", URL, cities.name, "FR", "2", "--json")
-    assert (0, {"country": "FR", "id": 2, "name": "Lyon", "population": 520_000, "raw": {"$binary": "AP8="}}) == (
+    assert (
         found.code,
         json.loads(found.out),
-    )
+    ) == (0, {"country": "FR", "id": 2, "name": "Lyon", "population": 520_000, "raw": {"$binary": "AP8="}})
 
 
 def test_get_prints_json_for_people_too(command: Run, cities: isthmus.BoundTable) -> None:
@@ -31,46 +31,46 @@ def test_get_takes_named_key_attributes_in_any_order(command: Run, cities: isthm
 def test_get_selects_attributes(command: Run, cities: isthmus.BoundTable) -> None:
     """``--select`` leaves the rest out."""
     found = command("get", URL, cities.name, "DE", "3", "--select", "name,population", "--json")
-    assert {"name": "Köln", "population": 1_080_000} == json.loads(found.out)
+    assert json.loads(found.out) == {"name": "Köln", "population": 1_080_000}
 
 
 @pytest.mark.parametrize("words", [("FR", "two"), ("FR",), ("FR", "1", "x"), ("", "1")])
 def test_get_refuses_a_wrong_key(command: Run, cities: isthmus.BoundTable, words: tuple[str, ...]) -> None:
     """A key of another type or length is wrong use: exit code 2 and the code of the error."""
     found = command("get", URL, cities.name, *words, "--json")
-    assert (2, "", "invalid_key") == (found.code, found.out, json.loads(found.err)["error"]["code"])
+    assert (found.code, found.out, json.loads(found.err)["error"]["code"]) == (2, "", "invalid_key")
 
 
 def test_get_of_a_missing_item_ends_with_1(command: Run, cities: isthmus.BoundTable) -> None:
     """There is no such item: exit code 1, nothing on standard output."""
     found = command("get", URL, cities.name, "FR", "99", "--json")
-    assert (1, "", "item_not_found") == (found.code, found.out, json.loads(found.err)["error"]["code"])
+    assert (found.code, found.out, json.loads(found.err)["error"]["code"]) == (1, "", "item_not_found")
 
 
 def test_an_unknown_table_ends_with_1(command: Run, cities: isthmus.BoundTable) -> None:
     """The message names the table."""
     found = command("get", URL, cities.name + "x", "FR", "1")
-    assert (1, True) == (found.code, "'citiesx'" in found.err)
+    assert (found.code, "'citiesx'" in found.err) == (1, True)
 
 
 def test_an_unknown_scheme_names_the_package(command: Run) -> None:
     """A backend that is not installed is a matter of configuration, and the message says what to install."""
     found = command("get", "nosuchstore://x", "cities", "FR", "1")
-    assert (3, True) == (found.code, "isthmus-nosuchstore" in found.err)
+    assert (found.code, "isthmus-nosuchstore" in found.err) == (3, True)
 
 
 def test_put_writes_an_item_without_loss(command: Run, cities: isthmus.BoundTable) -> None:
     """Tags for sets and binary values are understood."""
     text = '{"country":"IT","id":4,"tags":{"$set":["a","b"]},"raw":{"$binary":"AP8="},"x":1.10}'
-    assert 0 == command("put", URL, cities.name, text).code
+    assert command("put", URL, cities.name, text).code == 0
     item = cities.get(country="IT", id=4)
     assert (frozenset({"a", "b"}), b"\x00\xff", "1.1") == (item["tags"], item["raw"], str(item["x"]))
 
 
 def test_put_reads_standard_input(command: Run, cities: isthmus.BoundTable) -> None:
     """- stands for standard input."""
-    assert 0 == command("put", URL, cities.name, "-", stdin='{"country":"IT","id":5}\n').code
-    assert {"country": "IT", "id": 5} == cities.get(country="IT", id=5)
+    assert command("put", URL, cities.name, "-", stdin='{"country":"IT","id":5}\n').code == 0
+    assert cities.get(country="IT", id=5) == {"country": "IT", "id": 5}
 
 
 @pytest.mark.parametrize(
@@ -93,11 +93,11 @@ def test_put_refuses_what_is_no_item(command: Run, cities: isthmus.BoundTable, t
 def test_put_create_refuses_an_item_that_is_there(command: Run, cities: isthmus.BoundTable) -> None:
     """``--create`` never replaces."""
     found = command("put", URL, cities.name, '{"country":"FR","id":1}', "--create")
-    assert (1, "Paris") == (found.code, cities.get(country="FR", id=1)["name"])
+    assert (found.code, cities.get(country="FR", id=1)["name"]) == (1, "Paris")
 
 
 def test_put_when_refuses_under_a_false_condition(command: Run, cities: isthmus.BoundTable) -> None:
     """``--when`` is judged against the stored item."""
     found = command("put", URL, cities.name, '{"country":"FR","id":1}', "--when", 'name == "Lyon"', "--json")
-    assert (1, "condition_failed") == (found.code, json.loads(found.err)["error"]["code"])
-    assert "Paris" == cities.get(country="FR", id=1)["name"]
+    assert (found.code, json.loads(found.err)["error"]["code"]) == (1, "condition_failed")
+    assert cities.get(country="FR", id=1)["name"] == "Paris"

@@ -13,10 +13,10 @@ from isthmus import copying
 def test_an_export_restores_the_table(command: Run, cities: isthmus.BoundTable, tmp_path: Path) -> None:
     """Items and definition come back without loss, also sets and binary values."""
     data, definition = tmp_path / "cities.jsonl", tmp_path / "cities.json"
-    assert 0 == command("export", URL, cities.name, str(data)).code
+    assert command("export", URL, cities.name, str(data)).code == 0
     definition.write_text(command("tables", "describe", URL, cities.name, "--json").out)
     imported = command("import", "memory://b", cities.name, str(data), "--definition", str(definition), "--json")
-    assert {"written": 3, "expired": 0} == json.loads(imported.out)
+    assert json.loads(imported.out) == {"written": 3, "expired": 0}
     restored = isthmus.connect("memory://b").tables.open(cities.name)
     assert copying.digest_table(cities) == copying.digest_table(restored)
 
@@ -31,24 +31,24 @@ def test_export_refuses_an_existing_file(command: Run, cities: isthmus.BoundTabl
     """The file stays as it was, unless ``--force`` is given."""
     file = tmp_path / "x.jsonl"
     file.write_text("mine")
-    assert (2, "mine") == (command("export", URL, cities.name, str(file)).code, file.read_text())
-    assert 0 == command("export", URL, cities.name, str(file), "--force").code
-    assert 3 == len(file.read_text(encoding="utf-8").splitlines())
+    assert (command("export", URL, cities.name, str(file)).code, file.read_text()) == (2, "mine")
+    assert command("export", URL, cities.name, str(file), "--force").code == 0
+    assert len(file.read_text(encoding="utf-8").splitlines()) == 3
 
 
 def test_import_creates_a_table_from_keys(command: Run) -> None:
     """``--partition-key`` and ``--sort-key`` declare a plain table."""
     lines = '{"a":"x","b":1}\n\n{"a":"x","b":2}\n'
     keys = ("--partition-key", "a", "--sort-key", "b:number")
-    assert 0 == command("import", URL, "t", "-", *keys, stdin=lines).code
-    assert [1, 2] == [item["b"] for item in isthmus.connect(URL).tables.open("t").query(a="x")]
+    assert command("import", URL, "things", "-", *keys, stdin=lines).code == 0
+    assert [item["b"] for item in isthmus.connect(URL).tables.open("things").query(a="x")] == [1, 2]
 
 
 def test_of_two_lines_with_one_key_the_later_stays(command: Run, cities: isthmus.BoundTable) -> None:
     """Lines are written in order, although a batch takes no key twice."""
     lines = "".join(f'{{"country":"IT","id":1,"n":{number}}}\n' for number in range(3))
-    assert 0 == command("import", URL, cities.name, "-", stdin=lines).code
-    assert 2 == cities.get(country="IT", id=1)["n"]
+    assert command("import", URL, cities.name, "-", stdin=lines).code == 0
+    assert cities.get(country="IT", id=1)["n"] == 2
 
 
 @pytest.mark.parametrize(
@@ -56,16 +56,14 @@ def test_of_two_lines_with_one_key_the_later_stays(command: Run, cities: isthmus
     ["{", "[1]", '{"country":"IT"}', '{"country":"IT","id":"4"}', '{"country":"IT","id":4,"x":{"$set":[1,1]}}',
      '{"country":"IT","id":4,"x":"\\ud800"}', '{"country":"IT","id":4,"x":1,"x":2}'],
 )  # fmt: skip
-def test_a_bad_line_is_named_with_its_file(
-    command: Run, cities: isthmus.BoundTable, tmp_path: Path, line: str
-) -> None:
+def test_a_bad_line_is_named_with_its_file(command: Run, cities: isthmus.BoundTable, tmp_path: Path, line: str) -> None:
     """File and line number begin the message; the batches before were written, the line's own was not."""
     file = tmp_path / "bad.jsonl"
     good = "".join(f'{{"country":"IT","id":{number}}}\n' for number in range(1, 4))
     file.write_text(good + line + "\n")
     found = command("import", URL, cities.name, str(file), "--batch", "2")
-    assert (2, True, True) == (found.code, f"{file}:4: " in found.err, "2 items were written before" in found.err)
-    assert [1, 2] == [item["id"] for item in cities.query(country="IT")]
+    assert (found.code, f"{file}:4: " in found.err, "2 items were written before" in found.err) == (2, True, True)
+    assert [item["id"] for item in cities.query(country="IT")] == [1, 2]
 
 
 def test_bytes_that_are_no_text_are_named_with_their_line(
@@ -75,17 +73,17 @@ def test_bytes_that_are_no_text_are_named_with_their_line(
     file = tmp_path / "latin1.jsonl"
     file.write_bytes(b'{"country":"IT","id":1}\n{"country":"IT","id":2,"x":"\xe9"}\n')
     found = command("import", URL, cities.name, str(file))
-    assert (2, True) == (found.code, f"{file}:2: " in found.err)
+    assert (found.code, f"{file}:2: " in found.err) == (2, True)
 
 
 def test_a_missing_file_is_wrong_use(command: Run, cities: isthmus.BoundTable) -> None:
     """Exit code 2, naming the file."""
     found = command("import", URL, cities.name, "nowhere.jsonl")
-    assert (2, True) == (found.code, "nowhere.jsonl can't be read" in found.err)
+    assert (found.code, "nowhere.jsonl can't be read" in found.err) == (2, True)
 
 
 def test_import_keeps_versions(command: Run) -> None:
     """What Isthmus maintains is taken as it is, so an export comes back unchanged."""
-    table = isthmus.connect(URL).table("v", partition_key="id", versioned=True).ensure()
-    assert 0 == command("import", URL, "v", "-", stdin='{"id":"a","version":7}\n').code
-    assert 7 == table.get(id="a")["version"]
+    table = isthmus.connect(URL).table("versioned", partition_key="id", versioned=True).ensure()
+    assert command("import", URL, "versioned", "-", stdin='{"id":"a","version":7}\n').code == 0
+    assert table.get(id="a")["version"] == 7

@@ -22,30 +22,32 @@ def _python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("package", ["click", "rich"])
 def test_a_missing_package_is_named_without_a_traceback(package: str) -> None:
     """``main`` imports without the extra, says how to install it, and ends with 3."""
-    code = (
-        f"import sys; sys.modules[{package!r}] = None\nfrom isthmus.cli.main import main\nsys.exit(main())"
-    )
+    code = f"import sys; sys.modules[{package!r}] = None\nfrom isthmus.cli.main import main\nsys.exit(main())"
     ended = _python(code, "plugins")
-    assert (3, True, False) == (ended.returncode, 'pip install "isthmus[cli]"' in ended.stderr, "Trace" in ended.stderr)
+    assert (ended.returncode, 'pip install "isthmus[cli]"' in ended.stderr, "Trace" in ended.stderr) == (3, True, False)
 
 
 def test_the_command_runs_as_a_process() -> None:
     """The entry point gives its exit code to the shell."""
     code = "import sys\nfrom isthmus.cli.main import main\nsys.exit(main())"
     good, bad = _python(code, "explain", "memory://", "--json"), _python(code, "get", "memory://", "t", "k", "--json")
-    assert (0, "memory") == (good.returncode, json.loads(good.stdout)["backend"])
-    assert (1, "table_not_found") == (bad.returncode, json.loads(bad.stderr)["error"]["code"])
+    assert (good.returncode, json.loads(good.stdout)["backend"]) == (0, "memory")
+    assert (bad.returncode, json.loads(bad.stderr)["error"]["code"]) == (1, "table_not_found")
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     """``isthmus scan … | head`` ends with 141 and says nothing."""
     file = tmp_path / "x.jsonl"
     file.write_text("".join(f'{{"id":"{number}","text":"{"x" * 1_000}"}}\n' for number in range(2_000)))
-    script = (
-        "import isthmus, sys\nfrom isthmus.memory import MemoryBackend\nbackend, connect = MemoryBackend(), isthmus.connect\n"
-        "isthmus.connect = lambda url: connect(backend)\nfrom isthmus.cli.app import run\n"
-        "run(['import', 'memory://', 't', sys.argv[1], '--partition-key', 'id'])\nsys.exit(run(['scan', 'memory://', 't']))"
-    )
+    script = """
+import isthmus, sys
+from isthmus.memory import MemoryBackend
+backend, connect = MemoryBackend(), isthmus.connect
+isthmus.connect = lambda url: connect(backend)
+from isthmus.cli.app import run
+run(["import", "memory://", "things", sys.argv[1], "--partition-key", "id"])
+sys.exit(run(["scan", "memory://", "things"]))
+"""
     with subprocess.Popen(
         [sys.executable, "-c", script, str(file)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -54,7 +56,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
         process.stdout.readline()
         process.stdout.close()
         error = process.stderr.read()
-        assert (141, "") == (process.wait(60), error)
+        assert (process.wait(60), error) == (141, "")
 
 
 def test_an_interrupt_ends_with_130(command: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +67,7 @@ def test_an_interrupt_ends_with_130(command: Run, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("isthmus.connect", interrupt)
     ended = command("explain", "memory://x")
-    assert (130, "interrupted\n") == (ended.code, ended.err)
+    assert (ended.code, ended.err.strip()) == (130, "interrupted")
 
 
 def test_every_command_has_help(command: Run) -> None:
@@ -83,14 +85,18 @@ def test_the_help_documents_every_exit_code(command: Run) -> None:
 def test_unknown_words_are_wrong_use(command: Run) -> None:
     """An unknown command, a missing operand and one too many."""
     ended = [command("bogus"), command("get", "memory://x"), command("explain", "memory://x", "more")]
-    assert [2, 2, 2] == [one.code for one in ended]
-    assert ["bogus", "TABLE", "more"] == [word for word, one in zip(["bogus", "TABLE", "more"], ended, strict=True) if word in one.err]
+    assert [one.code for one in ended] == [2, 2, 2]
+    assert [word for word, one in zip(["bogus", "TABLE", "more"], ended, strict=True) if word in one.err] == [
+        "bogus",
+        "TABLE",
+        "more",
+    ]
 
 
 def test_without_a_url_the_environment_decides(command: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """ISTHMUS_URL takes the place of the operand."""
     monkeypatch.setenv("ISTHMUS_URL", "memory://")
-    assert (0, {"tables": []}) == ((ended := command("tables", "--json")).code, json.loads(ended.out))
+    assert ((ended := command("tables", "--json")).code, json.loads(ended.out)) == (0, {"tables": []})
 
 
 def test_without_any_url_the_configuration_is_at_fault(
@@ -101,7 +107,7 @@ def test_without_any_url_the_configuration_is_at_fault(
     for name in [name for name in os.environ if name.startswith("ISTHMUS_")]:
         monkeypatch.delenv(name)
     ended = command("tables", "--json")
-    assert (3, "configuration_error") == (ended.code, json.loads(ended.err)["error"]["code"])
+    assert (ended.code, json.loads(ended.err)["error"]["code"]) == (3, "configuration_error")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def test_tables_lists_names(command: Run, cities: isthmus.BoundTable) -> None:
 def test_create_declares_keys_indexes_and_what_is_maintained(command: Run) -> None:
     """All parts of a definition can be given by options."""
     keys = ("--partition-key", "org", "--sort-key", "id:number", "--index", "by_mail=mail,id:number")
-    assert 0 == command("tables", "create", URL, "users", *keys, "--ttl", "until", "--versioned", "--timestamps").code
+    assert command("tables", "create", URL, "users", *keys, "--ttl", "until", "--versioned", "--timestamps").code == 0
     expected = isthmus.Table(
         "users", "org", ("id", int), [isthmus.Index("by_mail", "mail", ("id", int))], "until", "version",
         "created_at", "updated_at",
@@ -31,7 +31,7 @@ def test_a_description_recreates_the_table(command: Run, cities: isthmus.BoundTa
     """``describe --json`` is what ``create --definition`` reads, also under another name."""
     definition = tmp_path / "cities.json"
     definition.write_text(command("tables", "describe", URL, cities.name, "--json").out)
-    assert 0 == command("tables", "create", "memory://other", "towns", "--definition", str(definition)).code
+    assert command("tables", "create", "memory://other", "towns", "--definition", str(definition)).code == 0
     stored = isthmus.connect("memory://other").tables.describe("towns")
     assert {**cities.schema.to_dict(), "name": "towns"} == stored.to_dict()
 
@@ -39,13 +39,13 @@ def test_a_description_recreates_the_table(command: Run, cities: isthmus.BoundTa
 def test_describe_shows_each_part(command: Run, cities: isthmus.BoundTable) -> None:
     """The form for people names keys and indexes."""
     text = command("tables", "describe", URL, cities.name).out
-    assert [True] * 3 == [part in text for part in ("country (string)", "id (number)", "index by_population")]
+    assert [part in text for part in ("country (string)", "id (number)", "index by_population")] == [True] * 3
 
 
 def test_create_refuses_another_definition(command: Run, cities: isthmus.BoundTable) -> None:
     """A stored table is never changed."""
     found = command("tables", "create", URL, cities.name, "--partition-key", "x", "--json")
-    assert (1, "schema_mismatch") == (found.code, json.loads(found.err)["error"]["code"])
+    assert (found.code, json.loads(found.err)["error"]["code"]) == (1, "schema_mismatch")
 
 
 @pytest.mark.parametrize(
@@ -60,14 +60,14 @@ def test_create_refuses_another_definition(command: Run, cities: isthmus.BoundTa
 )
 def test_create_refuses_half_definitions(command: Run, options: tuple[str, ...], code: int) -> None:
     """Nothing is created."""
-    assert code == command("tables", "create", URL, "t", *options).code
-    assert [] == isthmus.connect(URL).tables.list()
+    assert code == command("tables", "create", URL, "things", *options).code
+    assert isthmus.connect(URL).tables.list() == []
 
 
 def test_drop_asks_first(command: Run, cities: isthmus.BoundTable) -> None:
     """Without an answer nothing happens; ``--yes`` does it."""
-    assert 130 == command("tables", "drop", URL, cities.name).code
+    assert command("tables", "drop", URL, cities.name).code == 130
     assert [cities.name] == cities.database.tables.list()
-    assert 0 == command("tables", "drop", URL, cities.name, "--yes").code
+    assert command("tables", "drop", URL, cities.name, "--yes").code == 0
     with pytest.raises(TableNotFound):
         cities.database.tables.describe(cities.name)

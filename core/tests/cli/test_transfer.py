@@ -22,10 +22,10 @@ def test_copy_verifies(command: Run, cities: isthmus.BoundTable) -> None:
 
 def test_copy_refuses_a_target_with_items(command: Run, cities: isthmus.BoundTable) -> None:
     """A second copy is refused, and ``--overwrite`` allows it."""
-    assert 0 == command("copy", URL, OTHER).code
+    assert command("copy", URL, OTHER, "--table", cities.name).code == 0
     found = command("copy", URL, OTHER, "--json")
-    assert (1, "already_exists") == (found.code, json.loads(found.err)["error"]["code"])
-    assert 0 == command("copy", URL, OTHER, "--overwrite", "--verify").code
+    assert (found.code, json.loads(found.err)["error"]["code"]) == (1, "already_exists")
+    assert command("copy", URL, OTHER, "--overwrite", "--verify").code == 0
 
 
 def test_a_difference_ends_with_1(command: Run, cities: isthmus.BoundTable) -> None:
@@ -33,18 +33,18 @@ def test_a_difference_ends_with_1(command: Run, cities: isthmus.BoundTable) -> N
     other = isthmus.connect(OTHER).tables.ensure(cities.schema)
     other.put({"country": "XX", "id": 9, "name": "Atlantis"})
     found = command("copy", URL, OTHER, "--overwrite", "--verify")
-    assert (1, True, False) == (found.code, "1 only there" in found.err, "Atlantis" in found.out + found.err)
+    assert (found.code, "1 only there" in found.err, "Atlantis" in found.out + found.err) == (1, True, False)
 
 
 def test_copy_takes_named_tables_only(command: Run, cities: isthmus.BoundTable) -> None:
     """``--table`` chooses."""
     cities.database.table("more", partition_key="id").ensure()
-    assert 0 == command("copy", URL, OTHER, "--table", "more").code
-    assert ["more"] == isthmus.connect(OTHER).tables.list()
+    assert command("copy", URL, OTHER, "--table", "more").code == 0
+    assert isthmus.connect(OTHER).tables.list() == ["more"]
 
 
 def test_results_say_when_nothing_was_verified() -> None:
     """Equal digests and unequal ones are told apart from none."""
     same, other = TableDigest(1, "a" * 64), TableDigest(1, "b" * 64)
-    assert (True, False) == (Verification("t", same, same).equal, Verification("t", same, other).equal)
+    assert (Verification("t", same, same).equal, Verification("t", same, other).equal) == (True, False)
     assert CopyResult("t", 1, 0).verification is None

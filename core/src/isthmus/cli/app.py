@@ -84,7 +84,12 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    code = cli.main(arguments, prog_name="isthmus", standalone_mode=False)
+    # Not cli.main(): it turns a broken pipe into exit code 1, which means something else here.
+    try:
+        with cli.make_context("isthmus", list(arguments)) as context:
+            code = cli.invoke(context)
+    except click.exceptions.Exit as ended:  # --help and --version
+        code = ended.exit_code
     sys.stdout.flush()
     return int(code or ExitCode.OK)
 
