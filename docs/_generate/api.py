@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import re
+from enum import Enum
+from typing import cast
+
+from attrs import AttrsInstance, Factory, fields
+from sphinx.util.typing import stringify_annotation
 
 import isthmus
+from isthmus.selections import SelectionSpec
+from isthmus.values import Item, Value
 
 # These are no classes or functions, so they have no docstring that autodoc could show.
 TEXTS = {
@@ -13,6 +21,8 @@ TEXTS = {
     "Support": "The level of a capability: ``Full``, ``Versioned``, ``Emulated`` or ``Unsupported``.",
     "hookimpl": "Marks a plugin's method as the implementation of the hook of the same name.",
 }
+# What the surface of a selection needs itself.
+INTERNAL = ("first_page", "matches_nothing", "next_count", "next_page", "operation", "plan")
 
 
 def public_names() -> str:
@@ -25,5 +35,33 @@ def _directive(name: str) -> str:
     if name in TEXTS:
         return f".. py:data:: isthmus.{name}\n\n   {TEXTS[name]}\n"
     if inspect.isclass(thing):
-        return f".. autoclass:: isthmus.{name}\n   :members:\n   :show-inheritance:\n"
-    return f".. auto{'function' if inspect.isfunction(thing) else 'data'}:: isthmus.{name}\n"
+        return "\n".join([f".. autoclass:: isthmus.{name}", *(f"   :{option}" for option in _options(thing)), ""])
+    return f".. autofunction:: isthmus.{name}\n"
+
+
+def _options(thing: type) -> list[str]:
+    options = ["members:"]
+    if issubclass(thing, Enum):
+        options.append("undoc-members:")
+    elif issubclass(thing, SelectionSpec):
+        options += ["inherited-members:", f"exclude-members: {', '.join(INTERNAL)}"]
+    elif thing.__base__ is not object:
+        options.append("show-inheritance:")
+    return options
+
+
+def signature(thing: object, text: str) -> str:
+    """A signature for people: aliases by their names, and fields' defaults in the place of attrs' own variables."""
+
+    def default(found: re.Match[str]) -> str:
+        value = getattr(fields(cast("type[AttrsInstance]", thing)), found[1]).default
+        return "..." if isinstance(value, Factory) else repr(value)  # type: ignore[arg-type]  # a class at run time
+
+    return aliased(re.sub(r"attr_dict\['(\w+)'\]\.default", default, text.replace("NOTHING", "...")))
+
+
+def aliased(text: str) -> str:
+    """Annotations with the names of values and items, which autodoc writes out."""
+    for name, alias in (("Item", Item), ("Value", Value)):
+        text = text.replace(stringify_annotation(alias, "smart"), name)
+    return text

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 import pytest
+from sphinx.util.typing import stringify_annotation
 
 import isthmus
 from docs._generate import GENERATORS
-from docs._generate.api import TEXTS
+from docs._generate.api import INTERNAL, TEXTS, aliased, signature
 from docs._generate.capabilities import declared, results_table
 from docs._generate.commands import commands
 from docs._generate.configuration import options
@@ -23,6 +24,7 @@ from isthmus.cli.app import COMMANDS
 from isthmus.cli.exit_codes import ExitCode
 from isthmus.config.sources import variable
 from isthmus.plugins import hook_names
+from isthmus.values import Item
 from isthmus_conformance import RULES
 from tests.documentation.blocks import ROOT, pages
 
@@ -180,3 +182,18 @@ def test_each_variable_that_the_pages_name_exists() -> None:
     named = {name for one in pages() for name in re.findall(r"\bISTHMUS_[A-Z_]+[A-Z]", one.read_text("utf-8"))}
     assert len(named) > 3
     assert [name for name in sorted(named - known) if not any(name in text for text in sources)] == []
+
+
+def test_what_refines_a_selection_is_shown_and_its_inner_parts_are_not() -> None:
+    """Inherited methods are documented; each name that is left out exists, so none is hidden by a stale list."""
+    text = page("api")
+    directive = text.partition(":: isthmus.Selection\n")[2].partition(".. auto")[0]
+    assert ":inherited-members:" in directive
+    assert [name for name in INTERNAL if not hasattr(isthmus.Selection, name) or name not in directive] == []
+
+
+def test_a_signature_shows_defaults_and_names_of_aliases() -> None:
+    """Readers see what a field's default is, not how attrs writes it."""
+    written = "(levels: dict, attempts: int = attr_dict['attempts'].default, more=NOTHING)"
+    assert signature(isthmus.RetryPolicy, written) == "(levels: dict, attempts: int = 5, more=...)"
+    assert aliased(stringify_annotation(Item, "smart")) == "Item"
