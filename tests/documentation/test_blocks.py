@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,6 +56,14 @@ def test_each_fence_of_a_page_is_found(name: str) -> None:
     """The parser sees as many blocks as there are pairs of fences, so none hides inside a list or a quotation."""
     fences = [line for line in PAGES[name].read_text("utf-8").splitlines() if line.lstrip(" >").startswith("```")]
     assert len(fences) == 2 * len(blocks(PAGES[name]))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_each_relative_link_of_a_page_leads_to_a_file(name: str) -> None:
+    """Links between pages work in a clone too, where no Sphinx checks them."""
+    page = PAGES[name]
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+    assert [link for link in links if not (page.parent / link).is_file()] == []
 
 
 def test_the_tutorial_and_the_readme_have_code() -> None:
