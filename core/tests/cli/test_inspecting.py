@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -56,3 +57,23 @@ def test_config_names_sources(command: Run, monkeypatch: pytest.MonkeyPatch) -> 
     found = command("config", "--json")
     settings = {row["name"]: row for row in json.loads(found.out)["settings"]}
     assert ("ISTHMUS_URL" in settings["url"]["source"], "hunter2" in found.out) == (True, False)
+
+
+def test_config_lists_every_mistake(command: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Exit code 3, and as JSON a list with a text for each mistake."""
+    monkeypatch.chdir(tmp_path)
+    Path("isthmus.toml").write_text("[isthmus]\nurll = 'memory://'\ntimeout = 'soon'\n")
+    found = command("config", "--json")
+    problems = json.loads(found.err)["error"]["problems"]
+    assert (found.code, len(problems)) == (3, 2)
+    assert [any(f"isthmus.toml:{line}:" in problem for problem in problems) for line in (2, 3)] == [True, True]
+
+
+def test_a_broken_configuration_leaves_other_commands_working(
+    command: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Plugins are listed, with a remark."""
+    monkeypatch.chdir(tmp_path)
+    Path("isthmus.toml").write_text("[isthmus]\nurll = 'memory://'\n")
+    found = command("plugins", "--json")
+    assert (found.code, "memory" in found.out, "urll" in found.err) == (0, True, True)

@@ -5,9 +5,9 @@ from decimal import Decimal
 import pytest
 
 from isthmus import F
-from isthmus.cli.where import parse_condition
+from isthmus.cli.where import parse_condition, parse_fields
 from isthmus.errors import InvalidArgument
-from isthmus.expressions import Condition
+from isthmus.expressions import Condition, path_of
 
 
 @pytest.mark.parametrize(
@@ -87,3 +87,16 @@ def test_a_mistake_is_given_with_its_column() -> None:
     """The message shows where the refused part begins."""
     with pytest.raises(InvalidArgument, match=r"column 12: 'b\.upper\(\)'"):
         parse_condition("a == 1 and b.upper()")
+
+
+def test_a_selection_lists_attributes() -> None:
+    """Names, nested ones and places in lists."""
+    paths = [path_of(field) for field in parse_fields('name, location.latitude,tags[0],F["odd,name"]')]
+    assert paths == [("name",), ("location", "latitude"), ("tags", 0), ("odd,name",)]
+
+
+@pytest.mark.parametrize("text", ["", "a-b", "a,1", "a.b()", "F", "a" * 10_001])
+def test_a_selection_takes_nothing_else(text: str) -> None:
+    """Operators, constants and calls are refused."""
+    with pytest.raises(InvalidArgument):
+        parse_fields(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -72,7 +73,7 @@ def run(arguments: list[str] | None = None) -> int:
         print_error(_usage_error(error), as_json="--json" in given)
         return ExitCode.USAGE
     except IsthmusError as error:
-        print_error(error.to_dict(), as_json="--json" in given)
+        print_error(_details(error), as_json="--json" in given)
         return exit_code_for(error)
     except (KeyboardInterrupt, click.Abort):
         print("interrupted", file=sys.stderr)
@@ -92,6 +93,12 @@ def _run(arguments: list[str]) -> int:
         code = ended.exit_code
     sys.stdout.flush()
     return int(code or ExitCode.OK)
+
+
+def _details(error: IsthmusError) -> dict[str, Any]:
+    """The error as data, with the points that some kinds list."""
+    lists = {name: getattr(error, name) for name in ("problems", "differences") if hasattr(error, name)}
+    return {**error.to_dict(), **lists}
 
 
 def _usage_error(error: click.ClickException) -> dict[str, str]:

@@ -13,8 +13,10 @@ from attrs import asdict
 from isthmus import __version__
 from isthmus.cli.exit_codes import ExitCode
 from isthmus.cli.operands import opened, operands
-from isthmus.cli.output import json_option, print_grid
+from isthmus.cli.output import json_option, print_grid, warn
+from isthmus.config import load_settings
 from isthmus.database import Database
+from isthmus.errors import IsthmusError
 from isthmus.plugins import PluginInfo, list_plugins
 
 PACKAGES = ("attrs", "cattrs", "loguru", "pluggy", "click", "rich", "typed-settings")
@@ -24,7 +26,7 @@ PACKAGES = ("attrs", "cattrs", "loguru", "pluggy", "click", "rich", "typed-setti
 @json_option
 def plugins(as_json: bool) -> None:
     """List the installed plugins: backends by URL scheme, others by name."""
-    found = list_plugins()
+    found = _found_plugins()
     if as_json:
         print(json.dumps({"plugins": [asdict(plugin) for plugin in found]}, ensure_ascii=False))
     else:
@@ -67,10 +69,20 @@ def examine(database: Database) -> dict[str, Any]:
         "backend": database.backend_name,
         "checks": [asdict(check) for check in health.checks],
         "versions": {"isthmus": __version__, "python": platform.python_version(), **_installed()},
-        "plugins": [asdict(plugin) for plugin in list_plugins()],
+        "plugins": [asdict(plugin) for plugin in _found_plugins()],
         "capabilities": {name.value: str(level) for name, level in sorted(database.capabilities.items())},
         "limits": asdict(database.limits),
     }
+
+
+def _found_plugins() -> list[PluginInfo]:
+    """The installed plugins, with what the configuration makes of them."""
+    try:
+        settings = load_settings(url_use="ignored")
+    except IsthmusError as error:
+        warn(f"which plugins are active is unknown: {error.message}")
+        return list_plugins()
+    return list_plugins(settings.plugins, settings.blocked)
 
 
 def _installed() -> dict[str, str]:

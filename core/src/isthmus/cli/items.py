@@ -9,14 +9,14 @@ import click
 from isthmus.cli.keys import item_key
 from isthmus.cli.operands import opened, operands
 from isthmus.cli.output import json_option, print_data, print_pretty
-from isthmus.cli.where import parse_condition
+from isthmus.cli.where import parse_condition, parse_fields
 from isthmus.errors import InvalidValue, ItemNotFound
 from isthmus.values import Item, loads
 
 
 @click.command()
 @operands("table", rest="key", least=1)
-@click.option("--select", help="Only these attributes, separated by commas.")
+@click.option("--select", help="Only these attributes: name,location.latitude,tags[0].")
 @json_option
 def get(url: str | None, table: str, key: tuple[str, ...], select: str | None, as_json: bool) -> None:
     """Print one item.
@@ -26,7 +26,7 @@ def get(url: str | None, table: str, key: tuple[str, ...], select: str | None, a
     """
     with opened(url) as database:
         bound = database.tables.open(table)
-        names = None if select is None else select.split(",")
+        names = None if select is None else parse_fields(select)
         item = bound.find(item_key(bound.schema, key), select=names)
     if item is None:
         raise ItemNotFound(f"table {table!r} has no item with this key")

@@ -12,7 +12,7 @@ from attrs import field, frozen
 from isthmus.cli.keys import query_key
 from isthmus.cli.operands import opened, operands
 from isthmus.cli.output import json_option, print_data, print_grid, warn
-from isthmus.cli.where import parse_condition
+from isthmus.cli.where import parse_condition, parse_fields
 from isthmus.database import BoundTable, Selection
 from isthmus.errors import InvalidArgument
 from isthmus.expressions import Condition
@@ -31,7 +31,7 @@ def _condition(_context: click.Context, _option: click.Parameter, text: str | No
 _WHERE = click.option("--where", callback=_condition, metavar="EXPRESSION", help="Only items that fulfil a condition.")
 _SHAPE = (
     click.option("--limit", type=click.IntRange(1), help="At most that many items in all."),
-    click.option("--select", help="Only these attributes, separated by commas."),
+    click.option("--select", help="Only these attributes: name,location.latitude,tags[0]."),
     click.option("--page-size", type=click.IntRange(1, 10_000), help="One page of that many items, and its cursor."),
     click.option("--cursor", help="The page after this cursor; use it with the query that gave it."),
     click.option("--table", "as_grid", is_flag=True, help=f"Print a table of at most {GRID_ITEMS} items."),
@@ -128,7 +128,7 @@ def _narrowed(selection: Selection, where: Condition | None, shape: Shape) -> Se
     if where is not None:
         selection = selection.where(where)
     if shape.select is not None:
-        selection = selection.select(*shape.select.split(","))
+        selection = selection.select(*parse_fields(shape.select))
     return selection if shape.limit is None else selection.limit(shape.limit)
 
 

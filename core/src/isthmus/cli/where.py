@@ -40,26 +40,39 @@ def parse_condition(text: str) -> Condition:
 
     :raises InvalidArgument: the text is no condition; the message gives the column
     """
-    if len(text) > LONGEST:
-        raise InvalidArgument(f"the condition is longer than {LONGEST} characters: shorten it")
+    parser, tree = _read(text, "condition", 'population > 1000 and name == "x"')
     try:
-        tree = ast.parse(text.strip(), mode="eval")
-    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        column = f" at column {error.offset}" if isinstance(error, SyntaxError) and error.offset else ""
-        raise InvalidArgument(
-            f'the condition can\'t be read{column}: write one like population > 1000 and name == "x"'
-        ) from None
-    try:
-        return _Parser(text.strip()).condition(tree.body)
+        return parser.condition(tree)
     except RecursionError:
         raise InvalidArgument("the condition is nested too deeply: simplify it") from None
+
+
+def parse_fields(text: str) -> list[Field]:
+    """The attributes that a text lists: ``name, location.latitude, tags[0], F["odd name"]``.
+
+    :raises InvalidArgument: a part is no attribute; the message gives the column
+    """
+    parser, tree = _read(text, "selection", "name,location.latitude")
+    return [parser.field(part) for part in (tree.elts if isinstance(tree, ast.Tuple) else [tree])]
+
+
+def _read(text: str, what: str, example: str) -> tuple[_Parser, ast.expr]:
+    if len(text) > LONGEST:
+        raise InvalidArgument(f"the {what} is longer than {LONGEST} characters: shorten it")
+    stripped = text.strip()
+    try:
+        return _Parser(stripped, what), ast.parse(stripped, mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        column = f" at column {error.offset}" if isinstance(error, SyntaxError) and error.offset else ""
+        raise InvalidArgument(f"the {what} can't be read{column}: write one like {example}") from None
 
 
 class _Parser:
     """Walks a tree that Python parsed; whatever is not listed here is refused."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, what: str) -> None:
         self._text = text
+        self._what = what
 
     def condition(self, node: ast.expr) -> Condition:
         if isinstance(node, ast.BoolOp):
@@ -97,7 +110,7 @@ class _Parser:
         if self._is_constant(right):
             operand, values = self._operand(left), self._constant(right)
             return self._built(left, lambda: _in(operand, values))
-        field, value = self._field(right), self._constant(left)
+        field, value = self.field(right), self._constant(left)
         return self._built(left, lambda: field.contains(value))
 
     def _call(self, node: ast.Call) -> Any:
@@ -117,9 +130,9 @@ class _Parser:
             if not isinstance(found, SizeOf):
                 raise self._refused(node, "is a condition already")
             return found
-        return self._field(node)
+        return self.field(node)
 
-    def _field(self, node: ast.expr) -> Field:
+    def field(self, node: ast.expr) -> Field:
         if isinstance(node, ast.Name) and node.id != "F":
             return F[node.id]
         owner, element = self._step(node)
@@ -127,7 +140,7 @@ class _Parser:
             if not isinstance(element, str):
                 raise self._refused(node, 'needs a name: write F["name"]')
             return self._built(node, lambda: F[element])
-        field = self._field(owner)
+        field = self.field(owner)
         return self._built(node, lambda: field[element])
 
     def _step(self, node: ast.expr) -> tuple[ast.expr, str | int]:
@@ -178,4 +191,6 @@ class _Parser:
         return ast.get_source_segment(self._text, node) or ast.unparse(node)
 
     def _refused(self, node: ast.expr, reason: str) -> InvalidArgument:
-        return InvalidArgument(f"in the condition, column {node.col_offset + 1}: {self._source(node)[:60]!r} {reason}")
+        return InvalidArgument(
+            f"in the {self._what}, column {node.col_offset + 1}: {self._source(node)[:60]!r} {reason}"
+        )
