@@ -115,7 +115,17 @@ def test_unusable_url_is_refused(environment: Environment, tmp_path: Path, tail:
 def test_kit_passes(environment: Environment, tmp_path: Path, scratch: Path) -> None:
     """The installed backend passes its own tests and the whole kit, on the sync and on the async database."""
     suite = shutil.copytree(EXAMPLE / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__"))
-    options = ["-v", "-W", "error", "-p", "no:cacheprovider", "--rootdir", tmp_path, "--basetemp", scratch]
+    options: list[str | Path] = [
+        "-v",
+        "-W",
+        "error",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        tmp_path,
+        "--basetemp",
+        scratch,
+    ]
     done = environment.run("-m", "pytest", *options, suite, ISTHMUS_CONFORMANCE_PROFILE="dev")
     passed = re.findall(r"::TestLMDB::(\w+)(\[\S*\])? PASSED", done.stdout)
     assert done.returncode == 0, done.stdout[-4_000:] + done.stderr[-1_000:]
