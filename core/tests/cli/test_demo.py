@@ -7,6 +7,7 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 from time import perf_counter
+from urllib.parse import quote
 
 import pytest
 
@@ -31,12 +32,12 @@ def test_a_city_becomes_an_item() -> None:
 
 def test_the_demo_runs_every_step_and_leaves_equal_files(command: Run, tmp_path: Path) -> None:
     """On a part of the data: both files can be opened afterwards, and hold the same items."""
-    file, copy = tmp_path / "a.db", tmp_path / "b.db"
+    file, copy = tmp_path / "a b%3F.db", tmp_path / "b.db"
     ended = command("demo", "--file", str(file), "--copy", str(copy), "--cities", "300", "--json")
     assert (0, [step.title for step in STEPS]) == (ended.code, [one["step"] for one in json.loads(ended.out)["steps"]])
-    with isthmus.connect(f"sqlite:///{file}") as source, isthmus.connect(f"sqlite:///{copy}") as target:
+    with isthmus.connect(f"sqlite:///{quote(str(file))}") as source, isthmus.connect(f"sqlite:///{copy}") as target:
         (check,) = copying.verify(source, target)
-    assert (check.equal, check.target.items) == (True, 300)
+    assert (check.equal, check.target.items, file.exists()) == (True, 300, True)
 
 
 def test_the_report_for_people_ends_with_the_next_command(command: Run, tmp_path: Path) -> None:

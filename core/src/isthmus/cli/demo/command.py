@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 
@@ -62,4 +63,4 @@ def refuse_existing(path: Path) -> None:
 
 def _url(path: Path) -> str:
     # An absolute path begins with a slash of its own: sqlite:////tmp/x.db.
-    return f"sqlite:///{path}"
+    return f"sqlite:///{quote(str(path))}"
