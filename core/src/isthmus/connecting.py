@@ -7,17 +7,19 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from isthmus.async_database import AsyncDatabase
 from isthmus.backends import Backend
 from isthmus.config import Settings, load_settings
 from isthmus.database import Database
 from isthmus.pipeline import Pipeline, open_pipeline
 from isthmus.plugins import PluginChoice
 from isthmus.retries import RetryPolicy
+
+if TYPE_CHECKING:
+    from isthmus.async_database import AsyncDatabase
 
 
 def connect(
@@ -62,6 +64,8 @@ class Opening:
         return self._open().__await__()
 
     async def _open(self) -> AsyncDatabase:
+        from isthmus.async_database import AsyncDatabase  # only programs that await need it
+
         self._database = AsyncDatabase(await asyncio.to_thread(self._opened))
         return self._database
 

@@ -149,7 +149,7 @@ def _looks_like_hook(name: str, function: object) -> bool:
 
 
 def _hint(name: str, known: list[str]) -> str:
-    near = get_close_matches(name, known, 3)
+    near = get_close_matches(name, known, 2, 0.75)
     return f"which is no hook: did you mean {' or '.join(near)}?" if near else "which is no hook: see the list of hooks"
 
 

@@ -1,0 +1,314 @@
+"""Layers in a database: order, guards, rewriting, answering, refusing; sync and async alike."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from itertools import permutations
+from typing import Any, ClassVar
+
+import pytest
+from attrs import evolve
+
+import isthmus
+from isthmus import Blocking, Capabilities, Capability, Flow, Layer, Plugin, Stage, Unsupported, hookimpl
+from isthmus import operations as op
+from isthmus.errors import InvalidArgument, ItemNotFound, PermissionDenied, PluginError
+from isthmus.layers import arrange
+from isthmus.results import DeleteResult, GetResult
+
+Driver = Callable[[Sequence[Layer], str], Any]
+
+
+def plugin_of(layers: Any) -> Plugin:
+    """A plugin that contributes these layers."""
+
+    class Contributor(Plugin):
+        name: ClassVar[str] = "contributor"
+
+        @hookimpl
+        def isthmus_layers(self) -> Any:  # type: ignore[override]  # may leave out arguments
+            return layers
+
+    return Contributor()
+
+
+def ask_sync(layers: Sequence[Layer], key: str) -> Any:
+    """Put an item and get it, through these layers."""
+    with isthmus.connect("memory://", plugins=[plugin_of(layers)]) as database:
+        table = database.table("things", partition_key="id").ensure()
+        table.put({"id": "a", "n": 1})
+        return table.get(id=key)
+
+
+def ask_async(layers: Sequence[Layer], key: str) -> Any:
+    """The async twin of `ask_sync`."""
+
+    async def ask() -> Any:
+        async with isthmus.aconnect("memory://", plugins=[plugin_of(layers)]) as database:
+            table = await database.table("things", partition_key="id").ensure()
+            await table.put({"id": "a", "n": 1})
+            return await table.get(id=key)
+
+    return asyncio.run(ask())
+
+
+both = pytest.mark.parametrize("ask", [ask_sync, ask_async], ids=["sync", "async"])
+
+
+def layer(
+    flow: Callable[[Layer, op.Operation], Flow],
+    name: str = "x",
+    stage: Stage = Stage.OBSERVE,
+    handles: tuple[type[op.Operation], ...] = (op.Get,),
+    **members: Any,
+) -> Layer:
+    """A layer with this flow."""
+    members |= {"flow": flow, "name": name, "stage": stage, "handles": handles}
+    made: type[Layer] = type("Made", (Layer,), members)
+    return made()
+
+
+def passing(name: str, stage: Stage, **members: Any) -> Layer:
+    """A layer that changes nothing."""
+
+    def flow(_self: Layer, operation: op.Operation) -> Flow:
+        return (yield operation)
+
+    return layer(flow, name, stage, **members)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_order_is_that_of_stages_and_names(order: tuple[int, ...]) -> None:
+    """Layers stand in the order of their stages, ties by name, however they were given."""
+    four = [
+        passing("b", Stage.AUDIT),
+        passing("a", Stage.SEAL),
+        passing("c", Stage.SEAL),
+        passing("z", Stage.OBSERVE),
+    ]
+    assert [one.name for one in arrange([four[place] for place in order])] == ["z", "b", "a", "c"]
+
+
+@both
+def test_five_layers_are_entered_and_left_in_order(ask: Driver) -> None:
+    """Each layer sees the operation on its way in and the result on its way out."""
+    seen: list[str] = []
+
+    def flow(self: Layer, operation: op.Operation) -> Flow:
+        seen.append(f"+{self.name}")
+        result = yield operation
+        seen.append(f"-{self.name}")
+        return result
+
+    stages = [Stage.CACHE, Stage.OBSERVE, Stage.SEAL, Stage.AUTHORIZE, Stage.AUDIT]
+    ask([layer(flow, stage.name[:2], stage) for stage in stages], "a")
+    assert seen == ["+OB", "+AU", "+AU", "+SE", "+CA", "-CA", "-SE", "-AU", "-AU", "-OB"]
+
+
+@both
+def test_rewriting(ask: Driver) -> None:
+    """A layer may change the operation and the result."""
+
+    def flow(_self: Layer, operation: op.Operation) -> Flow:
+        assert isinstance(operation, op.Get)
+        result = yield evolve(operation, key={"id": "a"})
+        return result.map_items(lambda item: {**item, "seen": True})
+
+    assert ask([layer(flow)], "b") == {"id": "a", "n": 1, "seen": True}
+
+
+@both
+def test_return_without_yield(ask: Driver) -> None:
+    """A layer may answer by itself; nothing inside runs."""
+    inside: list[str] = []
+
+    def answer(_self: Layer, operation: op.Operation) -> Flow:
+        if isinstance(operation, op.Get):
+            return GetResult({"id": "cached"})
+        return (yield operation)
+
+    def note(_self: Layer, operation: op.Operation) -> Flow:
+        inside.append(operation.kind)
+        return (yield operation)
+
+    layers = [layer(answer, "outer", Stage.AUDIT), layer(note, "inner", Stage.CACHE)]
+    assert (ask(layers, "a"), inside) == ({"id": "cached"}, [])
+
+
+@both
+def test_raising(ask: Driver) -> None:
+    """A layer may refuse."""
+
+    def flow(_self: Layer, operation: op.Operation) -> Flow:
+        if operation.kind == "get":
+            raise PermissionDenied("not you")
+        return (yield operation)
+
+    with pytest.raises(PermissionDenied, match="not you"):
+        ask([layer(flow)], "a")
+
+
+@both
+def test_catching(ask: Driver) -> None:
+    """A layer gets the errors of inner layers and may answer instead."""
+
+    def refuse(_self: Layer, operation: op.Operation) -> Flow:
+        if operation.kind == "get":
+            raise InvalidArgument("inner")
+        return (yield operation)
+
+    def save(_self: Layer, operation: op.Operation) -> Flow:
+        try:
+            return (yield operation)
+        except InvalidArgument as error:
+            return GetResult({"id": error.message})
+
+    assert ask([layer(refuse, stage=Stage.CACHE), layer(save, stage=Stage.AUDIT)], "a") == {"id": "inner"}
+
+
+@both
+def test_several_yields(ask: Driver) -> None:
+    """A layer may send several operations, one after the other."""
+
+    def flow(_self: Layer, operation: op.Operation) -> Flow:
+        assert isinstance(operation, op.Get)
+        first = yield operation
+        second = yield evolve(operation, key={"id": "none"})
+        return GetResult({"first": first.item is not None, "second": second.item is not None})
+
+    assert ask([layer(flow)], "a") == {"first": True, "second": False}
+
+
+@both
+def test_another_kind_passes_the_layers_of_that_kind(ask: Driver) -> None:
+    """An operation of another kind meets every inner layer that handles that kind."""
+    inside: list[str] = []
+
+    def turn(_self: Layer, operation: op.Operation) -> Flow:
+        assert isinstance(operation, op.Get)
+        gone = yield op.Delete(operation.context, operation.table, operation.key)
+        assert isinstance(gone, DeleteResult)
+        return (yield operation)
+
+    def note(_self: Layer, operation: op.Operation) -> Flow:
+        inside.append(operation.kind)
+        return (yield operation)
+
+    layers = [layer(turn, "turn", Stage.AUDIT), layer(note, "note", Stage.SEAL, (op.Delete,))]
+    with pytest.raises(ItemNotFound):
+        ask(layers, "a")
+    assert inside == ["delete"]
+
+
+@both
+def test_blocking_work(ask: Driver) -> None:
+    """Blocking work runs in the caller's thread when sync and in another when async; its answer comes back."""
+    threads: list[bool] = []
+
+    def work(left: int, right: int) -> int:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return left + right
+
+    def flow(_self: Layer, operation: op.Operation) -> Flow:
+        total = yield Blocking.call(work, 1, 2)
+        result = yield operation
+        return result.map_items(lambda item: {**item, "total": total})
+
+    assert (ask([layer(flow)], "a"), threads) == ({"id": "a", "n": 1, "total": 3}, [ask is ask_sync])
+
+
+@both
+def test_blocking_work_that_fails(ask: Driver) -> None:
+    """What blocking work raises is raised in the flow."""
+
+    def work() -> None:
+        raise OSError("disk")
+
+    def flow(_self: Layer, operation: op.Operation) -> Flow:
+        try:
+            yield Blocking(work)
+        except OSError as error:
+            return GetResult({"id": str(error)})
+        return (yield operation)
+
+    assert ask([layer(flow)], "a") == {"id": "disk"}
+
+
+@both
+@pytest.mark.parametrize("garbage", [None, {"id": "a"}])
+def test_flow_that_returns_garbage(ask: Driver, garbage: Any) -> None:
+    """A flow that returns no result is reported with its layer's name."""
+
+    def flow(_self: Layer, operation: op.Operation) -> Flow:
+        yield operation
+        return garbage
+
+    with pytest.raises(PluginError, match="the flow of layer 'x' must return a result, not "):
+        ask([layer(flow)], "a")
+
+
+@both
+def test_flow_that_yields_garbage(ask: Driver) -> None:
+    """A flow that yields something else than an operation is reported with its layer's name."""
+
+    def flow(_self: Layer, _operation: op.Operation) -> Flow:
+        return (yield "get")
+
+    with pytest.raises(PluginError, match="the flow of layer 'x' must yield operations, not str"):
+        ask([layer(flow)], "a")
+
+
+@pytest.mark.parametrize("outside", [Stage.AUTHORIZE, Stage.SEAL, Stage.REWRITE])
+def test_guard_pairs(outside: Stage) -> None:
+    """No layer may move inside of a cache, nor a cache outside, where callers could meet each other's data."""
+    with pytest.raises(PluginError, match=f"layer 'moved' \\({outside.name}\\) must stay outside of layer 'cache'"):
+        arrange([passing("cache", Stage.CACHE), passing("moved", outside, order=Stage.CACHE + 1)])
+    with pytest.raises(PluginError, match="must stay outside of layer 'cache'"):
+        arrange([passing("cache", Stage.CACHE, order=1), passing("kept", outside)])
+
+
+def test_order_that_crosses_no_guard() -> None:
+    """A layer may move where no guard pair is crossed."""
+    assert [one.name for one in arrange([passing("a", Stage.AUDIT), passing("b", Stage.SEAL, order=1)])] == ["b", "a"]
+
+
+def test_exclusive_stage() -> None:
+    """Two layers in a stage that one of them wants alone are refused."""
+    with pytest.raises(PluginError, match="stage SEAL holds one layer only, found a, b"):
+        arrange([passing("a", Stage.SEAL, exclusive=True), passing("b", Stage.SEAL)])
+
+
+def test_flow_must_be_a_generator_function() -> None:
+    """A flow without a yield is refused when the database opens."""
+    wrong = layer(lambda _self, _operation: GetResult())  # type: ignore[arg-type, return-value]  # on purpose
+    with pytest.raises(PluginError, match="the flow of layer 'x' must be a generator function"):
+        isthmus.connect("memory://", plugins=[plugin_of([wrong])])
+
+
+@pytest.mark.parametrize("layers", [7, [7]])
+def test_hook_that_returns_no_layers(layers: Any) -> None:
+    """A plugin that contributes something else than layers is refused."""
+    with pytest.raises(PluginError, match="isthmus_layers must return"):
+        isthmus.connect("memory://", plugins=[plugin_of(layers)])
+
+
+def test_capabilities_are_computed_by_layers() -> None:
+    """What a layer takes away, callers can't rely on; the backend's own declaration stays."""
+
+    def less(_self: Layer, inner: Capabilities) -> Capabilities:
+        return inner.replace({Capability.FILTER: Unsupported("sealed")})
+
+    sealed = passing("x", Stage.SEAL, capabilities=less)
+    with isthmus.connect("memory://", plugins=[plugin_of([sealed])]) as database:
+        assert database.capabilities[Capability.FILTER] == Unsupported("sealed")
+        assert database.backend.capabilities[Capability.FILTER].supported
+
+
+def test_explanation_lists_layers() -> None:
+    """`explain` shows each layer with its stage and the kinds that it handles."""
+    with isthmus.connect("memory://", plugins=[plugin_of([passing("x", Stage.AUDIT)])]) as database:
+        explanation = database.explain()
+    assert ("x", "AUDIT", ("get",)) in explanation.layers
+    assert "AUDIT" in str(explanation)
