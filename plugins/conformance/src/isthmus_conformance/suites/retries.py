@@ -13,8 +13,8 @@ from isthmus.errors import Conflict, DeadlineExceeded, InvalidArgument, OutcomeU
 from isthmus_conformance.base import MakeTable, OpenDatabase, Suite, requires
 from isthmus_conformance.faults import Fault, FaultyBackend
 from isthmus_conformance.rules import rule
+from isthmus_conformance.suites.tokens import own_token
 
-TOKEN = "a-token-of-the-kit"  # noqa: S105  # names a transaction, opens nothing
 QUICK = RetryPolicy(attempts=4, base=0.001, cap=0.002)
 PATIENT = RetryPolicy(attempts=1_000, base=0.02, cap=0.02, budget=10_000)
 
@@ -102,7 +102,7 @@ class RetrySuite(Suite):
     def test_a_transaction_with_a_token_is_repeated(self, faulty: Callable[..., Connected]) -> None:
         """The token makes the repetition harmless: one increment, and success."""
         table, backend = faulty(Fault(Unavailable("gone", maybe_applied=True), applied=True))
-        result = table.database.transact_write([table.actions.update(id="1", add={"n": 1})], token=TOKEN)
+        result = table.database.transact_write([table.actions.update(id="1", add={"n": 1})], token=own_token(table))
         assert (result.replayed, len(backend.attempts), table.get(id="1")["n"]) == (True, 2, 2)
 
     @rule("CND-8", "TXN-9")
