@@ -410,9 +410,17 @@ class AsyncBoundTable:
 
     # ---- selections ----
 
-    def query(self, *, index: str | None = None, timeout: float | None = None, **attributes: Any) -> AsyncSelection:
+    def query(
+        self,
+        key: req.KeyArgument = None,
+        /,
+        *,
+        index: str | None = None,
+        timeout: float | None = None,
+        **attributes: Any,
+    ) -> AsyncSelection:
         """The items of one partition, in sort-key order. Nothing is read before the selection is used."""
-        query, chosen, condition = sel.query_spec(self._requests, index, attributes)
+        query, chosen, condition = sel.query_spec(self._requests, index, {**(key or {}), **attributes})
         return AsyncSelection(self._requests, query, chosen, condition, None, timeout, database=self.database)
 
     def scan(self, *, segment: int | None = None, segments: int = 1, timeout: float | None = None) -> AsyncSelection:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from time import perf_counter
 from typing import Any, Self, cast
 
@@ -404,9 +403,17 @@ class BoundTable:
 
     # ---- selections ----
 
-    def query(self, *, index: str | None = None, timeout: float | None = None, **attributes: Any) -> Selection:
+    def query(
+        self,
+        key: req.KeyArgument = None,
+        /,
+        *,
+        index: str | None = None,
+        timeout: float | None = None,
+        **attributes: Any,
+    ) -> Selection:
         """The items of one partition, in sort-key order. Nothing is read before the selection is used."""
-        query, chosen, condition = sel.query_spec(self._requests, index, attributes)
+        query, chosen, condition = sel.query_spec(self._requests, index, {**(key or {}), **attributes})
         return Selection(self._requests, query, chosen, condition, None, timeout, database=self.database)
 
     def scan(self, *, segment: int | None = None, segments: int = 1, timeout: float | None = None) -> Selection:
@@ -462,6 +469,8 @@ class Selection(sel.SelectionSpec):
 
     def _parallel_pages(self, size: int) -> Iterator[res.Page]:
         """Pages of all segments as they come, one in flight for each segment."""
+        from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait  # no other read needs threads
+
         count = cast("op.Scan", self.base).segments
         left = self.at_most
         with ThreadPoolExecutor(min(count, 32), "isthmus-scan") as pool:
