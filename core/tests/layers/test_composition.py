@@ -254,7 +254,7 @@ def test_flow_that_yields_garbage(ask: Driver) -> None:
     """A flow that yields something else than an operation is reported with its layer's name."""
 
     def flow(_self: Layer, _operation: op.Operation) -> Flow:
-        return (yield "get")
+        return (yield "get")  # type: ignore[misc]  # on purpose
 
     with pytest.raises(PluginError, match="the flow of layer 'x' must yield operations, not str"):
         ask([layer(flow)], "a")
