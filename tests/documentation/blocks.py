@@ -26,6 +26,7 @@ import contextlib
 import importlib
 import io
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -168,7 +169,15 @@ class PageRun:
             return ""
         module = "isthmus.cli.main" if program == "isthmus" else "pytest"
         command = [sys.executable, "-m", module, *arguments]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env={**os.environ, "COLUMNS": "120"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
         wanted = int(exits[1]) if exits else 0
         assert wanted == done.returncode, f"{block}: {line!r} exits with {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout + done.stderr

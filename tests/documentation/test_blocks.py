@@ -21,8 +21,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PageRun]:
     """A page about to be executed, in an empty directory whose modules can be imported."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    for name in [name for name in os.environ if name.startswith("ISTHMUS_")]:
-        monkeypatch.delenv(name)
+    # A copy, so that what a page sets reaches the commands that it runs and no other test.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ISTHMUS_")}
+    monkeypatch.setattr(os, "environ", environment)
     before = set(sys.modules)
     page_run = PageRun(tmp_path)
     # attrs and typing look up names in the module that a class says it is from.
