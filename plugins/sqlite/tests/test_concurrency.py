@@ -32,7 +32,7 @@ INCREMENT = """
 import sys
 import isthmus
 with isthmus.connect(sys.argv[1]) as database:
-    table = database.table("counters", partition_key="id")
+    table = database.table("counters", partition_key="id").ensure()
     for _ in range(int(sys.argv[2])):
         table.update(id="n", add={"count": 1}, upsert=True)
 """
@@ -64,11 +64,11 @@ def number(value: object) -> int:
 
 
 def test_no_increment_of_four_processes_is_lost(tmp_path: Path) -> None:
-    """Read-modify-write in several processes never overwrites what another one wrote."""
-    database, table = open_counters(tmp_path / "file.db")
+    """Processes set up one file together, and none of them overwrites what another one wrote."""
     command = [sys.executable, "-c", INCREMENT, url(tmp_path / "file.db", "?busy_timeout=30"), str(ROUNDS)]
     children = [subprocess.Popen(command) for _ in range(4)]
     codes = [child.wait(60) for child in children]
+    database, table = open_counters(tmp_path / "file.db")
     count = table.get(id="n")["count"]
     database.close()
     assert (codes, count) == ([0] * 4, 4 * ROUNDS)

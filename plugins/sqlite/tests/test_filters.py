@@ -150,6 +150,29 @@ def test_true_is_not_one(connection: sqlite3.Connection) -> None:
     assert [holds(connection, condition, item) for condition in (F.a == 1, F.a >= 1, F.a == True)] == [0, 0, 1]  # noqa: E712
 
 
+def nested(levels: int) -> Condition:
+    """A condition of so many levels, true where ``a`` is 5."""
+    condition: Condition = F.a == 5
+    for level in range(levels):
+        condition = (condition & (F.a > level - 1_000)) if level % 2 else (condition | (F.a == level + 100))
+    return condition
+
+
+@pytest.mark.parametrize("levels", [10, 40, 120, 149])
+def test_deep_conditions_are_no_trouble(connection: sqlite3.Connection, levels: int) -> None:
+    """What is nested deeper than SQLite's parser can follow is left to the evaluator."""
+    assert [bool(holds(connection, nested(levels), {"a": 5})), matches(nested(levels), {"a": 5})] == [True, True]
+    check(connection, nested(levels), {"a": 6})
+
+
+@pytest.mark.parametrize("count", [1, 1_000, 100_000])
+def test_long_lists_of_values_are_no_trouble(connection: sqlite3.Connection, count: int) -> None:
+    """What has more values than a statement has parameters is left to the evaluator."""
+    condition = F.a.in_(range(count))
+    assert holds(connection, condition, {"a": 0}) == 1
+    check(connection, condition, {"a": -1})
+
+
 def test_negation_of_an_inexact_predicate_leaves_nothing_out(connection: sqlite3.Connection) -> None:
     """A superset can't be negated: everything passes then, and the evaluator decides."""
     condition = ~(F.a == {"x": 1, "y": 2})

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from itertools import islice
 from typing import Any, ClassVar, cast
 
 from isthmus import operations as op
@@ -214,9 +213,10 @@ class SQLiteBackend(Backend):
 
     def _write_many(self, operation: op.PutMany | op.DeleteMany, members: Sequence[Item]) -> res.Result:
         """Chunks, each in a transaction of its own, so that other writers get their turn."""
-        rest = iter(members)
-        while chunk := tuple(islice(rest, _CHUNK)):
-            _check(operation.context)
+        for start in range(0, len(members), _CHUNK):
+            chunk = members[start : start + _CHUNK]
+            if start:
+                _check(operation.context)
             with self._transaction(operation.context) as session:
                 layout = self._catalogue.layout(operation.table, session)
                 if isinstance(operation, op.PutMany):

@@ -41,6 +41,9 @@ from isthmus.values import Value, dumps, loads_trusted
 _PLAIN = re.compile(r'[^$"\\\x00-\x1f\x7f][^"\\\x00-\x1f\x7f]*')
 _LARGEST_INDEX = 1_000_000
 _INT64 = 2**63
+# SQLite's parser overflows at about 90 nested parentheses, and a statement has at most 32,766 parameters.
+_DEEPEST = 30
+_MOST_PARAMS = 20_000
 _ORDERS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operators.lt,
     "<=": operators.le,
@@ -65,13 +68,20 @@ _TRUE, _FALSE, _MAYBE = Predicate("1"), Predicate("0"), Predicate("1", exact=Fal
 
 def compile_condition(condition: Condition) -> Predicate:
     """The predicate of a condition, over a column ``item``."""
+    predicate = _compiled(condition, 0)
+    return predicate if len(predicate.params) <= _MOST_PARAMS else _MAYBE
+
+
+def _compiled(condition: Condition, depth: int) -> Predicate:
+    if depth > _DEEPEST:
+        return _MAYBE
     match condition:
         case And(members):
-            return _join(" AND ", [compile_condition(member) for member in members], _TRUE)
+            return _join(" AND ", [_compiled(member, depth + 1) for member in members], _TRUE)
         case Or(members):
-            return _join(" OR ", [compile_condition(member) for member in members], _FALSE)
+            return _join(" OR ", [_compiled(member, depth + 1) for member in members], _FALSE)
         case Not(inner):
-            return _negated(compile_condition(inner))
+            return _negated(_compiled(inner, depth + 1))
         case _:
             return _leaf(condition)
 
