@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from typing import Any, cast
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Any, Self, cast
 
 from isthmus import AsyncBoundTable, AsyncDatabase, AsyncSelection, AsyncTables, Database
 
@@ -54,7 +54,7 @@ class SyncBridge:
     def __iter__(self) -> Iterator[Any]:
         return self._steps(aiter(self._target))
 
-    def __enter__(self) -> SyncBridge:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -62,6 +62,10 @@ class SyncBridge:
 
     def __repr__(self) -> str:
         return f"<SyncBridge of {self._target!r}>"
+
+    def on_loop(self, work: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
+        """Wait for ``work(target)`` on the event loop, where it may start tasks of its own."""
+        return self._loop.run(work(self._target))
 
     def _answer(self, value: Any) -> Any:
         if asyncio.iscoroutine(value):
