@@ -522,14 +522,14 @@ class AsyncSelection(sel.SelectionSpec):
         """How many items match, counted by reading (rule QRY-10)."""
         if self.at_most is not None:
             return len([None async for _item in self])
-        return 0 if self.matches_nothing else await self._whole()._count()
+        return 0 if self.matches_nothing else await self._count(self._whole())
 
-    async def _count(self) -> int:
+    async def _count(self, whole: AsyncSelection) -> int:
         context = self.requests.context(self.timeout)
-        page = await self._run(self.next_count(context, None))
+        page = await self._run(whole.next_count(context, None))
         total = page.count
         while page.position is not None:
-            page = await self._run(self.next_count(context, page.position))
+            page = await self._run(whole.next_count(context, page.position))
             total += page.count
         return total
 

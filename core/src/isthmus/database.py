@@ -512,14 +512,14 @@ class Selection(sel.SelectionSpec):
         """How many items match, counted by reading (rule QRY-10)."""
         if self.at_most is not None:
             return sum(1 for _item in self)
-        return 0 if self.matches_nothing else self._whole()._count()
+        return 0 if self.matches_nothing else self._count(self._whole())
 
-    def _count(self) -> int:
+    def _count(self, whole: Selection) -> int:
         context = self.requests.context(self.timeout)
-        page = self._run(self.next_count(context, None))
+        page = self._run(whole.next_count(context, None))
         total = page.count
         while page.position is not None:
-            page = self._run(self.next_count(context, page.position))
+            page = self._run(whole.next_count(context, page.position))
             total += page.count
         return total
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Container, Iterable
-from difflib import get_close_matches
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 import pluggy
 from attrs import frozen
 
 from isthmus.errors import PluginError
+from isthmus.hints import nearest
 from isthmus.hookspecs import PROJECT, HookSpecs
 from isthmus.versions import CORE_VERSION, admits
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 Group = Literal["isthmus.backends", "isthmus.plugins"]
 BACKENDS: Final = "isthmus.backends"
@@ -149,7 +151,7 @@ def _looks_like_hook(name: str, function: object) -> bool:
 
 
 def _hint(name: str, known: list[str]) -> str:
-    near = get_close_matches(name, known, 2, 0.75)
+    near = nearest(name, known, 2, 0.75)
     return f"which is no hook: did you mean {' or '.join(near)}?" if near else "which is no hook: see the list of hooks"
 
 
@@ -202,6 +204,8 @@ def _misfit(plugin: type[Plugin]) -> str:
 @cache
 def installed(group: Group) -> dict[str, EntryPoint]:
     """Entry points by name. The list is read once for each process; ``installed.cache_clear()`` makes it read again."""
+    from importlib.metadata import entry_points  # slow to load, and not needed before a plugin is looked for
+
     return {entry.name: entry for entry in sorted(entry_points(group=group), key=lambda entry: entry.name)}
 
 
@@ -254,7 +258,7 @@ def _missing(group: Group, name: str) -> str:
     what = f"{what} (installed: {', '.join(known) or 'none'})"
     if name in FIRST_PARTY[group]:
         return f"{what}: pip install isthmus-{name}"
-    near = get_close_matches(name, {*known, *FIRST_PARTY[group]}, 1)
+    near = nearest(name, {*known, *FIRST_PARTY[group]})
     if not near:
         return f"{what}: install the package that brings it, by custom called isthmus-{name}"
     return f"{what}: did you mean {near[0]!r}?" + ("" if near[0] in known else f" pip install isthmus-{near[0]}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import pluggy
@@ -13,6 +12,7 @@ from isthmus.config.conversion import convert
 from isthmus.config.settings import SettingRow
 from isthmus.config.sources import OWN, Given, variable
 from isthmus.errors import ConfigurationError, IsthmusError
+from isthmus.hints import nearest
 from isthmus.plugins import build_manager
 from isthmus.redaction import HIDDEN, is_secret_name, redacted_url
 from isthmus.secrets import CoreSecrets, is_reference, resolve_secret
@@ -51,7 +51,7 @@ class Checker:
 
     def unknown(self, given: Given, known: Sequence[str]) -> None:
         """Note that an option has no such name."""
-        near = get_close_matches(given.name, known, 1)
+        near = nearest(given.name, known)
         if not known:
             hint = f"{given.section} takes no options"
         elif near:

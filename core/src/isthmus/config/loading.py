@@ -7,7 +7,6 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -18,6 +17,7 @@ from isthmus.config.checking import Checker
 from isthmus.config.settings import Settings
 from isthmus.config.sources import CORE_NAMES, CORE_SECTION, OWN, CoreOptions, Given, Read
 from isthmus.errors import ConfigurationError, PluginError
+from isthmus.hints import nearest
 from isthmus.plugins import (
     BACKENDS,
     FIRST_PARTY,
@@ -326,5 +326,5 @@ def _url_problem(url: str) -> str | None:
 def _section_hint(section: str, sections: list[str]) -> str:
     if any(section in FIRST_PARTY[group] for group in (BACKENDS, PLUGINS)):
         return f"pip install isthmus-{section}"
-    near = get_close_matches(section, sections, 1)
+    near = nearest(section, sections)
     return f"did you mean {near[0]}?" if near else f"known are {', '.join(sections)}"

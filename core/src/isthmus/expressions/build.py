@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from isthmus.errors import InvalidArgument
@@ -23,6 +22,7 @@ from isthmus.expressions.nodes import (
     Size,
 )
 from isthmus.expressions.paths import Path, path_text
+from isthmus.hints import nearest
 from isthmus.values import TYPE_NAMES, normalise, orderable, same_order_type, type_name
 
 
@@ -87,7 +87,7 @@ def is_type(path: Path, name: str) -> Condition:
     :raises InvalidArgument: no such type; the message names the nearest one
     """
     if name not in TYPE_NAMES:
-        near = get_close_matches(str(name), TYPE_NAMES, n=1, cutoff=0.4)
+        near = nearest(str(name), TYPE_NAMES, cutoff=0.4)
         hint = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(sorted(TYPE_NAMES))}."
         raise InvalidArgument(f"There is no type {name!r}; {hint}")
     return IsType(path, name)
