@@ -161,10 +161,9 @@ def explained(action: Action, error: ConditionFailed) -> ConditionFailed:
     found = (error.current or {}).get(action.table.version, 0)
     if found == expected:
         return error
+    wanted = f"the item was expected at version {expected}" if expected else "no item was expected"
     state = "it is gone" if error.current is None else f"it is at version {found}"
-    conflict = VersionConflict(
-        f"the item was expected at version {expected}, but {state}: read it again and repeat", current=error.current
-    )
+    conflict = VersionConflict(f"{wanted}, but {state}: read it again and repeat", current=error.current)
     conflict.backend, conflict.operation, conflict.table, conflict.key = (
         error.backend,
         error.operation,
