@@ -15,7 +15,7 @@ from isthmus import results as res
 from isthmus import selections as sel
 from isthmus.backends import Backend
 from isthmus.capabilities import Capabilities, Limits
-from isthmus.errors import AlreadyExists, ItemNotFound, SchemaMismatch, TableNotFound
+from isthmus.errors import AlreadyExists, SchemaMismatch, TableNotFound
 from isthmus.expressions import Condition, Target
 from isthmus.health import Health
 from isthmus.metrics import MetricDescription
@@ -263,10 +263,10 @@ class AsyncBoundTable:
 
         :raises ItemNotFound: there is none
         """
-        result = await self._execute(self._requests.get(key, attributes, select, consistent, timeout))
-        item: Item | None = result.item
+        operation = self._requests.get(key, attributes, select, consistent, timeout)
+        item: Item | None = (await self._execute(operation)).item
         if item is None:
-            raise ItemNotFound(f"table {self.name!r} has no item with this key: use find() where that is expected")
+            raise req.not_found(operation, self.database.backend_name)
         return item
 
     async def find(

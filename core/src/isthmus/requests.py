@@ -10,7 +10,7 @@ from attrs import evolve
 
 from isthmus import operations as op
 from isthmus.capabilities import Limits
-from isthmus.errors import InvalidArgument, InvalidKey
+from isthmus.errors import InvalidArgument, InvalidKey, ItemNotFound
 from isthmus.expressions import Changes, Condition, Set, SetIfAbsent, Target, changes, check_condition, projection
 from isthmus.operations import Context, ItemKey, Returning
 from isthmus.results import Failure, GetManyResult
@@ -243,6 +243,14 @@ class Requests:
                 raise InvalidArgument(
                     f"members {first} and {position} of the batch have the same key: send one of them"
                 )
+
+
+def not_found(operation: op.Get, backend: str) -> ItemNotFound:
+    """The error of a read that had to find an item."""
+    name = operation.table.name
+    error = ItemNotFound(f"table {name!r} has no item with this key: use find() where that is expected")
+    error.backend, error.operation, error.table, error.key = backend, operation.kind, name, operation.key
+    return error
 
 
 def spread(result: GetManyResult, places: list[int]) -> GetManyResult:
