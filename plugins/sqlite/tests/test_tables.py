@@ -116,6 +116,20 @@ def test_pages_of_an_index_with_equal_keys_hold_each_item_once() -> None:
     assert seen == {True: expected, False: expected[::-1]}
 
 
+def test_explaining_shows_the_statement_without_values() -> None:
+    """The SQL text of a query, and whether SQL alone decides; constants are parameters."""
+    with isthmus.connect("sqlite://") as database:
+        table = database.table("things", partition_key="id", indexes=[Index("by_n", "k", ("n", int))]).ensure()
+        query = table.query(k="secret", index="by_n").where(F.n > 3)
+        exact = query.where(F.name == "secret").explain()["native"]
+        inexact = query.where(F.name.contains("secret")).explain()["native"]
+    assert (exact["evaluator"], inexact["evaluator"]) == (False, True)
+    assert exact["sql"] == (
+        'SELECT item FROM "things:1" INDEXED BY "things:1:index0:by_n"'
+        " WHERE k1 = ? AND k2 > ? AND k1 IS NOT NULL AND k2 IS NOT NULL AND ((item -> ?) IS ?) ORDER BY k2, k0"
+    )
+
+
 def test_a_declared_index_that_is_not_stored_is_a_mismatch() -> None:
     """A query of it is refused; the rest of the table works."""
     with isthmus.connect("sqlite://") as database:

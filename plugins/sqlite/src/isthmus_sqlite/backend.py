@@ -110,6 +110,13 @@ class SQLiteBackend(Backend):
     def translate_error(self, error: Exception, operation: op.Operation) -> IsthmusError | None:
         return translate(error, writes=operation.writes)
 
+    def explain(self, operation: op.Operation) -> dict[str, Any]:
+        """The SQL statement of a query or scan."""
+        if not isinstance(operation, op.Paged):
+            return {}
+        layout = self._catalogue.layout(operation.table, self._session(operation.context))
+        return paging.plan(layout, operation, self._clock()).explain()
+
     def native(self) -> sqlite3.Connection:
         """The current thread's connection."""
         return self._sessions.get().connection
@@ -164,7 +171,7 @@ class SQLiteBackend(Backend):
         session = self._session(operation.context)
         layout = self._catalogue.layout(operation.table, session)
         with session.interrupted_at(operation.context.deadline):
-            return paging.read_page(session, layout, operation, self._clock())
+            return paging.read_page(session, paging.plan(layout, operation, self._clock()))
 
     # ---- writes ----
 

@@ -25,12 +25,21 @@ FUNCTIONS = ((_SEGMENT, -1, lambda *keys: segment_hash(keys)),)
 
 
 @frozen
-class Statement:
-    """A SELECT without its columns and its order."""
+class Reading:
+    """How a page is read.
 
-    source: str
-    where: str
+    :param operation: what is left to do with the rows
+    :param counted: whether SQL answers with the number of items alone
+    """
+
+    sql: str
     params: tuple[Any, ...]
+    operation: Paged
+    counted: bool
+
+    def explain(self) -> dict[str, Any]:
+        """The statement, without its values, and whether each row is judged by the evaluator too."""
+        return {"sql": self.sql, "evaluator": self.operation.condition is not None}
 
 
 def segment_hash(keys: tuple[str | bytes, ...]) -> int:
@@ -40,23 +49,39 @@ def segment_hash(keys: tuple[str | bytes, ...]) -> int:
     return crc32(b"".join(len(part).to_bytes(4, "big") + part for part in parts))
 
 
-def read_page(session: Session, layout: Layout, operation: Paged, now: float) -> Page:
-    """One page."""
+def plan(layout: Layout, operation: Paged, now: float) -> Reading:
+    """How one page is read.
+
+    :raises SchemaMismatch: the index is declared but not stored
+    """
     order, operation = _order(layout, operation), _bounded(operation)
-    forward = not isinstance(operation, Query) or operation.forward
     keep = _filter(operation)
     if keep is not None and keep.exact:
         operation = evolve(operation, condition=None)
-    statement = _statement(layout, order, operation, keep, now)
+    where, params = _where(layout, order, operation, keep, now)
     if _countable(operation):
-        return _count(session, statement)
-    names = order.key_columns if isinstance(operation, Query) else order.columns
-    direction = "" if forward else " DESC"
-    by = ", ".join(column.name + direction for column in names) or "1"
-    sql = f"SELECT item FROM {statement.source} WHERE {statement.where} ORDER BY {by}"
+        return Reading(f"SELECT count(*) FROM {order.source} WHERE {where}", params, operation, True)
+    by = _sequence(order, operation)
+    return Reading(f"SELECT item FROM {order.source} WHERE {where} ORDER BY {by}", params, operation, False)
+
+
+def _sequence(order: Order, operation: Paged) -> str:
+    if not isinstance(operation, Query):
+        return ", ".join(column.name for column in order.columns)
+    direction = "" if operation.forward else " DESC"
+    # The partition is one value; it stands for the order of a single item.
+    columns = order.key_columns or order.columns
+    return ", ".join(column.name + direction for column in columns)
+
+
+def read_page(session: Session, reading: Reading) -> Page:
+    """One page."""
     # An open cursor holds its snapshot, and with it the log file; a page that ends early closes it.
-    with closing(session.execute(sql, statement.params)) as rows:
-        return take_page(_candidates(rows), operation)
+    with closing(session.execute(reading.sql, reading.params)) as rows:
+        if reading.counted:
+            count = rows.fetchone()[0]
+            return Page(count=count, examined=count)
+        return take_page(_candidates(rows), reading.operation)
 
 
 def _candidates(rows: Iterator[tuple[str]]) -> Iterator[Candidate]:
@@ -82,12 +107,6 @@ def _countable(operation: Paged) -> bool:
     return operation.select == "count" and operation.condition is None and unlimited
 
 
-def _count(session: Session, statement: Statement) -> Page:
-    sql = f"SELECT count(*) FROM {statement.source} WHERE {statement.where}"
-    count = session.execute(sql, statement.params).fetchone()[0]
-    return Page(count=count, examined=count)
-
-
 def _order(layout: Layout, operation: Paged) -> Order:
     """The order that is read.
 
@@ -99,7 +118,9 @@ def _order(layout: Layout, operation: Paged) -> Order:
     return layout.orders[name]
 
 
-def _statement(layout: Layout, order: Order, operation: Paged, keep: Predicate | None, now: float) -> Statement:
+def _where(
+    layout: Layout, order: Order, operation: Paged, keep: Predicate | None, now: float
+) -> tuple[str, tuple[Any, ...]]:
     parts: list[tuple[str, list[Any]]] = []
     if isinstance(operation, Query):
         parts.append(order.where(operation.partition, operation.range))
@@ -117,4 +138,4 @@ def _statement(layout: Layout, order: Order, operation: Paged, keep: Predicate |
     if keep is not None:
         parts.append((keep.sql, list(keep.params)))
     where = " AND ".join(sql for sql, _params in parts) or "1"
-    return Statement(order.source, where, tuple(param for _sql, params in parts for param in params))
+    return where, tuple(param for _sql, params in parts for param in params)
