@@ -75,7 +75,7 @@ def _emptied(database: Database, schema: Table) -> BoundTable:
 
 
 def _compare(outcomes: Mapping[str, Sequence[object]], steps: Sequence[Step], own: int) -> None:
-    """Fail at the first difference; of the closing reads, which begin at ``own``, only the one that shows it is told."""
+    """Fail at the first difference; of the closing reads, which begin at ``own``, only the one that shows it counts."""
     (first, right), *others = outcomes.items()
     for name, found in others:
         for place, (wanted, given) in enumerate(zip(right, found, strict=True)):

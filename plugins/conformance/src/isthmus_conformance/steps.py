@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
@@ -41,7 +41,7 @@ class Call(Step):
     """A method of the table, or one of the table's actions."""
 
     method: str
-    arguments: tuple[Any, ...] = field(converter=tuple)
+    arguments: tuple[Any, ...]
     named: Mapping[str, Any] = field(factory=dict)
 
     def __str__(self) -> str:
@@ -65,11 +65,15 @@ class Call(Step):
         return action
 
 
+def _calls(calls: Iterable[Call]) -> tuple[Call, ...]:
+    return tuple(calls)
+
+
 @frozen
 class Transaction(Step):
     """Several calls as one."""
 
-    calls: tuple[Call, ...] = field(converter=tuple)
+    calls: tuple[Call, ...] = field(converter=_calls)
     token: str | None = None
 
     def __str__(self) -> str:
@@ -85,7 +89,7 @@ class Transaction(Step):
 class Snapshot(Step):
     """A transactional read."""
 
-    keys: tuple[Mapping[str, Any], ...] = field(converter=tuple)
+    keys: Sequence[Mapping[str, Any]]
 
     def __str__(self) -> str:
         return f"database.transact_get([{', '.join(f'table.actions.get({key!r})' for key in self.keys)}])"
