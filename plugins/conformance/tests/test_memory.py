@@ -1,6 +1,7 @@
 """The reference backend fulfils the contract."""
 
 import pytest
+
 from isthmus_conformance import BackendSuite
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from isthmus_conformance import BackendSuite
 from isthmus_conformance.suites.capabilities import CapabilitiesSuite
 from isthmus_conformance.suites.life_cycle import LifeCycleSuite

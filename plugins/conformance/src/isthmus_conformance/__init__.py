@@ -14,12 +14,14 @@ pytest.register_assert_rewrite(
 
 if TYPE_CHECKING:
     from isthmus_conformance.base import FakeClock, Suite
+    from isthmus_conformance.layer_suite import LayerSuite
     from isthmus_conformance.rules import RULES, Rule, rule
     from isthmus_conformance.suite import BackendSuite
 
 _HOMES = {
     "BackendSuite": "suite",
     "FakeClock": "base",
+    "LayerSuite": "layer_suite",
     "RULES": "rules",
     "Rule": "rules",
     "Suite": "base",
@@ -28,7 +30,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # Every pytest run where the kit is installed imports this package for its plugin; only users of a suite pay for more.
+    # Every pytest run where the kit is installed imports this package; only users of a suite pay for more.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
@@ -36,4 +38,4 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(f"isthmus_conformance.{_HOMES[name]}"), name)
 
 
-__all__ = ["RULES", "BackendSuite", "FakeClock", "Rule", "Suite", "rule"]
+__all__ = ["RULES", "BackendSuite", "FakeClock", "LayerSuite", "Rule", "Suite", "rule"]

@@ -9,13 +9,13 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 import pytest
 from attrs import define
-from isthmus import Backend, BoundTable, Capability, Database, Unsupported, aconnect, connect
+
+from isthmus import Backend, BoundTable, Capability, Database, Plugin, Unsupported, aconnect, connect
 from isthmus.errors import IsthmusError
 from isthmus.operations import Context, Scan
 from isthmus.results import Page
 from isthmus.schema import Table
 from isthmus.values import Item
-
 from isthmus_conformance.bridge import LoopThread, bridged
 from isthmus_conformance.guard import check_suite
 from isthmus_conformance.recording import note_database
@@ -80,8 +80,8 @@ def stored_items(database: Database, table: BoundTable | Table) -> list[Item]:
 class Suite:
     """Base of all suites.
 
-    A subclass outside of the kit gives the fixture ``source``. Tests of the kit can't be overridden; ``excused`` leaves some
-    out, each with a reason, which the report prints.
+    A subclass outside of the kit gives the fixture ``source``. Tests of the kit can't be overridden; ``excused`` leaves
+    some out, each with a reason, which the report prints.
     """
 
     excused: ClassVar[Mapping[str, str]] = {}
@@ -93,7 +93,9 @@ class Suite:
     @pytest.fixture
     def source(self) -> str | Backend:
         """The URL to test, or an opened backend object: every suite outside of the kit says which."""
-        raise pytest.UsageError(f"{type(self).__name__} needs a fixture `source` that returns a URL or a Backend object")
+        raise pytest.UsageError(
+            f"{type(self).__name__} needs a fixture `source` that returns a URL or a Backend object"
+        )
 
     @pytest.fixture(params=["sync", "async"])
     def mode(self, request: pytest.FixtureRequest) -> str:
@@ -106,16 +108,20 @@ class Suite:
         return FakeClock()
 
     @pytest.fixture
-    def open_database(self, mode: str, clock: FakeClock) -> Iterator[OpenDatabase]:
+    def stack(self) -> tuple[Plugin, ...]:
+        """Plugins that are active in every database of a suite of layers."""
+        return ()
+
+    @pytest.fixture
+    def open_database(self, mode: str, clock: FakeClock, stack: tuple[Plugin, ...]) -> Iterator[OpenDatabase]:
         """Opens databases, any number of times; all are closed at the end."""
         opened: list[Database] = []
         loop = LoopThread() if mode == "async" else None
 
         def open_one(source: str | Backend, **options: Any) -> Database:
-            if loop is None:
-                database = connect(source, **{"clock": clock, **options})
-            else:
-                database = bridged(loop.run(_aopen(source, {"clock": clock, **options})), loop)
+            active = {"plugins": [*stack, *options.pop("plugins", ())]} if stack else {}
+            options = {"clock": clock, **active, **options}
+            database = connect(source, **options) if loop is None else bridged(loop.run(_aopen(source, options)), loop)
             opened.append(database)
             return database
 

@@ -1,4 +1,4 @@
-"""Comparing values by type as well: Python takes ``True``, ``1`` and ``Decimal(1)`` for equal, the contract does not."""
+"""Comparing values by type as well: ``True``, ``1`` and ``Decimal(1)`` are equal to Python, but not to the contract."""
 
 from __future__ import annotations
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+
 from isthmus import BoundTable, Database
 from isthmus.errors import AlreadyExists, ConditionFailed, ItemNotFound
 from isthmus.evaluate import apply_changes, predicate
 from isthmus.expressions import Changes, Condition, Delete, Remove
 from isthmus.values import Item, copy_item
-
 from isthmus_conformance.base import stored_items
 from isthmus_conformance.comparing import assert_agree, assert_same_items, typed
 from isthmus_conformance.counting import EXAMPLES
@@ -121,4 +121,4 @@ def run_machine(factory: Callable[[], RuleBasedStateMachine], *, steps: int = 20
     :param steps: operations in one example
     :param share: part of the profile's number of examples
     """
-    run_state_machine_as_test(factory, settings=profile(steps, share))
+    run_state_machine_as_test(factory, settings=profile(steps, share))  # type: ignore[arg-type]  # any callable will do

@@ -38,14 +38,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Refuse suites that lost tests after their class was made, and skip what is excused."""
-    for cls in {item.cls for item in items if _is_suite(getattr(item, "cls", None))}:  # type: ignore[attr-defined]
+    suites = [item for item in items if _is_suite(getattr(item, "cls", None))]
+    for cls in {_class(item) for item in suites}:
         check_suite(cls)
-    for item in items:
-        cls = getattr(item, "cls", None)
-        if _is_suite(cls):
-            name = getattr(item, "originalname", item.name)
-            if name in excuses(cls) and getattr(cls, name) is kit_tests(cls)[name]:
-                item.add_marker(pytest.mark.skip(reason=f"{EXCUSED}{excuses(cls)[name]}"))
+    for item in suites:
+        cls, name = _class(item), getattr(item, "originalname", item.name)
+        if name in excuses(cls) and getattr(cls, name) is kit_tests(cls)[name]:
+            item.add_marker(pytest.mark.skip(reason=f"{EXCUSED}{excuses(cls)[name]}"))
+
+
+def _class(item: pytest.Item) -> type:
+    cls: type = item.cls  # type: ignore[attr-defined]  # suites are classes, so their items have one
+    return cls
 
 
 def _is_suite(cls: Any) -> bool:
@@ -55,7 +59,7 @@ def _is_suite(cls: Any) -> bool:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
     """Attach the rules and the number of examples to the test's report."""
     rules = [name for mark in item.iter_markers("rule") for name in mark.args]
     if rules:

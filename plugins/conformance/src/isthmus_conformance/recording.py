@@ -1,4 +1,4 @@
-"""What a test leaves behind for the report: kept in its user properties, which pytest-xdist carries to the controller."""
+"""What a test leaves behind for the report: in its user properties, which pytest-xdist carries to the controller."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from importlib.metadata import packages_distributions, version
 from typing import Any
 
 import pytest
+
 from isthmus import Backend
 
 PROPERTY = "isthmus_conformance"

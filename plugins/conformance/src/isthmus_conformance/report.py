@@ -53,11 +53,15 @@ def _joined(first: str, second: str) -> str:
     return "skipped"
 
 
+def _lines(lines: Iterable[Line]) -> tuple[Line, ...]:
+    return tuple(lines)
+
+
 @frozen
 class Report:
     """All lines, and the declared capability levels of each backend."""
 
-    lines: tuple[Line, ...] = field(converter=tuple)
+    lines: tuple[Line, ...] = field(converter=_lines)
     capabilities: dict[str, dict[str, str]]
 
     @classmethod

@@ -37,7 +37,9 @@ def _read() -> dict[str, Rule]:
     rules = {}
     for area, entries in areas.items():
         for number, entry in entries.items():
-            text, status = (entry, PROVEN) if isinstance(entry, str) else (entry["text"], f"not yet: {entry['not_yet']}")
+            text, status = (
+                (entry, PROVEN) if isinstance(entry, str) else (entry["text"], f"not yet: {entry['not_yet']}")
+            )
             rules[f"{area}-{number}"] = Rule(f"{area}-{number}", text, status)
     return rules
 

@@ -33,16 +33,19 @@ _NUMBERS: tuple[int | Decimal, ...] = (
     int(Decimal("9.99E125")), Decimal("1." + "0" * 32 + "1"),
 )  # fmt: skip
 _STRINGS = (
-    "", "a", "A", "ab", "b", "1", "a\0b", "$a", "$$NOW", "#n", ":v", "a.b", "%2E", "%", "_", "a%", "é", "e\u0301", "'", '"', "\\",
+    "", "a", "A", "ab", "b", "1", "a\0b", "$a", "$$NOW", "#n", ":v", "a.b", "%2E", "%", "_", "a%",
+    "é", "e\u0301", "'", '"', "\\",
     "\uffee", "\U0001f600", "\U0010ffff", "null", "\u0130", "ß",
 )  # fmt: skip
 _BINARIES = (b"", b"\0", b"\x7f", b"\x80", b"b", b"aa", b"a", b"\xff\xff", b"1")
 _SETS = (
-    frozenset({1}), frozenset({1, 2}), frozenset({Decimal("1.5")}), frozenset({"1"}), frozenset({"a", "b"}), frozenset({""}),
+    frozenset({1}), frozenset({1, 2}), frozenset({Decimal("1.5")}), frozenset({"1"}), frozenset({"a", "b"}),
+    frozenset({""}),
     frozenset({b"1"}), frozenset({b"", b"a"}),
 )  # fmt: skip
 _CONTAINERS: tuple[Any, ...] = (
-    [], {}, [None], [[]], [1], [1, [1]], [1, 2], ["a"], {"0": 1}, {"x": 1}, {"a": 1, "b": 2}, {"b": 2, "a": 1}, {"$ref": "x", "$id": 1},
+    [], {}, [None], [[]], [1], [1, [1]], [1, 2], ["a"], {"0": 1}, {"x": 1}, {"a": 1, "b": 2}, {"b": 2, "a": 1},
+    {"$ref": "x", "$id": 1},
     {"x": {"x": 1}}, [{"x": 1}], {"a.b": 1}, {"%SS": ["a"]}, {"$numberDecimal": "1"}, {"B": "YQ=="}, [True],
 )  # fmt: skip
 

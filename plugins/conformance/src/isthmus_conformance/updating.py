@@ -42,7 +42,7 @@ def field_of(path: Path) -> Field:
 
 
 def arguments(wanted: Changes) -> dict[str, Any]:
-    """The keyword arguments of ``update()`` that mean these changes; lists are created by all of its actions or none."""
+    """The keyword arguments of ``update()`` for these changes; lists are created by all of its actions or by none."""
     given: dict[str, Any] = {}
     for action in wanted.actions:
         field = field_of(action.path)

@@ -7,9 +7,9 @@ import sys
 from typing import Any
 
 import pytest
+
 from isthmus import Backend, BoundTable, Capability, Database, Unsupported
 from isthmus.errors import InvalidArgument, PluginError, UnsupportedOperation
-
 from isthmus_conformance.base import MakeTable, OpenDatabase, Suite, requires
 from isthmus_conformance.comparing import assert_same
 from isthmus_conformance.recording import note_capabilities
@@ -55,7 +55,7 @@ class CapabilitiesSuite(Suite):
     def test_what_is_not_declared_is_refused_before_any_io(
         self, database: Database, make_table: MakeTable, open_database: OpenDatabase, capability: Capability
     ) -> None:
-        """UnsupportedOperation with the reason, and the backend is never asked; here every capability is withheld in turn."""
+        """UnsupportedOperation with the reason, and the backend is never asked; each capability is withheld in turn."""
         declared = database.backend.capabilities[capability]
         level = declared if isinstance(declared, Unsupported) else Unsupported("withheld for this test")
         probe = PROBES[capability]

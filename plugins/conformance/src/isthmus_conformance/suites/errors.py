@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from attrs import frozen
+from loguru import logger
+
 from isthmus import BoundTable, Capability, Database, F
 from isthmus.errors import (
     AlreadyExists,
@@ -27,15 +29,13 @@ from isthmus.errors import (
     VersionConflict,
 )
 from isthmus.expressions import any_of
-from loguru import logger
-
 from isthmus_conformance.base import MakeTable, Suite, fresh_name, requires
 from isthmus_conformance.comparing import assert_same
 from isthmus_conformance.properties import given
 from isthmus_conformance.rules import rule
 from isthmus_conformance.strategies import values
 
-SECRET = "s3cr3t"
+SECRET = "s3cr3t"  # noqa: S105  # it is made up
 """Part of every key and value here, so that it must not appear in any text."""
 
 _KEY = f"{SECRET}-key"
@@ -63,7 +63,9 @@ MISTAKES: dict[str, Mistake] = {
     "update": Mistake(lambda _d, t: t.update(_OTHER, set={"x": SECRET}), ItemNotFound, "item_not_found", "update"),
     "create": Mistake(lambda _d, t: t.create({"id": _KEY, "x": SECRET}), AlreadyExists, "already_exists", "create"),
     "put": Mistake(lambda _d, t: t.put(_ITEM, when=F.x == SECRET), ConditionFailed, "condition_failed", "put"),
-    "delete": Mistake(lambda _d, t: t.delete(id=_KEY, when=F.x == SECRET), ConditionFailed, "condition_failed", "delete"),
+    "delete": Mistake(
+        lambda _d, t: t.delete(id=_KEY, when=F.x == SECRET), ConditionFailed, "condition_failed", "delete"
+    ),
     "type": Mistake(lambda _d, t: t.update(id=_KEY, add={"x": 1}), InvalidValue, "invalid_value", "update"),
     "path": Mistake(lambda _d, t: t.update(id=_KEY, set={F.x.y: SECRET}), InvalidPath, "invalid_path", "update"),
     "range": Mistake(

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import rule as step
+
 from isthmus import BoundTable, Capability, Database, Index
 from isthmus.errors import InvalidArgument, InvalidKey
 from isthmus.schema import KeyType
 from isthmus.values import Item
-
 from isthmus_conformance.base import MakeTable, Suite, requires, stored_items
 from isthmus_conformance.comparing import assert_same, typed
 from isthmus_conformance.machines import ModelMachine, run_machine
@@ -142,6 +143,16 @@ class KeysSuite(Suite):
             assert_same(item, sorted_table.get(item))
         assert sorted_table.find(pk="b", sk="b") is None
 
+    @rule("KEY-7", "PTH-5")
+    def test_key_attributes_may_be_named_like_options(self, make_table: MakeTable) -> None:
+        """A mapping names the key where keyword arguments can't."""
+        table = make_table(partition_key="index", sort_key="timeout")
+        item = {"index": "a", "timeout": "b", "when": 1}
+        table.put(item)
+        assert_same(item, table.get({"index": "a", "timeout": "b"}))
+        assert_same([item], list(table.query({"index": "a"})))
+        assert table.delete({"index": "a", "timeout": "b"}) is True
+
     @rule("KEY-8", "UPD-14")
     @pytest.mark.parametrize(
         "change", [{"set": {"pk": "x"}}, {"remove": "sk"}, {"add": {"pk": 1}}, {"set_if_absent": {"sk": "x"}}], ids=repr
@@ -160,10 +171,11 @@ class KeysSuite(Suite):
         """By put and by update; the item stays as it was."""
         table = make_table(indexes=[Index("by-rank", "group", ("rank", int))])
         table.put({"id": "a", "group": "g", "rank": 1})
-        for write in (
+        writes: list[Callable[[], Any]] = [
             lambda: table.put({"id": "a", "group": "g", "rank": wrong}),
             lambda: table.update(id="a", set={"rank": wrong}),
-        ):
+        ]
+        for write in writes:
             with pytest.raises(InvalidKey):
                 write()
         assert_same([{"id": "a", "group": "g", "rank": 1}], list(table.query(index="by-rank", group="g")))

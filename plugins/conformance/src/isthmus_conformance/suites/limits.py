@@ -6,11 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+
 from isthmus import BoundTable, Capability, Database, F
 from isthmus.errors import InvalidArgument, InvalidKey, InvalidPath, InvalidValue, ItemTooLarge, QueryTooComplex
 from isthmus.expressions import any_of
+from isthmus.operations import Action
 from isthmus.values import item_size
-
 from isthmus_conformance.base import MakeTable, Suite, fresh_name, requires, stored_items
 from isthmus_conformance.comparing import assert_same
 from isthmus_conformance.properties import given
@@ -159,7 +160,8 @@ class NumberLimits(Suite):
         digits = database.limits.number_digits
         nines = int("9" * digits)
         fitting = [
-            nines, -nines, nines * 10 ** (126 - digits), Decimal(f"0.{'9' * digits}"), Decimal("1E-130"), Decimal("-1E-130"),
+            nines, -nines, nines * 10 ** (126 - digits), Decimal(f"0.{'9' * digits}"),
+            Decimal("1E-130"), Decimal("-1E-130"),
             Decimal(f"{'9' * digits}E-130"), int(Decimal("9.99E125")),
         ]  # fmt: skip
         for number in fitting:
@@ -270,8 +272,9 @@ class RequestLimits(Suite):
     def test_a_transaction_takes_100_actions_and_not_101(self, database: Database, table: BoundTable) -> None:
         """Nor none at all, nor one item twice."""
         most = database.limits.transaction_actions
-        puts = [table.actions.put({"id": f"{number}"}) for number in range(most + 1)]
-        for refused in (puts, [], [puts[0], puts[0]], [puts[0], table.actions.check(id="0", when=F.id.exists())]):
+        puts: list[Action] = [table.actions.put({"id": f"{number}"}) for number in range(most + 1)]
+        twice: list[Action] = [puts[0], table.actions.check(id="0", when=F.id.exists())]
+        for refused in (puts, [], [puts[0], puts[0]], twice):
             with pytest.raises(InvalidArgument):
                 database.transact_write(refused)
         assert stored_items(database, table) == []

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from attrs import frozen
+
 from isthmus import BoundTable, Capability, Database, F, Index, Table
 from isthmus.errors import ConditionFailed
-
 from isthmus_conformance.base import fresh_name
 from isthmus_conformance.eventually import eventually
 
@@ -94,7 +94,7 @@ PROBES: Final[dict[Capability, Probe]] = {
     ),
     Capability.BATCH_GET: Probe(lambda _d, t: _sort_keys(t.get_many([{"pk": "p", "sk": "2"}])), ["2"]),
     Capability.BATCH_WRITE: Probe(lambda _d, t: t.put_many([{"pk": "p", "sk": "7"}]).written, 1),
-    Capability.TRANSACT_WRITE: Probe(lambda d, t: _transact(d, t), False),
+    Capability.TRANSACT_WRITE: Probe(_transact, False),
     Capability.TRANSACT_GET: Probe(
         lambda d, t: _sort_keys(item or {} for item in d.transact_get([t.actions.get(pk="p", sk="2")])), ["2"]
     ),

@@ -1,0 +1,121 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SUITE = """
+import pytest
+from isthmus import Capability, Unsupported
+from isthmus.memory import MemoryBackend
+from isthmus_conformance import Suite, rule
+from isthmus_conformance.base import requires
+from isthmus_conformance.properties import given
+from isthmus_conformance.suites.life_cycle import Closing
+from hypothesis import strategies as st
+
+class Limited(MemoryBackend):
+    name = "limited"
+    capabilities = MemoryBackend.capabilities.replace({Capability.TTL: Unsupported("this store has no clock")})
+
+class TestLimited(Closing):
+    excused = {"test_a_closed_database_refuses_table_management": "never closed here"}
+
+    @pytest.fixture
+    def source(self):
+        return Limited()
+
+    @rule("TTL-1")
+    @requires(Capability.TTL)
+    def test_expiry(self, table):
+        raise AssertionError("must not run")
+
+    @rule("KEY-1", "KEY-2")
+    @given(number=st.integers())
+    def test_numbers(self, table, number):
+        table.put({"id": "a", "n": number % 100})
+
+    @rule("KEY-2")
+    def test_broken(self, table, mode):
+        expected, actual = {"id": "a"}, {"id": "b"}
+        assert mode == "sync" or expected == actual
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any], Path]:
+    """The output and the report of a run of a small suite, with one of each outcome."""
+    folder = tmp_path_factory.mktemp("author")
+    (folder / "test_limited.py").write_text(SUITE)
+    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "--isthmus-profile", "dev"]
+    command += ["--isthmus-report", "out/report.json", "test_limited.py"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    return done.stdout + done.stderr, json.loads((folder / "out/report.json").read_text()), folder / "out/report.json"
+
+
+def _line(report: dict[str, Any], rule: str, mode: str) -> dict[str, Any]:
+    lines = [line for line in report["lines"] if (line["rule"], line["mode"]) == (rule, mode)]
+    assert len(lines) == 1, report["lines"]
+    found: dict[str, Any] = lines[0]
+    return found
+
+
+def test_a_passed_rule_counts_its_tests_and_examples(run: tuple[str, dict[str, Any], Path]) -> None:
+    """For each mode apart, with the backend's name."""
+    for mode in ("sync", "async"):
+        line = _line(run[1], "KEY-1", mode)
+        assert (line["status"], line["tests"], line["backend"]) == ("passed", 1, "limited")
+        assert line["examples"] >= 30
+
+
+def test_one_failure_breaks_a_rule(run: tuple[str, dict[str, Any], Path]) -> None:
+    """In the mode where it happened."""
+    assert _line(run[1], "KEY-2", "async")["status"] == "failed"
+    assert _line(run[1], "KEY-2", "sync")["status"] == "passed"
+    assert "'id': 'b'" in run[0]
+
+
+def test_an_unsupported_capability_skips_with_the_declared_reason(run: tuple[str, dict[str, Any], Path]) -> None:
+    """In the report and on the screen."""
+    line = _line(run[1], "TTL-1", "sync")
+    assert (line["status"], line["reasons"]) == ("skipped", ["ttl: this store has no clock"])
+    assert "ttl: this store has no clock" in run[0]
+
+
+def test_what_is_excused_is_printed_with_its_reason(run: tuple[str, dict[str, Any], Path]) -> None:
+    """And never counts as passed."""
+    assert "conformance tests that were excused" in run[0]
+    excused = [
+        line for line in run[1]["lines"] if line["status"] == "excused" or "never closed here" in line["reasons"]
+    ]
+    assert {line["rule"] for line in excused} == {"TAB-7"}
+
+
+@pytest.mark.parametrize("options", [[], ["--markdown"], ["--capabilities"]], ids=["plain", "markdown", "capabilities"])
+def test_the_report_is_rendered(run: tuple[str, dict[str, Any], Path], options: list[str]) -> None:
+    """The exit code tells that a rule is broken."""
+    command = [sys.executable, "-m", "isthmus_conformance.report", str(run[2]), *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.strip()
+    assert ("| KEY-2 |" in done.stdout) == (options == ["--markdown"])
+
+
+def test_a_suite_without_a_source_says_what_is_missing(tmp_path: Path) -> None:
+    """By name."""
+    text = "from isthmus_conformance import BackendSuite\nclass TestMine(BackendSuite):\n    pass\n"
+    (tmp_path / "test_mine.py").write_text(text)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-x", "test_mine.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode != 0
+    assert "TestMine needs a fixture `source`" in done.stdout + done.stderr
+
+
+def test_an_unknown_profile_is_refused(tmp_path: Path) -> None:
+    """With the names that there are."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--isthmus-profile", "deep"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert "nightly" in done.stderr
