@@ -6,9 +6,11 @@ A script is a generator that yields calls and is sent their answers, so one scri
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from inspect import isawaitable
 from typing import Any
 
@@ -46,8 +48,19 @@ def _threads(table: BoundTable, scripts: Sequence[Script]) -> list[Any]:
         except IsthmusError as error:
             return error
 
-    with ThreadPoolExecutor(len(scripts)) as pool:
+    with _eager_switching(), ThreadPoolExecutor(len(scripts)) as pool:
         return list(pool.map(run, scripts))
+
+
+@contextmanager
+def _eager_switching() -> Iterator[None]:
+    """Let threads take turns so often that a missing lock shows."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _play(steps: Steps) -> Any:
