@@ -15,8 +15,10 @@ import isthmus
 from core.tests.values.strategies import binaries, numbers, texts
 from isthmus import F, Index
 from isthmus.errors import InvalidKey, SchemaMismatch, TableNotFound
-from isthmus.operations import Context, Scan
-from isthmus_sqlite.layout import expiry
+from isthmus.operations import Context, KeyRange, Query, Scan
+from isthmus.values import Item
+from isthmus_sqlite.layout import Layout, expiry
+from isthmus_sqlite.paging import plan
 from plugins.sqlite.tests.helpers import open_counters, url
 
 
@@ -128,6 +130,25 @@ def test_explaining_shows_the_statement_without_values() -> None:
         'SELECT item FROM "things:1" INDEXED BY "things:1:index0:by_n"'
         " WHERE k1 = ? AND k2 > ? AND k1 IS NOT NULL AND k2 IS NOT NULL AND ((item -> ?) IS ?) ORDER BY k2, k0"
     )
+
+
+@pytest.mark.parametrize("forward", [True, False])
+def test_later_pages_of_a_range_begin_at_their_start(forward: bool) -> None:
+    """SQLite searches from the position of the page before, not from the end of the whole range."""
+    with isthmus.connect("sqlite://") as database:
+        table = database.table("things", partition_key="p", sort_key=("s", int)).ensure()
+        table.put_many([{"p": "a", "s": number} for number in range(2_000)])
+        position: Item = {"p": "a", "s": 1_000}
+        query = Query(
+            Context(), table.schema, partition="a", range=KeyRange(10, 1_990), forward=forward, start=position, limit=2
+        )
+        page = database.execute(query)
+        reading = plan(Layout(table.schema, 1), query, 0.0)
+        steps = database.native().execute(f"EXPLAIN QUERY PLAN {reading.sql}", reading.params).fetchall()
+    assert isinstance(page, isthmus.Page)
+    assert [item["s"] for item in page.items] == ([1_001, 1_002] if forward else [999, 998])
+    assert [step[3].partition("KEY ")[2] for step in steps] == ["(k0=? AND k1>? AND k1<?)"]
+    assert reading.sql.count("k1") == 3
 
 
 def test_a_declared_index_that_is_not_stored_is_a_mismatch() -> None:

@@ -9,8 +9,9 @@ from zlib import crc32
 
 from attrs import evolve, frozen
 
-from isthmus.operations import Paged, Query, Scan
+from isthmus.operations import KeyRange, Paged, Query, Scan
 from isthmus.pages import Candidate, take_page
+from isthmus.ranges import bounds, within
 from isthmus.results import Page
 from isthmus.values import loads_trusted
 from isthmus_sqlite.catalogue import mismatch
@@ -118,12 +119,21 @@ def _order(layout: Layout, operation: Paged) -> Order:
     return layout.orders[name]
 
 
+def _left(order: Order, operation: Query) -> KeyRange | None:
+    """The range without the end that the start takes the place of: of two lower bounds SQLite would use either one."""
+    reach, start = operation.range, operation.start
+    if reach is None or start is None or not within(reach, start[order.columns[1].key.name]):
+        return reach
+    limit = bounds(reach)
+    return evolve(limit, low=None) if operation.forward else evolve(limit, high=None)
+
+
 def _where(
     layout: Layout, order: Order, operation: Paged, keep: Predicate | None, now: float
 ) -> tuple[str, tuple[Any, ...]]:
     parts: list[tuple[str, list[Any]]] = []
     if isinstance(operation, Query):
-        parts.append(order.where(operation.partition, operation.range))
+        parts.append(order.where(operation.partition, _left(order, operation)))
         if operation.start is not None and order.key_columns:
             parts.append(after(order.key_columns, operation.start, forward=operation.forward))
         elif operation.start is not None:
