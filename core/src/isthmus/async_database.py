@@ -420,7 +420,7 @@ class AsyncBoundTable:
         **attributes: Any,
     ) -> AsyncSelection:
         """The items of one partition, in sort-key order. Nothing is read before the selection is used."""
-        query, chosen, condition = sel.query_spec(self._requests, index, {**(key or {}), **attributes})
+        query, chosen, condition = sel.query_spec(self._requests, index, self._requests.merged(key, attributes))
         return AsyncSelection(self._requests, query, chosen, condition, None, timeout, database=self.database)
 
     def scan(self, *, segment: int | None = None, segments: int = 1, timeout: float | None = None) -> AsyncSelection:

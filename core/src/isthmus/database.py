@@ -413,7 +413,7 @@ class BoundTable:
         **attributes: Any,
     ) -> Selection:
         """The items of one partition, in sort-key order. Nothing is read before the selection is used."""
-        query, chosen, condition = sel.query_spec(self._requests, index, {**(key or {}), **attributes})
+        query, chosen, condition = sel.query_spec(self._requests, index, self._requests.merged(key, attributes))
         return Selection(self._requests, query, chosen, condition, None, timeout, database=self.database)
 
     def scan(self, *, segment: int | None = None, segments: int = 1, timeout: float | None = None) -> Selection:

@@ -16,11 +16,12 @@ from isthmus.operations import Context, ItemKey, Returning
 from isthmus.results import Failure, GetManyResult
 from isthmus.schema import Table
 from isthmus.tokens import check_token
-from isthmus.values import Item, Value, canonical_bytes, item_size, normalise, normalise_item, normalise_key_value
+from isthmus.values import Item, Value, item_size, normalise, normalise_item, normalise_key_value
 from isthmus.writes import check_index_keys, is_number, value_limits
 
 KeyArgument = Mapping[str, Any] | None
 Projection = Iterable[Target] | None
+Identity = tuple[Value, ...]
 
 
 def with_deadline(context: Context, timeout: float | None) -> Context:
@@ -67,7 +68,7 @@ class Requests:
 
         :raises InvalidKey: an attribute is missing, unknown or not valid for the key
         """
-        given = attributes if key is None else self._merged(key, attributes)
+        given = attributes if key is None else self.merged(key, attributes)
         if len(given) != len(self._keys):
             raise self._wrong_attributes(given)
         normal: ItemKey = {}
@@ -80,7 +81,13 @@ class Requests:
                 raise InvalidKey(f"key attribute {name!r} of table {self.table.name!r}: {error.message}") from None
         return normal
 
-    def _merged(self, key: Mapping[str, Any], attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    def merged(self, key: KeyArgument, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Key attributes given as a mapping, as keyword arguments, or both.
+
+        :raises InvalidKey: ``key`` is no mapping
+        """
+        if key is None:
+            return attributes
         if not isinstance(key, Mapping):
             raise InvalidKey(f"a key is a mapping of {' and '.join(self.table.key_names)}, not {type(key).__name__}")
         return {**key, **attributes}
@@ -117,8 +124,9 @@ class Requests:
                 f"{self.table.ttl!r} is an expiry time that has passed: delete the item instead (TTL-5)"
             )
 
-    def _identity(self, key: Mapping[str, Value]) -> bytes:
-        return canonical_bytes([key[name] for name in self.table.key_names])
+    def _identity(self, key: Mapping[str, Value]) -> Identity:
+        # Python compares normal key values as the contract does: numbers by value, and nothing else is equal to them.
+        return tuple([key[name] for name in self.table.key_names])
 
     # ---- reads ----
 
@@ -139,7 +147,7 @@ class Requests:
         self, keys: Iterable[Mapping[str, Any]], select: Projection, consistent: bool, timeout: float | None
     ) -> tuple[op.GetMany, list[int]]:
         """Read many items: each key is asked for once; the list says where each answer stands (rule BAT-2)."""
-        unique: dict[bytes, int] = {}
+        unique: dict[Identity, int] = {}
         wanted: list[ItemKey] = []
         places = []
         for key in keys:
@@ -236,7 +244,7 @@ class Requests:
         return op.DeleteMany(self.context(timeout), self.table, normal)
 
     def _check_unique(self, members: Iterable[Mapping[str, Value]]) -> None:
-        seen: dict[bytes, int] = {}
+        seen: dict[Identity, int] = {}
         for position, member in enumerate(members):
             first = seen.setdefault(self._identity(member), position)
             if first != position:
@@ -277,7 +285,7 @@ def transact_write(
 
 def transact_get(gets: Iterable[op.Get], limits: Limits, context: Context) -> tuple[op.TransactGet, list[int]]:
     """Several reads as of one moment; the list says where each answer stands."""
-    unique: dict[bytes, int] = {}
+    unique: dict[Identity, int] = {}
     members: list[op.Get] = []
     places = []
     for get in gets:
@@ -307,15 +315,15 @@ def _check_count(count: int, what: str, limits: Limits) -> None:
 
 
 def _check_distinct(actions: Iterable[op.Action]) -> None:
-    seen: dict[bytes, int] = {}
+    seen: dict[Identity, int] = {}
     for position, action in enumerate(actions):
         first = seen.setdefault(_where(action), position)
         if first != position:
             raise InvalidArgument(f"actions {first} and {position} name the same item: merge them into one")
 
 
-def _where(member: op.Action | op.Get) -> bytes:
-    return canonical_bytes([member.table.name, *(member.key[name] for name in member.table.key_names)])
+def _where(member: op.Action | op.Get) -> Identity:
+    return (member.table.name, *(member.key[name] for name in member.table.key_names))
 
 
 def _payload(action: op.Action) -> int:
