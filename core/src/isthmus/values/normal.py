@@ -96,6 +96,8 @@ def _binary(value: Any, _limits: ValueLimits, _room: int) -> bytes:
 def _list(value: Any, limits: ValueLimits, room: int) -> list[Any]:
     if not room:
         raise _too_deep(limits)
+    if _valid_texts(value):
+        return list(value)
     result: list[Any] = []
     try:
         for element in value:
@@ -104,6 +106,22 @@ def _list(value: Any, limits: ValueLimits, room: int) -> list[Any]:
         refused.steps.append(len(result))
         raise
     return result
+
+
+def _valid_texts(members: Any) -> bool:
+    """Whether all members are plain strings that are certainly valid; lists and sets of text are common and long."""
+    if set(map(type, members)) != _TEXT_ONLY:
+        return False
+    joined = "".join(members)
+    return joined.isascii() or _encodes(joined)
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _map(value: Any, limits: ValueLimits, room: int) -> dict[str, Any]:
@@ -152,6 +170,8 @@ def _name(name: Any, limit: int, top_level: bool) -> str:
 def _set(value: Any, limits: ValueLimits, _room: int) -> frozenset[Any]:
     if not value:
         raise Refused("is an empty set; leave the attribute out instead")
+    if _valid_texts(value):
+        return frozenset(value)
     members = frozenset([_member(member, limits) for member in value])
     if len(set(map(type_name, members))) > 1:
         raise Refused("is a set with members of several types; use a list")
@@ -168,6 +188,7 @@ def _too_deep(limits: ValueLimits) -> Refused:
     return Refused(f"is nested deeper than {limits.depth} lists and maps; flatten it")
 
 
+_TEXT_ONLY: Final = {str}
 _EXACT: Final[dict[type, _Converter]] = {
     Decimal: _number,
     float: _number,

@@ -34,10 +34,7 @@ def dumps(value: Any) -> str:
     :raises InvalidValue: when it holds something that is not portable
     """
     try:
-        text = _ENCODER.encode(value)
-        # A quote inside a string is escaped, so this can only be an object whose first name starts with "$".
-        if '{"$' not in text:
-            return text
+        return _encoded(value)
     except _NotPlain:
         pass
     except ValueError:
@@ -47,17 +44,41 @@ def dumps(value: Any) -> str:
     return "".join(parts)
 
 
-def _plain(value: Any) -> float:
-    """What the C encoder may write in place of a value that it does not know."""
-    if type(value) is Decimal and len(str(value)) <= _FLOAT_TEXT:
-        # At most 15 digits survive the way through a float unchanged.
-        return float(value)
-    raise _NotPlain
+def _encoded(value: Any) -> str:
+    """The text as the C encoder writes it.
+
+    :raises _NotPlain: it can't
+    """
+    substitute = _Substitute()
+    text = json.JSONEncoder(
+        ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":"), default=substitute
+    ).encode(value)
+    # A quote inside a string is escaped, so each of these is an object whose first name starts with "$": those that
+    # stand for sets and binary values, or else maps of the caller's, which need an escape.
+    if text.count('{"$') != substitute.tags:
+        raise _NotPlain
+    return text
 
 
-_ENCODER: Final = json.JSONEncoder(
-    ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":"), default=_plain
-)
+class _Substitute:
+    """What the C encoder may write in place of values that it does not know; counts the tagged ones."""
+
+    __slots__ = ("tags",)
+
+    def __init__(self) -> None:
+        self.tags = 0
+
+    def __call__(self, value: Any) -> Any:
+        kind = type(value)
+        if kind is Decimal and len(str(value)) <= _FLOAT_TEXT:
+            # At most 15 digits survive the way through a float unchanged.
+            return float(value)
+        self.tags += 1
+        if kind is frozenset:
+            return {"$set": sorted(value)}
+        if kind is bytes:
+            return {"$binary": b2a_base64(value, newline=False).decode()}
+        raise _NotPlain
 
 
 def _write(value: Any, parts: list[str]) -> None:

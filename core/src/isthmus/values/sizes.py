@@ -24,6 +24,7 @@ from typing import Any
 from isthmus.values.model import type_name
 
 _NUMBER_MOST = 21
+_TEXT_ONLY = {str}
 
 
 def item_size(item: Mapping[str, Any]) -> int:
@@ -48,7 +49,7 @@ def value_size(value: Any) -> int:
     if kind is dict:
         return 3 + len(value) + item_size(value)
     if kind is list:
-        return 3 + len(value) + sum(map(value_size, value))
+        return 3 + len(value) + _members_size(value)
     return _rare_size(value)
 
 
@@ -60,7 +61,14 @@ def _rare_size(value: Any) -> int:
     if type(value) is bytes:
         return len(value)
     type_name(value)  # raises for anything but a set
-    return sum(map(value_size, value))
+    return _members_size(value)
+
+
+def _members_size(members: Any) -> int:
+    if set(map(type, members)) == _TEXT_ONLY:
+        joined = "".join(members)
+        return len(joined) if joined.isascii() else len(joined.encode())
+    return sum(map(value_size, members))
 
 
 def _small_size(number: int) -> int:
