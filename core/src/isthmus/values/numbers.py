@@ -64,6 +64,8 @@ def _integer(number: int, digits: int) -> int:
 
 
 def _decimal(number: Decimal, digits: int) -> int | Decimal:
+    if type(number) is Decimal and _is_canonical(str(number), digits):
+        return number
     if not number:
         return 0
     if not number.is_finite():
@@ -75,6 +77,11 @@ def _decimal(number: Decimal, digits: int) -> int | Decimal:
     if exponent < 0 and coefficient[-1] and len(coefficient) <= digits and type(number) is Decimal:
         return number
     return _rebuild(sign, coefficient, exponent, digits)
+
+
+def _is_canonical(text: str, digits: int) -> bool:
+    """Whether a short plain fraction is canonical; the common case is known from its text, without its digits."""
+    return len(text) <= digits and "." in text and text[-1] != "0" and "E" not in text
 
 
 def _rebuild(sign: int, coefficient: tuple[int, ...], exponent: int, digits: int) -> int | Decimal:
