@@ -16,7 +16,7 @@ from isthmus import selections as sel
 from isthmus.backends import Backend
 from isthmus.capabilities import Capabilities, Limits
 from isthmus.errors import AlreadyExists, SchemaMismatch, TableNotFound
-from isthmus.expressions import Condition, Target
+from isthmus.expressions import Condition, Target, Targets
 from isthmus.health import Health
 from isthmus.metrics import MetricDescription
 from isthmus.operations import Context, Returning
@@ -157,7 +157,7 @@ class AsyncDatabase:
         """
         operation, places = req.transact_get(gets, self.limits, self.context(timeout))
         result = cast("res.TransactGetResult", await self.execute(operation))
-        return [result.items[place] for place in places]
+        return req.at_places(result.items, places)
 
 
 class AsyncTables:
@@ -312,14 +312,14 @@ class AsyncBoundTable:
         key: req.KeyArgument = None,
         /,
         *,
-        set: Mapping[Target, Any] | None = None,
-        set_if_absent: Mapping[Target, Any] | None = None,
-        copy: Mapping[Target, Any] | None = None,
-        add: Mapping[Target, Any] | None = None,
+        set: Targets | None = None,
+        set_if_absent: Targets | None = None,
+        copy: Targets | None = None,
+        add: Targets | None = None,
         remove: Target | Iterable[Target] | None = None,
-        delete: Mapping[Target, Any] | None = None,
-        append: Mapping[Target, Any] | None = None,
-        prepend: Mapping[Target, Any] | None = None,
+        delete: Targets | None = None,
+        append: Targets | None = None,
+        prepend: Targets | None = None,
         create_lists: bool = False,
         when: Condition | None = None,
         upsert: bool = False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from attrs import evolve
@@ -15,8 +15,8 @@ from isthmus.expressions import Changes, Condition, Set, SetIfAbsent, Target, ch
 from isthmus.operations import Context, ItemKey, Returning
 from isthmus.results import Failure, GetManyResult
 from isthmus.schema import Table
-from isthmus.tokens import check_token
-from isthmus.values import Item, Value, item_size, normalise, normalise_item, normalise_key_value
+from isthmus.tokens import check_token, content_digest
+from isthmus.values import Item, Value, copy_item, item_size, normalise, normalise_item, normalise_key_value
 from isthmus.writes import check_index_keys, is_number, value_limits
 
 KeyArgument = Mapping[str, Any] | None
@@ -265,7 +265,20 @@ def spread(result: GetManyResult, places: list[int]) -> GetManyResult:
     """Answers for each place of the caller's request, from those for each different key."""
     errors = {failure.position: failure.error for failure in result.failures}
     failures = [Failure(position, errors[place]) for position, place in enumerate(places) if place in errors]
-    return GetManyResult([result.items[place] for place in places], failures=failures)
+    return GetManyResult(at_places(result.items, places), failures=failures)
+
+
+def at_places(items: Sequence[Item | None], places: list[int]) -> list[Item | None]:
+    """The item for each place; one that was asked for twice is copied, so that no two places share it (rule LYR-3)."""
+    if len(items) == len(places):  # each key was asked for once
+        return list(items)
+    found: list[Item | None] = []
+    given: set[int] = set()
+    for place in places:
+        item = items[place]
+        found.append(copy_item(item) if item is not None and place in given else item)
+        given.add(place)
+    return found
 
 
 def transact_write(
@@ -280,7 +293,8 @@ def transact_write(
     _check_distinct(members)
     if sum(map(_payload, members)) > limits.transaction_bytes:
         raise InvalidArgument(f"the transaction carries more than {limits.transaction_bytes} bytes: split it")
-    return op.TransactWrite(context, members, check_token(token))
+    transaction = op.TransactWrite(context, members, check_token(token))
+    return transaction if token is None else evolve(transaction, content=content_digest(transaction))
 
 
 def transact_get(gets: Iterable[op.Get], limits: Limits, context: Context) -> tuple[op.TransactGet, list[int]]:
