@@ -2,103 +2,24 @@
 
 from __future__ import annotations
 
-import enum
 import uuid
-from collections import OrderedDict
-from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta, timezone
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-from attrs import define
 from hypothesis import strategies as st
 
 from isthmus import BoundTable, Capability, Database, F
-from isthmus.errors import InvalidArgument, InvalidValue
+from isthmus.errors import ConditionFailed, InvalidArgument, InvalidValue
 from isthmus.values import Item
 from isthmus_conformance.base import Suite, requires, stored_items
 from isthmus_conformance.comparing import assert_same
 from isthmus_conformance.properties import given
 from isthmus_conformance.rules import rule
 from isthmus_conformance.strategies import names, numbers, values
-
-
-class _Text(str):
-    __slots__ = ()
-
-
-class _Pair(NamedTuple):
-    left: int
-    right: int
-
-
-class _Colour(enum.IntEnum):
-    RED = 1
-
-
-@define
-class _Record:
-    name: str = "x"
-
-
-NORMALISED: tuple[tuple[str, Any, Any], ...] = (
-    ("float", 0.1, Decimal("0.1")),
-    ("integral float", 1.0, 1),
-    ("large float", 1e22, 10**22),
-    ("trailing zeros", Decimal("1.10"), Decimal("1.1")),
-    ("exponent", Decimal("1e3"), 1000),
-    ("integral decimal", Decimal("5.00"), 5),
-    ("negative zero", -0.0, 0),
-    ("negative decimal zero", Decimal("-0.00"), 0),
-    ("zero with an exponent", Decimal("0E+126"), 0),
-    ("tuple", (1, (2,)), [1, [2]]),
-    ("named tuple", _Pair(1, 2), [1, 2]),
-    ("bytearray", bytearray(b"ab"), b"ab"),
-    ("memoryview", memoryview(b"ab"), b"ab"),
-    ("set", {1, 2}, frozenset({1, 2})),
-    ("set of equal numbers", {Decimal("1.0"), 2.0}, frozenset({1, 2})),
-    ("subclass of str", _Text("x"), "x"),
-    ("another mapping", OrderedDict(b=1, a=(True,)), {"a": [True], "b": 1}),
-)
-
-REFUSED: tuple[tuple[str, Any], ...] = (
-    ("nan", float("nan")),
-    ("decimal nan", Decimal("NaN")),
-    ("signalling nan", Decimal("sNaN")),
-    ("infinity", float("inf")),
-    ("negative infinity", Decimal("-Infinity")),
-    ("too large", 10**126),
-    ("too large a float", 1e300),
-    ("too small", Decimal("1E-131")),
-    ("huge exponent", Decimal("1E+999999")),
-    ("tiny exponent", Decimal("1E-999999")),
-    ("39 digits", int("1" * 39)),
-    ("39 digits with a fraction", Decimal("1." + "1" * 38)),
-    ("lone surrogate", "a\ud800"),
-    ("lone surrogate in a set", {"\udfff"}),
-    ("lone surrogate in a name", {"\ud800": 1}),
-    ("number as a name", {1: "a"}),
-    ("null as a name", {None: "a"}),
-    ("empty name", {"": 1}),
-    ("NUL in a name", {"a\0": 1}),
-    ("empty set", set()),
-    ("empty frozenset", frozenset()),
-    ("mixed set", {1, "a"}),
-    ("set of booleans", {True}),
-    ("set with a boolean", {True, 2}),
-    ("set of null", {None}),
-    ("set of tuples", {(1, 2)}),
-    ("UUID", uuid.UUID(int=1)),
-    ("datetime", datetime(2027, 1, 1, tzinfo=UTC)),
-    ("date", date(2027, 1, 1)),
-    ("timedelta", timedelta(seconds=1)),
-    ("enum", _Colour.RED),
-    ("attrs object", _Record()),
-    ("complex", 1j),
-    ("object", object()),
-    ("generator", (number for number in (1, 2))),
-)
+from isthmus_conformance.suites.samples import NORMALISED, REFUSED
 
 
 class RefusedValues(Suite):
@@ -284,21 +205,44 @@ class Isolation(Suite):
 
     @rule("LYR-3")
     def test_changing_what_was_read_changes_nothing(self, table: BoundTable) -> None:
-        """Through every call that gives items."""
+        """Through every call that gives items, each against what it has just read."""
         original = {"id": "a", "x": {"y": [1]}}
         table.put(original)
-        reads: tuple[Any, ...] = (
-            table.get(id="a"),
-            next(iter(table.scan())),
-            next(iter(table.query(id="a"))),
-            table.get_many([{"id": "a"}]).items[0],
-            table.put(original, returning="old"),
-            table.update(id="a", set={"x": {"y": [1]}}, returning="new"),
+        reads: tuple[Callable[[], Any], ...] = (
+            lambda: table.get(id="a"),
+            lambda: table.find(id="a"),
+            lambda: next(iter(table.scan())),
+            lambda: next(iter(table.query(id="a"))),
+            lambda: table.get_many([{"id": "a"}]).items[0],
+            lambda: table.put(original, returning="old"),
+            lambda: table.update(id="a", set={"x": {"y": [1]}}, returning="old"),
+            lambda: table.update(id="a", set={"x": {"y": [1]}}, returning="new"),
+            lambda: _current(table),
         )
         for read in reads:
-            read["x"]["y"].append(2)
-            read["z"] = 1
+            item = read()
+            item["x"]["y"].append(2)
+            item["z"] = 1
             assert_same(original, table.get(id="a"))
+
+    @rule("LYR-3", "BAT-2")
+    def test_an_item_read_twice_in_a_batch_is_two_items(self, table: BoundTable) -> None:
+        """Changing the answer at one place leaves the other."""
+        table.put({"id": "a", "x": [1]})
+        first, second = table.get_many([{"id": "a"}, {"id": "a"}]).items
+        assert first is not None
+        first["x"] = 2
+        assert_same({"id": "a", "x": [1]}, second)
+
+    @rule("LYR-3", "TXN-12")
+    @requires(Capability.TRANSACT_GET)
+    def test_an_item_read_twice_in_a_transaction_is_two_items(self, database: Database, table: BoundTable) -> None:
+        """As in a batch."""
+        table.put({"id": "a", "x": [1]})
+        first, second = database.transact_get([table.actions.get(id="a"), table.actions.get(id="a")])
+        assert first is not None
+        first["x"] = 2
+        assert_same({"id": "a", "x": [1]}, second)
 
     @rule("LYR-3")
     def test_a_mapping_is_not_changed_by_writing_it(self, table: BoundTable) -> None:
@@ -310,3 +254,10 @@ class Isolation(Suite):
 
 class ValuesSuite(RefusedValues, RoundTrips, Isolation):
     """Values: what may be written, and that it comes back as it was."""
+
+
+def _current(table: BoundTable) -> Any:
+    """The item that a failed condition tells."""
+    with pytest.raises(ConditionFailed) as raised:
+        table.delete(id="a", when=F.x == 1)
+    return raised.value.current
