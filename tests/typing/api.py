@@ -37,6 +37,9 @@ def single_items(table: BoundTable) -> None:
     assert_type(table.put({"country": "FR", "id": 75}, when=F.name == "Paris", returning="old"), Item | None)
     changed = table.update(country="FR", id=75, set={"mayor": "x", F.a.b: 1}, add={"visits": 1}, remove=["old"])
     assert_type(changed, Item | None)
+    named: dict[str, int] = {"mayor": 1}
+    fields: dict[Field, Any] = {F.a.b: 1}
+    table.update(country="FR", id=75, set=named, add=fields)
     assert_type(table.delete(country="FR", id=75, expected_version=3), bool)
     assert_type(table.pop(country="FR", id=75), Item | None)
 

@@ -1,18 +1,27 @@
-"""Isthmus: one data-access API over DynamoDB, MongoDB, an embedded SQLite file, and backends of your own."""
+"""Isthmus: one data-access API over DynamoDB, MongoDB, an embedded SQLite file, and backends of your own.
 
-from isthmus.async_database import AsyncBoundTable, AsyncDatabase, AsyncSelection, AsyncTables
-from isthmus.backends import Backend, BackendConfig
-from isthmus.capabilities import Capabilities, Capability, Emulated, Full, Limits, Support, Unsupported, Versioned
-from isthmus.connecting import aconnect, connect
-from isthmus.database import BoundTable, Database, Selection, Tables
-from isthmus.errors import IsthmusError
-from isthmus.expressions import F
-from isthmus.hookspecs import hookimpl
-from isthmus.layers import Blocking, Flow, Layer, Stage
-from isthmus.plugins import Plugin
-from isthmus.results import Page
-from isthmus.retries import RetryPolicy
-from isthmus.schema import Index, Key, Table
+Names are loaded when they are first used, so that a program pays only for the half, sync or async, that it works with.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from isthmus.async_database import AsyncBoundTable, AsyncDatabase, AsyncSelection, AsyncTables
+    from isthmus.backends import Backend, BackendConfig
+    from isthmus.capabilities import Capabilities, Capability, Emulated, Full, Limits, Support, Unsupported, Versioned
+    from isthmus.connecting import aconnect, connect
+    from isthmus.database import BoundTable, Database, Selection, Tables
+    from isthmus.errors import IsthmusError
+    from isthmus.expressions import F
+    from isthmus.hookspecs import hookimpl
+    from isthmus.layers import Blocking, Flow, Layer, Sleep, Stage
+    from isthmus.plugins import Plugin
+    from isthmus.results import Page
+    from isthmus.retries import RetryPolicy
+    from isthmus.schema import Index, Key, Table
 
 __version__ = "0.1.0"
 
@@ -41,6 +50,7 @@ __all__ = [
     "Plugin",
     "RetryPolicy",
     "Selection",
+    "Sleep",
     "Stage",
     "Support",
     "Table",
@@ -51,3 +61,38 @@ __all__ = [
     "connect",
     "hookimpl",
 ]
+
+_MODULES = {
+    "async_database": ("AsyncBoundTable", "AsyncDatabase", "AsyncSelection", "AsyncTables"),
+    "backends": ("Backend", "BackendConfig"),
+    "capabilities": (
+        "Capabilities", "Capability", "Emulated", "Full", "Limits", "Support", "Unsupported", "Versioned",
+    ),
+    "connecting": ("aconnect", "connect"),
+    "database": ("BoundTable", "Database", "Selection", "Tables"),
+    "errors": ("IsthmusError",),
+    "expressions": ("F",),
+    "hookspecs": ("hookimpl",),
+    "layers": ("Blocking", "Flow", "Layer", "Sleep", "Stage"),
+    "plugins": ("Plugin",),
+    "results": ("Page",),
+    "retries": ("RetryPolicy",),
+    "schema": ("Index", "Key", "Table"),
+}  # fmt: skip
+_PLACES = {name: module for module, names in _MODULES.items() for name in names}
+# Reached as attributes, `isthmus.errors.ConditionFailed` say, without an import of their own.
+_SUBMODULES = frozenset({*_MODULES, "evaluate", "operations", "values"})
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return import_module(f"isthmus.{name}")
+    if name not in _PLACES:
+        raise AttributeError(f"module 'isthmus' has no attribute {name!r}")
+    found = getattr(import_module(f"isthmus.{_PLACES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_SUBMODULES})

@@ -6,7 +6,6 @@ it. An attempt that succeeds at once never enters it.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any
@@ -18,6 +17,7 @@ from loguru import logger
 from isthmus.backends import Backend
 from isthmus.capabilities import Unsupported, refuse
 from isthmus.errors import BackendError, DeadlineExceeded, IsthmusError, OutcomeUnknown
+from isthmus.layers import Sleep
 from isthmus.observing import Attempt, Observers
 from isthmus.operations import Operation
 from isthmus.results import Result
@@ -27,13 +27,6 @@ from isthmus.retries import RetryDecision, repeatable
 @frozen
 class Again:
     """Run the same operation once more."""
-
-
-@frozen
-class Sleep:
-    """Wait that many seconds."""
-
-    seconds: float
 
 
 Plan = Generator[Again | Sleep, Any, Result]
@@ -86,7 +79,7 @@ class Dispatcher:
             step = plan.send(None)
             while True:
                 try:
-                    answer = _wait_for(step) if isinstance(step, Sleep) else self._run(operation)
+                    answer = self._carry_out(step, operation)
                 except Exception as failure:
                     step = plan.throw(failure)
                 else:
@@ -95,13 +88,19 @@ class Dispatcher:
             result: Result = stop.value
             return result
 
+    def _carry_out(self, step: Again | Sleep, operation: Operation) -> Result | None:
+        if isinstance(step, Again):
+            return self._run(operation)
+        step.run()
+        return None
+
     async def _arecover(self, operation: Operation, error: Exception) -> Result:
         plan = self._plan(operation, error)
         try:
             step = plan.send(None)
             while True:
                 try:
-                    answer = await (self._arun(operation) if isinstance(step, Again) else asyncio.sleep(step.seconds))
+                    answer = await (step.arun() if isinstance(step, Sleep) else self._arun(operation))
                 except Exception as failure:
                     step = plan.throw(failure)
                 else:
@@ -181,10 +180,6 @@ def _ask(hook: Callable[..., Any], **details: Any) -> Any:
 def _cause(error: IsthmusError, failure: Exception) -> BaseException | None:
     """The native error; an error of ours keeps the cause that it was raised with."""
     return failure.__cause__ if error is failure else failure
-
-
-def _wait_for(step: Sleep) -> Any:
-    time.sleep(step.seconds)
 
 
 def _left(operation: Operation) -> float:

@@ -1,13 +1,14 @@
 """Layers: behaviour around every operation, written once for the sync and the async database.
 
 A layer's ``flow`` is a generator that does no I/O itself. It yields operations to the next inner layer and receives
-results, may return without a ``yield``, may raise, and yields ``Blocking`` for work that must not run on an event loop.
-Layers are composed once, when a database is opened, into one chain for each kind of operation.
+results, may return without a ``yield``, may raise, and yields ``Blocking`` or ``Sleep`` for what must not hold up an
+event loop. Layers are composed once, when a database is opened, into one chain for each kind of operation.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from enum import IntEnum
 from inspect import isgeneratorfunction
@@ -54,9 +55,29 @@ class Blocking:
         """Do the work here and now."""
         return self.function(*self.arguments)
 
+    async def arun(self) -> Any:
+        """Do the work in a thread."""
+        return await asyncio.to_thread(self.run)
+
+
+@frozen
+class Sleep:
+    """A wait of so many seconds, which holds up nobody else."""
+
+    seconds: float
+
+    def run(self) -> None:
+        """Wait in this thread."""
+        time.sleep(self.seconds)
+
+    async def arun(self) -> None:
+        """Wait on the event loop."""
+        await asyncio.sleep(self.seconds)
+
 
 # The driver checks at run time that a result comes back; `Any` lets flows pass on what a `yield` gave without a cast.
-Flow = Generator[Operation | Blocking, Any, Any]
+Effect = Blocking | Sleep
+Flow = Generator[Operation | Effect, Any, Any]
 Step = Callable[[Operation], Result]
 AsyncStep = Callable[[Operation], Awaitable[Result]]
 S = TypeVar("S")
@@ -153,16 +174,17 @@ def _step(layer: Layer, kind: type[Operation], inside: Mapping[type[Operation], 
 
     def step(operation: Operation) -> Result:
         generator = flow(operation)
+        answer: Any
         try:
             request = generator.send(None)
             while True:
                 try:
                     if type(request) is kind:
                         answer = inner(request)
-                    elif type(request) is Blocking:
+                    elif isinstance(request, Effect):
                         answer = request.run()
                     else:
-                        answer = _other(layer, request, inside)(request)  # type: ignore[arg-type]  # checked
+                        answer = _other(layer, request, inside)(request)
                 except BaseException as error:
                     request = generator.throw(error)
                 else:
@@ -179,16 +201,17 @@ def _async_step(layer: Layer, kind: type[Operation], inside: Mapping[type[Operat
 
     async def step(operation: Operation) -> Result:
         generator = flow(operation)
+        answer: Any
         try:
             request = generator.send(None)
             while True:
                 try:
                     if type(request) is kind:
                         answer = await inner(request)
-                    elif type(request) is Blocking:
-                        answer = await asyncio.to_thread(request.run)
+                    elif isinstance(request, Effect):
+                        answer = await request.arun()
                     else:
-                        answer = await _other(layer, request, inside)(request)  # type: ignore[arg-type]  # checked
+                        answer = await _other(layer, request, inside)(request)
                 except BaseException as error:
                     request = generator.throw(error)
                 else:

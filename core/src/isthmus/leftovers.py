@@ -9,7 +9,7 @@ from typing import Any, cast
 from attrs import evolve
 
 from isthmus.errors import IsthmusError
-from isthmus.layers import Blocking, Flow, Layer, Stage
+from isthmus.layers import Flow, Layer, Sleep, Stage
 from isthmus.observing import Attempt, Observers
 from isthmus.operations import DeleteMany, GetMany, Operation, PutMany
 from isthmus.results import Failure, GetManyResult, ManyResult, WriteManyResult
@@ -41,7 +41,7 @@ class Leftovers(Layer):
             wait = self._wait(batch, number, result)
             if wait is None:
                 break
-            yield Blocking.call(time.sleep, wait)
+            yield Sleep(wait)
             number += 1
             try:
                 result = merged(result, places, (yield part(batch, places)))

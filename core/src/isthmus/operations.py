@@ -326,13 +326,18 @@ class DeleteMany(TableOperation):
 
 @frozen
 class TransactWrite(Operation):
-    """Several writes and checks, over any tables, applied all or not at all."""
+    """Several writes and checks, over any tables, applied all or not at all.
+
+    :param content: digest of what the caller asked for, where there is a token. Layers may add to the actions what is
+        different each time, a timestamp say; a repetition is recognised all the same (rule TXN-8)
+    """
 
     kind = "transact_write"
     writes = True
 
     actions: tuple[Action, ...]
     token: str | None = None
+    content: bytes | None = None
 
     @property
     def table_names(self) -> tuple[str, ...]:

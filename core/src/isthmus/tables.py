@@ -7,7 +7,7 @@ from typing import Any
 
 from isthmus import operations as op
 from isthmus.errors import InvalidArgument
-from isthmus.expressions import Condition, Target
+from isthmus.expressions import Condition, Target, Targets
 from isthmus.requests import KeyArgument, Projection, Requests
 from isthmus.schema import Index, KeyDeclaration, Table
 
@@ -64,14 +64,14 @@ class Actions:
         key: KeyArgument = None,
         /,
         *,
-        set: Mapping[Target, Any] | None = None,
-        set_if_absent: Mapping[Target, Any] | None = None,
-        copy: Mapping[Target, Any] | None = None,
-        add: Mapping[Target, Any] | None = None,
+        set: Targets | None = None,
+        set_if_absent: Targets | None = None,
+        copy: Targets | None = None,
+        add: Targets | None = None,
         remove: Target | Iterable[Target] | None = None,
-        delete: Mapping[Target, Any] | None = None,
-        append: Mapping[Target, Any] | None = None,
-        prepend: Mapping[Target, Any] | None = None,
+        delete: Targets | None = None,
+        append: Targets | None = None,
+        prepend: Targets | None = None,
         create_lists: bool = False,
         when: Condition | None = None,
         upsert: bool = False,

@@ -28,7 +28,9 @@ def check_token(token: object) -> str | None:
 
 
 def content_digest(transaction: TransactWrite) -> bytes:
-    """SHA-256 of what a transaction does; the same content gives the same digest in every process."""
+    """SHA-256 of what a caller asked for; the same content gives the same digest in every process."""
+    if transaction.content is not None:
+        return transaction.content
     return sha256(canonical_bytes([_content(action) for action in transaction.actions])).digest()
 
 

@@ -159,6 +159,16 @@ def test_transactions_stamp_and_explain(database: Database, table: BoundTable) -
     assert table.find(id="c") is None
 
 
+def test_a_repeated_transaction_is_recognised_whatever_the_time(
+    database: Database, table: BoundTable, clock: Clock
+) -> None:
+    """Rule TXN-8: timestamps are not part of what the caller asked for."""
+    first = database.transact_write([table.actions.create({"id": "a"})], token="once")
+    clock.now += 60
+    again = database.transact_write([table.actions.create({"id": "a"})], token="once")
+    assert (first.replayed, again.replayed, table.get(id="a")["version"]) == (False, True, 1)
+
+
 @pytest.mark.parametrize("name", ["version", "created_at", "updated_at"])
 def test_managed_attributes_are_not_updated_by_hand(table: BoundTable, name: str) -> None:
     """Nobody else counts."""

@@ -17,6 +17,7 @@ from isthmus.expressions.changes import (
     SetFrom,
     SetIfAbsent,
     Target,
+    Targets,
     changes,
 )
 from isthmus.expressions.fields import F, Field, Fields, SizeOf, path_of
@@ -96,6 +97,7 @@ __all__ = [
     "Size",
     "SizeOf",
     "Target",
+    "Targets",
     "all_of",
     "any_of",
     "attributes_used",

@@ -18,6 +18,9 @@ from isthmus.expressions.typed import typed_key
 from isthmus.values import RESERVED_PREFIX, normalise, type_name
 
 Target = str | Field
+# Keys are targets. Type checkers hold a mapping's keys invariant, so ``Mapping[Target, Any]`` would refuse a plain
+# ``dict[str, int]``; the keys are checked at run time.
+Targets = Mapping[Any, Any]
 
 _SETS = ("string_set", "number_set", "binary_set")
 
@@ -143,14 +146,14 @@ class Changes:
 
 def changes(
     *,
-    set: Mapping[Target, Any] | None = None,
-    set_if_absent: Mapping[Target, Any] | None = None,
-    copy: Mapping[Target, Any] | None = None,
-    add: Mapping[Target, Any] | None = None,
+    set: Targets | None = None,
+    set_if_absent: Targets | None = None,
+    copy: Targets | None = None,
+    add: Targets | None = None,
     remove: Target | Iterable[Target] | None = None,
-    delete: Mapping[Target, Any] | None = None,
-    append: Mapping[Target, Any] | None = None,
-    prepend: Mapping[Target, Any] | None = None,
+    delete: Targets | None = None,
+    append: Targets | None = None,
+    prepend: Targets | None = None,
     create_lists: bool = False,
 ) -> Changes:
     """Build an update. Targets are fields, or text for **one** literal top-level name.
@@ -174,7 +177,7 @@ def changes(
     return Changes(actions)
 
 
-def _pairs(argument: str, targets: Mapping[Target, Any] | None) -> list[tuple[Path, Any]]:
+def _pairs(argument: str, targets: Targets | None) -> list[tuple[Path, Any]]:
     if targets is None:
         return []
     if not isinstance(targets, Mapping):

@@ -97,7 +97,7 @@ class Field(_Comparable):
 
     __slots__ = ("__weakref__", "_path")
 
-    def __new__(cls, path: Path) -> Field:  # noqa: D102  # the class docstring tells; it has no subclasses
+    def __new__(cls, path: Path) -> Field:
         checked = check_path(path)
         with _LOCK:
             known = _LIVE.get(checked)
