@@ -12,7 +12,7 @@ import pytest
 import isthmus
 from isthmus.errors import ConfigurationError, IntegrityError, IsthmusError
 from isthmus_sqlite.files import APPLICATION_ID, FORMAT
-from isthmus_sqlite.options import Options, database_path, read_options
+from isthmus_sqlite.options import database_path
 from plugins.sqlite.tests.helpers import open_counters, url
 
 
@@ -38,25 +38,36 @@ def test_odd_urls_are_refused(text: str) -> None:
         database_path(urlsplit(text))
 
 
-def test_options_are_read_from_text() -> None:
+def test_options_are_read_from_text(tmp_path: Path) -> None:
     """Options of a URL are text."""
-    given = {"synchronous": "normal", "busy_timeout": "0.5", "cache_mb": "2", "threads": "3"}
-    assert read_options(given) == Options("normal", 0.5, 2.0, 3)
+    url = f"sqlite:///{tmp_path}/shop.db?synchronous=normal&busy_timeout=0.5&cache_mb=2&threads=3&create=yes"
+    with isthmus.connect(url) as database:
+        assert database.native().execute("PRAGMA synchronous").fetchone() == (1,)
 
 
-def test_an_unknown_option_names_the_nearest_one() -> None:
+def test_an_unknown_option_names_the_nearest_one(tmp_path: Path) -> None:
     """A misspelt option is refused with the nearest valid name."""
-    with pytest.raises(ConfigurationError, match="did you mean 'synchronous'"):
-        read_options({"syncronous": "off"})
+    with pytest.raises(ConfigurationError, match="did you mean synchronous"):
+        isthmus.connect(f"sqlite:///{tmp_path}/shop.db?syncronous=off")
+    assert not (tmp_path / "shop.db").exists()
 
 
 @pytest.mark.parametrize(
-    "given", [{"synchronous": "some"}, {"busy_timeout": "-1"}, {"busy_timeout": "nan"}, {"threads": "many"}]
+    ("name", "value"),
+    [("synchronous", "some"), ("busy_timeout", "-1"), ("busy_timeout", "nan"), ("threads", "many"), ("create", "2")],
 )
-def test_bad_values_are_refused(given: dict[str, str]) -> None:
-    """Each option checks its value."""
-    with pytest.raises(ConfigurationError, match=next(iter(given))):
-        read_options(given)
+def test_bad_values_are_refused(tmp_path: Path, name: str, value: str) -> None:
+    """Each option checks its value, before there is a file."""
+    with pytest.raises(ConfigurationError, match=name):
+        isthmus.connect(f"sqlite:///{tmp_path}/shop.db?{name}={value}")
+    assert not (tmp_path / "shop.db").exists()
+
+
+def test_a_missing_file_can_be_refused(tmp_path: Path) -> None:
+    """Where nothing is to be created, a wrong path is a mistake."""
+    with pytest.raises(ConfigurationError, match="no database file"):
+        isthmus.connect(f"sqlite:///{tmp_path}/shop.db?create=no")
+    assert not (tmp_path / "shop.db").exists()
 
 
 def foreign(path: Path) -> None:

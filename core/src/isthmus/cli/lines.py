@@ -48,7 +48,8 @@ def import_lines(
     Each line is checked before its batch is written. A bad line ends the import: the message says which one it is and
     how many items were written before. Items with the same keys are replaced; versions and timestamps are kept.
     """
-    with opened(url) as database, _reading(file) as stream:
+    declares = bool(partition_key or definition)
+    with opened(url, create=declares) as database, _reading(file) as stream:
         bound = _table(database, table, partition_key, sort_key, definition)
         total = _import(bound, stream, file, batch)
     if as_json:

@@ -48,6 +48,11 @@ def _split(given: tuple[str, ...], names: tuple[str, ...], rest: str | None, lea
     return {"url": url, **dict(zip(names, words, strict=False)), **({rest: further} if rest else {})}
 
 
-def opened(url: str | None) -> Database:
-    """The database of a URL, or of the configuration when there is none."""
+def opened(url: str | None, *, create: bool = False) -> Database:
+    """The database of a URL, or of the configuration when there is none.
+
+    :param create: whether a missing database file is created; a mistyped path of a reading command must leave nothing
+    """
+    if url is not None and url.startswith("sqlite:") and not create:
+        return isthmus.connect(url, sqlite={"create": False})
     return isthmus.connect(url)

@@ -74,7 +74,7 @@ def create(url: str | None, table: str, definition: str | None, as_json: bool, *
     if definition is not None and any(declared.values()):
         raise click.UsageError("--definition says everything: leave out the other options.")
     schema = declared_table(table, **declared) if definition is None else read_definition(definition, table)
-    with opened(url) as database:
+    with opened(url, create=True) as database:
         database.tables.ensure(schema)
     if as_json:
         print(json.dumps(schema.to_dict(), ensure_ascii=False))

@@ -32,7 +32,7 @@ def copy(source: str, target: str, tables: tuple[str, ...], verify: bool, overwr
 
     With --verify the exit code is 1 if a table differs.
     """
-    with opened(source) as here, opened(target) as there, shown_progress() as progress:
+    with opened(source) as here, opened(target, create=True) as there, shown_progress() as progress:
         results = copying.copy(here, there, tables or None, verify=verify, overwrite=overwrite, progress=progress)
         differences = _differences(here, there, results)
     if as_json:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from difflib import get_close_matches
-from functools import partial
-from typing import Any, NoReturn
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, get_args
 from urllib.parse import SplitResult, unquote
 
-from attrs import fields, frozen
+from attrs import Attribute, field, frozen
+from attrs.validators import in_
 
 from isthmus.errors import ConfigurationError
 
-SYNCHRONOUS = ("full", "normal", "off")
+Synchronous = Literal["full", "normal", "off"]
+
+
+def _between(low: float, high: float) -> Callable[[object, Attribute[Any], float], None]:
+    def check(_options: object, attribute: Attribute[Any], value: float) -> None:
+        if not low <= value <= high:
+            raise ValueError(f"{attribute.name} is a number from {low:g} to {high:g}")
+
+    return check
 
 
 @frozen
@@ -21,67 +29,17 @@ class Options:
 
     :param synchronous: what a power failure may do: nothing to acknowledged writes (``full``), lose the last ones
         (``normal``), or damage the file (``off``)
+    :param create: whether a missing file is created
     :param busy_timeout: longest wait for another process's writes, seconds
     :param cache_mb: memory for pages of the file, for each connection, MiB
     :param threads: threads, and so connections, that serve an async database
     """
 
-    synchronous: str = "full"
-    busy_timeout: float = 5.0
-    cache_mb: float = 8.0
-    threads: int = 4
-
-
-def read_options(given: Mapping[str, Any]) -> Options:
-    """Options from text or values.
-
-    :raises ConfigurationError: with every unknown name and bad value
-    """
-    problems: list[str] = []
-    values: dict[str, Any] = {}
-    for name, value in given.items():
-        try:
-            values[name] = _READERS.get(name, partial(_refuse, name))(value)
-        except ValueError as error:
-            problems.append(str(error))
-    if problems:
-        raise ConfigurationError("; ".join(problems), problems=problems)
-    return Options(**values)
-
-
-def _refuse(name: str, _value: object) -> NoReturn:
-    near = get_close_matches(name, list(_READERS), 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"the options are {', '.join(_READERS)}"
-    raise ValueError(f"sqlite has no option {name!r}: {hint}")
-
-
-def _synchronous(value: object) -> str:
-    if value not in SYNCHRONOUS:
-        raise ValueError(f"option 'synchronous' is one of {', '.join(SYNCHRONOUS)}")
-    return str(value)
-
-
-def _number(name: str, low: float, high: float) -> Callable[[object], float]:
-    def read(value: object) -> float:
-        try:
-            number = float(str(value))
-        except ValueError:
-            number = -1.0
-        if not low <= number <= high:
-            raise ValueError(f"option {name!r} is a number from {low:g} to {high:g}")
-        return number
-
-    return read
-
-
-_threads = _number("threads", 1, 64)
-_READERS: Mapping[str, Callable[[object], Any]] = {
-    "synchronous": _synchronous,
-    "busy_timeout": _number("busy_timeout", 0, 3_600),
-    "cache_mb": _number("cache_mb", 0.1, 65_536),
-    "threads": lambda value: int(_threads(value)),
-}
-assert set(_READERS) == {attribute.name for attribute in fields(Options)}
+    synchronous: Synchronous = field(default="full", validator=in_(get_args(Synchronous)))
+    create: bool = True
+    busy_timeout: float = field(default=5.0, validator=_between(0, 3_600))
+    cache_mb: float = field(default=8.0, validator=_between(0.1, 65_536))
+    threads: int = field(default=4, validator=_between(1, 64))
 
 
 def database_path(url: SplitResult) -> str | None:
@@ -102,3 +60,12 @@ def database_path(url: SplitResult) -> str | None:
     if not path or "\0" in path or path == ":memory:":
         raise ConfigurationError("the sqlite URL names no file: use sqlite:///shop.db, or sqlite:// for memory")
     return path
+
+
+def check_exists(path: str | None, options: Options) -> None:
+    """Refuse a missing file where none is to be created.
+
+    :raises ConfigurationError: naming the path
+    """
+    if path is not None and not options.create and not Path(path).exists():
+        raise ConfigurationError(f"there is no database file {path!r}: check the path, or allow create")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from isthmus import Backend, BackendConfig, Plugin, hookimpl
+from isthmus_sqlite.options import Options, check_exists, database_path
 
 
 class SQLitePlugin(Plugin):
@@ -12,12 +13,14 @@ class SQLitePlugin(Plugin):
 
     name: ClassVar[str] = "sqlite"
     requires: ClassVar[str] = ">=0.1,<0.2"
+    settings: ClassVar[type | None] = Options
 
     @hookimpl
     def isthmus_open_backend(self, config: BackendConfig) -> Backend | None:
         if config.scheme != "sqlite":
             return None
         from isthmus_sqlite.backend import SQLiteBackend
-        from isthmus_sqlite.options import database_path, read_options
 
-        return SQLiteBackend(database_path(config.url), read_options(config.options), config.clock)
+        path, options = database_path(config.url), Options(**config.options)
+        check_exists(path, options)
+        return SQLiteBackend(path, options, config.clock)
