@@ -63,9 +63,9 @@ class Judging(Paging, Changing):
 
     def page(self, operation: op.Paged) -> res.Page:
         condition = operation.condition
-        if condition is None:
+        if condition is None or operation.max_examined is not None:
             return super().page(operation)
-        rest = evolve(operation, condition=None, limit=None, projection=None, max_examined=None, select="items")
+        rest = evolve(operation, condition=None, limit=None, projection=None, select="items")
         kept = ((item, 0) for item in super().page(rest).items if self.holds(condition, item))
         return take_page(kept, evolve(operation, condition=None))
 
@@ -148,11 +148,13 @@ class TypesHaveAnOrder(Judging):
 
 
 @mutant("NUL-6")
-class InOfNothing(Judging):
-    """in_ without constants matches everything."""
+class InLooksAtTheFirst(Judging):
+    """in_ compares with its first constant only."""
 
     def leaf(self, condition: Condition, item: Item) -> bool:
-        return super().leaf(condition, item) or (isinstance(condition, In) and not condition.values)
+        return super().leaf(
+            evolve(condition, values=condition.values[:1]) if isinstance(condition, In) else condition, item
+        )
 
 
 @mutant("COL-1")

@@ -14,6 +14,14 @@ MUTANT = "CONFORMANCE_MUTANT"
 VERDICT = "CONFORMANCE_VERDICT"
 
 
+def pytest_configure() -> None:
+    """Look for a failure only: nobody reads the smallest example of a mutant, and finding it takes most of the time."""
+    from hypothesis import Phase, settings
+
+    settings.register_profile("mutants", phases=(Phase.explicit, Phase.generate))
+    settings.load_profile("mutants")
+
+
 def rules_named(item: pytest.Item) -> list[str]:
     """The rules that a test names."""
     return [name for mark in item.iter_markers("rule") for name in mark.args]

@@ -91,7 +91,7 @@ class TextEndsAtNul(Distorting):
         return value.partition("\0")[0] if isinstance(value, str) else value
 
 
-@mutant("COL-6", "COL-9")
+@mutant("COL-6", "COL-8", "KEY-9")
 class SetsAsLists(Distorting):
     """Sets come back as lists."""
 
@@ -107,7 +107,7 @@ class NullsLeftOut(Distorting):
         return {name: self.walk(value) for name, value in item.items() if value is not None}
 
 
-@mutant("COL-12", "PTH-2")
+@mutant("COL-12", "PTH-2", "KEY-9")
 class ReferencesRewritten(Distorting):
     """A map with $ref and $id is taken for a reference and loses its names."""
 

@@ -54,6 +54,14 @@ class OrderSuite(Suite):
 
         check()
 
+    @rule("STR-8", "QRY-3")
+    @pytest.mark.parametrize("prefix", ["_", "%", "a_", "a%", "[a]", "^a", "*"])
+    def test_prefixes_of_sort_keys_are_literal(self, make_table: MakeTable, prefix: str) -> None:
+        """A character that is a wildcard somewhere stands for itself."""
+        keys = [prefix, f"{prefix}b", "a", "ab", "abc", "b", "bab"]
+        table = load(make_table(partition_key="p", sort_key="s"), [{"p": "x", "s": key} for key in keys])
+        assert [item["s"] for item in table.query(p="x").where(F.s.begins_with(prefix))] == [prefix, f"{prefix}b"]
+
     @rule("QRY-3")
     def test_an_equality_on_the_sort_key_may_be_given_with_the_partition(self, make_table: MakeTable) -> None:
         """``query(p=…, s=…)`` gives the one item."""

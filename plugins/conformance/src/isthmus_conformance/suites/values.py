@@ -141,6 +141,21 @@ class RoundTrips(Suite):
         assert_same([item], list(table.scan()))
         assert_same([item], stored_items(database, table))
 
+    @rule("COL-8", "COL-12", "PTH-2", "KEY-9")
+    @pytest.mark.parametrize(
+        "value",
+        [
+            {"$ref": "x", "$id": 1}, {"$date": 0}, {"$numberDecimal": "1"}, {"%SS": ["a"]}, {"S": "a"}, {"N": "1"},
+            {"NULL": True}, {"__type": "x"}, [{"$oid": "x"}], frozenset({"a", "b"}), [frozenset({1, 2})],
+        ],
+        ids=str,
+    )  # fmt: skip
+    def test_what_looks_like_an_encoding_comes_back_as_written(self, table: BoundTable, value: Any) -> None:
+        """Maps that mean something to a store or a codec are plain maps, and sets stay sets."""
+        table.put({"id": "a", "value": value})
+        assert_same(value, table.get(id="a")["value"])
+        assert_same([value], [item["value"] for item in table.scan()])
+
     @rule("NUM-1")
     @requires(Capability.WIDE_NUMBERS)
     @pytest.mark.parametrize("number", [int("9" * 38), -int("9" * 38), Decimal("1." + "0" * 36 + "1")], ids=str)
