@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,18 @@ def rules_named(item: pytest.Item) -> list[str]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the sync half, and put the tests that name more of the mutant's rules earlier."""
+    """Keep the sync half, and put the tests that name more of the mutant's rules, and fewer others, earlier."""
     from isthmus_conformance.mutants.registry import find
 
     wanted = set(find(os.environ[MUTANT]).rules)
     kept = [item for item in items if getattr(item, "callspec", None) is None or _sync(item)]
-    kept.sort(key=lambda item: -len(wanted.intersection(rules_named(item))))
+    kept.sort(key=lambda item: _rank(rules_named(item), wanted))
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
+
+
+def _rank(named: Sequence[str], wanted: Set[str]) -> tuple[int, int]:
+    return -len(wanted.intersection(named)), len(named)
 
 
 def _sync(item: Any) -> bool:

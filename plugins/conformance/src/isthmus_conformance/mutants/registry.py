@@ -72,11 +72,10 @@ def load() -> dict[str, Mutant]:
 def controls() -> dict[str, Mutant]:
     """What the mutants are made from, unbroken: the kit must pass these."""
     from isthmus.memory import MemoryBackend
-    from isthmus_conformance.example_layers import Caching, PassThrough, Sealing
+    from isthmus_conformance.example_layers import Caching, Sealing
 
     made: dict[str, type[Backend | Layer]] = {
         "control-backend": MemoryBackend,
-        "control-pass-through": PassThrough,
         "control-sealing": Sealing,
         "control-caching": Caching,
     }
