@@ -11,7 +11,7 @@ from attrs import AttrsInstance, Factory, fields
 from sphinx.util.typing import stringify_annotation
 
 import isthmus
-from isthmus.selections import SelectionSpec
+from isthmus.selection_spec import SelectionSpec
 from isthmus.values import Item, Value
 
 # These are no classes or functions, so they have no docstring that autodoc could show.

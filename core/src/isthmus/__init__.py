@@ -9,11 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from isthmus.async_database import AsyncBoundTable, AsyncDatabase, AsyncSelection, AsyncTables
+    from isthmus.async_bound_table import AsyncBoundTable
+    from isthmus.async_database import AsyncDatabase, AsyncTables
+    from isthmus.async_selection import AsyncSelection
     from isthmus.backends import Backend, BackendConfig
+    from isthmus.bound_table import BoundTable
     from isthmus.capabilities import Capabilities, Capability, Emulated, Full, Limits, Support, Unsupported, Versioned
     from isthmus.connecting import aconnect, connect
-    from isthmus.database import BoundTable, Database, Selection, Tables
+    from isthmus.database import Database, Tables
     from isthmus.errors import IsthmusError
     from isthmus.expressions import F
     from isthmus.hookspecs import hookimpl
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from isthmus.results import Page
     from isthmus.retries import RetryPolicy
     from isthmus.schema import Index, Key, Table
+    from isthmus.selection import Selection
 
 __version__ = "0.1.0"
 
@@ -63,13 +67,16 @@ __all__ = [
 ]
 
 _MODULES = {
-    "async_database": ("AsyncBoundTable", "AsyncDatabase", "AsyncSelection", "AsyncTables"),
+    "async_bound_table": ("AsyncBoundTable",),
+    "async_database": ("AsyncDatabase", "AsyncTables"),
+    "async_selection": ("AsyncSelection",),
     "backends": ("Backend", "BackendConfig"),
+    "bound_table": ("BoundTable",),
     "capabilities": (
         "Capabilities", "Capability", "Emulated", "Full", "Limits", "Support", "Unsupported", "Versioned",
     ),
     "connecting": ("aconnect", "connect"),
-    "database": ("BoundTable", "Database", "Selection", "Tables"),
+    "database": ("Database", "Tables"),
     "errors": ("IsthmusError",),
     "expressions": ("F",),
     "hookspecs": ("hookimpl",),
@@ -78,6 +85,7 @@ _MODULES = {
     "results": ("Page",),
     "retries": ("RetryPolicy",),
     "schema": ("Index", "Key", "Table"),
+    "selection": ("Selection",),
 }  # fmt: skip
 _PLACES = {name: module for module, names in _MODULES.items() for name in names}
 # Reached as attributes, `isthmus.errors.ConditionFailed` say, without an import of their own.

@@ -1,4 +1,4 @@
-"""Declaring tables, and the actions of transactions: pure, so the same for the sync and the async database."""
+"""The actions of transactions: pure, so the same for the sync and the async database."""
 
 from __future__ import annotations
 
@@ -6,34 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from isthmus import operations as op
-from isthmus.errors import InvalidArgument
 from isthmus.expressions import Condition, Target, Targets
 from isthmus.requests import KeyArgument, Projection, Requests
-from isthmus.schema import Index, KeyDeclaration, Table
-
-
-def declare(
-    name: str | Table,
-    partition_key: KeyDeclaration | None,
-    sort_key: KeyDeclaration | None,
-    indexes: Iterable[Index],
-    ttl: str | None,
-    versioned: bool | str,
-    timestamps: bool,
-) -> Table:
-    """A table from the arguments of ``Database.table``.
-
-    :raises InvalidArgument: there is no partition key, or a whole table is given with further arguments
-    """
-    if isinstance(name, Table):
-        if partition_key is not None or sort_key is not None:
-            raise InvalidArgument("a table object declares its own keys: leave out the other arguments")
-        return name
-    if partition_key is None:
-        raise InvalidArgument(f"table {name!r} needs a partition_key, or open a stored one with database.tables.open()")
-    version = "version" if versioned is True else versioned or None
-    stamps = ("created_at", "updated_at") if timestamps else (None, None)
-    return Table(name, partition_key, sort_key, indexes, ttl, version, *stamps)
 
 
 class Actions:

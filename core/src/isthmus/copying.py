@@ -12,7 +12,8 @@ from typing import Literal, cast
 
 from attrs import evolve, field, frozen
 
-from isthmus.database import BoundTable, Database
+from isthmus.bound_table import BoundTable
+from isthmus.database import Database
 from isthmus.errors import AlreadyExists, BackendError, InvalidArgument, SchemaMismatch, TableNotFound
 from isthmus.results import Page
 from isthmus.schema import Table

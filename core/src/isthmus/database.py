@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from time import perf_counter
 from typing import Any, Self, cast
 
-from attrs import evolve, field, frozen
+from attrs import evolve
 
 from isthmus import operations as op
 from isthmus import requests as req
 from isthmus import results as res
-from isthmus import selections as sel
 from isthmus.backends import Backend
+from isthmus.bound_table import BoundTable
 from isthmus.capabilities import Capabilities, Limits
 from isthmus.errors import AlreadyExists, SchemaMismatch, TableNotFound
-from isthmus.expressions import Condition, Target, Targets
 from isthmus.health import Health
 from isthmus.metrics import MetricDescription
-from isthmus.operations import Context, Returning
+from isthmus.operations import Context
 from isthmus.pipeline import Explanation, Pipeline
 from isthmus.schema import Index, KeyDeclaration, Table
-from isthmus.tables import Actions, declare
 from isthmus.values import Item
 
 
@@ -126,7 +124,7 @@ class Database:
         :param timestamps: whether to maintain ``created_at`` and ``updated_at``
         :raises InvalidArgument: the declaration is not valid
         """
-        table = declare(name, partition_key, sort_key, indexes, ttl, versioned, timestamps)
+        table = Table.declare(name, partition_key, sort_key, indexes, ttl, versioned, timestamps)
         return BoundTable(self, self._requests(table), self._pipeline.execute)
 
     def _requests(self, table: Table) -> req.Requests:
@@ -214,321 +212,3 @@ class Tables:
         :raises TableNotFound: there is none
         """
         self._database.execute(op.DropTable(self._database.context(timeout), name))
-
-
-class BoundTable:
-    """A table of an opened database.
-
-    Keys are given as keyword arguments, or as one mapping where an attribute's name is taken by an option.
-    """
-
-    __slots__ = ("_execute", "_requests", "actions", "database", "schema")
-
-    def __init__(self, database: Database, requests: req.Requests, execute: Any) -> None:
-        self.database = database
-        self.schema = requests.table
-        self.actions = Actions(requests)
-        self._requests = requests
-        # Loosely typed and without a detour, because even a cast costs time on the path of each point read.
-        self._execute = execute
-
-    @property
-    def name(self) -> str:
-        """The table's name."""
-        return self.schema.name
-
-    def ensure(self, *, timeout: float | None = None) -> Self:
-        """Create the table unless it exists as declared; see ``Tables.ensure``."""
-        self.database.tables.ensure(self.schema, timeout=timeout)
-        return self
-
-    def drop(self, *, timeout: float | None = None) -> None:
-        """Remove the table with all its items."""
-        self.database.tables.drop(self.name, timeout=timeout)
-
-    # ---- single items ----
-
-    def get(
-        self,
-        key: req.KeyArgument = None,
-        /,
-        *,
-        select: req.Projection = None,
-        consistent: bool = True,
-        timeout: float | None = None,
-        **attributes: Any,
-    ) -> Item:
-        """Read an item.
-
-        :raises ItemNotFound: there is none
-        """
-        operation = self._requests.get(key, attributes, select, consistent, timeout)
-        item: Item | None = self._execute(operation).item
-        if item is None:
-            raise req.not_found(operation, self.database.backend_name)
-        return item
-
-    def find(
-        self,
-        key: req.KeyArgument = None,
-        /,
-        *,
-        select: req.Projection = None,
-        consistent: bool = True,
-        timeout: float | None = None,
-        **attributes: Any,
-    ) -> Item | None:
-        """Read an item, or ``None`` when there is none."""
-        result = self._execute(self._requests.get(key, attributes, select, consistent, timeout))
-        item: Item | None = result.item
-        return item
-
-    def create(self, item: Mapping[str, Any], /, *, timeout: float | None = None) -> None:
-        """Write a new item.
-
-        :raises AlreadyExists: there is one with this key
-        """
-        self._execute(self._requests.create(item, timeout))
-
-    def put(
-        self,
-        item: Mapping[str, Any],
-        /,
-        *,
-        when: Condition | None = None,
-        returning: Returning = None,
-        timeout: float | None = None,
-    ) -> Item | None:
-        """Write an item in place of whatever has its key; ``returning="old"`` gives that.
-
-        :raises ConditionFailed: ``when`` is false; the error carries the current item
-        :raises VersionConflict: the table is versioned and the item was changed since it was read
-        """
-        return cast("res.WriteResult", self._execute(self._requests.put(item, when, returning, timeout))).item
-
-    def update(
-        self,
-        key: req.KeyArgument = None,
-        /,
-        *,
-        set: Targets | None = None,
-        set_if_absent: Targets | None = None,
-        copy: Targets | None = None,
-        add: Targets | None = None,
-        remove: Target | Iterable[Target] | None = None,
-        delete: Targets | None = None,
-        append: Targets | None = None,
-        prepend: Targets | None = None,
-        create_lists: bool = False,
-        when: Condition | None = None,
-        upsert: bool = False,
-        expected_version: int | None = None,
-        returning: Returning = None,
-        timeout: float | None = None,
-        **attributes: Any,
-    ) -> Item | None:
-        """Change attributes of an item; ``returning`` gives the item before (``"old"``) or after (``"new"``).
-
-        The changes are those of :func:`isthmus.expressions.changes`.
-
-        :raises ItemNotFound: there is no item, and no ``upsert``
-        :raises ConditionFailed: ``when`` is false; the error carries the current item
-        :raises InvalidPath: a parent is missing or of another type
-        :raises OutOfRange: arithmetic left the range of portable numbers
-        """
-        wanted = {
-            "set": set, "set_if_absent": set_if_absent, "copy": copy, "add": add, "remove": remove, "delete": delete,
-            "append": append, "prepend": prepend, "create_lists": create_lists,
-        }  # fmt: skip
-        operation = self._requests.update(key, attributes, wanted, when, upsert, expected_version, returning, timeout)
-        return cast("res.WriteResult", self._execute(operation)).item
-
-    def delete(
-        self,
-        key: req.KeyArgument = None,
-        /,
-        *,
-        when: Condition | None = None,
-        expected_version: int | None = None,
-        timeout: float | None = None,
-        **attributes: Any,
-    ) -> bool:
-        """Remove an item; whether there was one.
-
-        :raises ConditionFailed: ``when`` is false; the error carries the current item
-        """
-        operation = self._requests.delete(key, attributes, when, expected_version, None, timeout)
-        return cast("res.DeleteResult", self._execute(operation)).existed
-
-    def pop(
-        self,
-        key: req.KeyArgument = None,
-        /,
-        *,
-        when: Condition | None = None,
-        expected_version: int | None = None,
-        timeout: float | None = None,
-        **attributes: Any,
-    ) -> Item | None:
-        """Remove an item and return it, or ``None`` when there was none."""
-        operation = self._requests.delete(key, attributes, when, expected_version, "old", timeout)
-        return cast("res.DeleteResult", self._execute(operation)).item
-
-    # ---- batches ----
-
-    def get_many(
-        self,
-        keys: Iterable[Mapping[str, Any]],
-        /,
-        *,
-        select: req.Projection = None,
-        consistent: bool = True,
-        timeout: float | None = None,
-    ) -> res.GetManyResult:
-        """Read any number of items: in order, ``None`` for missing ones; ``failures`` lists what could not be read."""
-        operation, places = self._requests.get_many(keys, select, consistent, timeout)
-        return (
-            req.spread(cast("res.GetManyResult", self._execute(operation)), places) if places else res.GetManyResult()
-        )
-
-    def put_many(self, items: Iterable[Mapping[str, Any]], /, *, timeout: float | None = None) -> res.WriteManyResult:
-        """Write any number of items, not atomically; ``failures`` lists what was not written."""
-        operation = self._requests.put_many(items, timeout)
-        return cast("res.WriteManyResult", self._execute(operation)) if operation.items else res.WriteManyResult()
-
-    def delete_many(self, keys: Iterable[Mapping[str, Any]], /, *, timeout: float | None = None) -> res.WriteManyResult:
-        """Remove any number of items, not atomically; ``failures`` lists what was not removed."""
-        operation = self._requests.delete_many(keys, timeout)
-        return cast("res.WriteManyResult", self._execute(operation)) if operation.keys else res.WriteManyResult()
-
-    # ---- selections ----
-
-    def query(
-        self,
-        key: req.KeyArgument = None,
-        /,
-        *,
-        index: str | None = None,
-        timeout: float | None = None,
-        **attributes: Any,
-    ) -> Selection:
-        """The items of one partition, in sort-key order. Nothing is read before the selection is used."""
-        query, chosen, condition = sel.query_spec(self._requests, index, self._requests.merged(key, attributes))
-        return Selection(self._requests, query, chosen, condition, None, timeout, database=self.database)
-
-    def scan(self, *, segment: int | None = None, segments: int = 1, timeout: float | None = None) -> Selection:
-        """All items in no promised order.
-
-        :param segment: only this one of ``segments`` disjoint parts; without it all of them, read in parallel
-        """
-        sel.check_segments(segment, segments)
-        scan = op.Scan(self._requests.context(None), self.schema, segment=segment or 0, segments=segments)
-        parallel = segment is None and segments > 1
-        return Selection(self._requests, scan, timeout=timeout, database=self.database, parallel=parallel)
-
-
-@frozen
-class Selection(sel.SelectionSpec):
-    """A query or scan. Iterate over it, or take pages, the first item, or a count."""
-
-    database: Database = field(kw_only=True)
-    parallel: bool = field(default=False, kw_only=True)
-
-    def __iter__(self) -> Iterator[Item]:
-        for page in self.pages():
-            yield from page.items
-
-    def pages(self, *, size: int = sel.ITERATION_ITEMS) -> Iterator[res.Page]:
-        """Pages of at most ``size`` items; one deadline covers all of them."""
-        if self.matches_nothing:
-            return
-        if self.parallel:
-            yield from self._parallel_pages(size)
-            return
-        context = self.requests.context(self.timeout)
-        start, left = None, self.at_most
-        while True:
-            page = self._run(self.next_page(context, start, left, size))
-            left = None if left is None else left - len(page.items)
-            yield page
-            if page.position is None or left == 0:
-                return
-            start = page.position
-
-    def _run(self, operation: op.Operation) -> res.Page:
-        return cast("res.Page", self.database.execute(operation))
-
-    def _whole(self) -> Selection:
-        """The same selection read in one piece, which is what a position can be given in."""
-        return (
-            evolve(self, base=evolve(cast("op.Scan", self.base), segments=1), parallel=False) if self.parallel else self
-        )
-
-    def _segment(self, number: int) -> Selection:
-        return evolve(self, base=evolve(cast("op.Scan", self.base), segment=number), parallel=False, at_most=None)
-
-    def _parallel_pages(self, size: int) -> Iterator[res.Page]:
-        """Pages of all segments as they come, one in flight for each segment."""
-        from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait  # no other read needs threads
-
-        count = cast("op.Scan", self.base).segments
-        left = self.at_most
-        with ThreadPoolExecutor(min(count, 32), "isthmus-scan") as pool:
-            streams = [self._segment(number).pages(size=size) for number in range(count)]
-            flying: dict[Future[res.Page | None], Iterator[res.Page]] = {}
-            try:
-                flying.update((pool.submit(next, stream, None), stream) for stream in streams)
-                while flying and left != 0:
-                    ready, _ = wait(flying, return_when=FIRST_COMPLETED)
-                    for future in ready:
-                        stream, page = flying.pop(future), future.result()
-                        if page is None or left == 0:
-                            continue
-                        flying[pool.submit(next, stream, None)] = stream
-                        page = page if left is None else evolve(page, items=page.items[:left])
-                        left = None if left is None else left - len(page.items)
-                        yield page
-            finally:
-                pool.shutdown(cancel_futures=True)
-
-    def page(self, *, size: int, cursor: str | None = None) -> res.Page:
-        """One page of at most ``size`` items; its ``cursor`` leads to the next one, ``None`` means the end.
-
-        :raises InvalidCursor: the cursor is damaged or belongs to another query
-        """
-        operation = self._whole().first_page(size, cursor)
-        return res.Page() if self.matches_nothing else sel.with_cursor(operation, self._run(operation))
-
-    def explain(self) -> dict[str, Any]:
-        """How this selection will be read: the key range, what is left to filter, and the backend's native request."""
-        operation = self.operation()
-        return {**self.plan(operation), "native": self.database.backend.explain(operation)}
-
-    def first(self) -> Item | None:
-        """The first item, or ``None``."""
-        return next(iter(self.limit(1)), None)
-
-    def count(self) -> int:
-        """How many items match, counted by reading (rule QRY-10)."""
-        if self.at_most is not None:
-            return sum(1 for _item in self)
-        return 0 if self.matches_nothing else self._count(self._whole())
-
-    def _count(self, whole: Selection) -> int:
-        context = self.requests.context(self.timeout)
-        page = self._run(whole.next_count(context, None))
-        total = page.count
-        while page.position is not None:
-            page = self._run(whole.next_count(context, page.position))
-            total += page.count
-        return total
-
-    def sorted_by(self, attribute: Target, *, descending: bool = False, bound: int = 10_000) -> list[Item]:
-        """All items sorted in memory by any attribute; those without it come last (rule QRY-3).
-
-        :param bound: refuse to sort more items than this
-        """
-        sort = sel.InMemorySort(attribute, descending, bound)
-        for item in self:
-            sort.add(item)
-        return sort.sorted()

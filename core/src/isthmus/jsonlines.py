@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from attrs import frozen
 
+from isthmus.bound_table import BoundTable
 from isthmus.copying import CHUNK, Written, put_verbatim, verbatim
-from isthmus.database import BoundTable
 from isthmus.errors import InvalidValue, IsthmusError
 from isthmus.values import Item, canonical_bytes, loads
 

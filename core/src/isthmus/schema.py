@@ -133,6 +133,35 @@ class Table:
                         f"key attribute {key.name!r} of table {self.name!r} is declared with two types"
                     )
 
+    @classmethod
+    def declare(
+        cls,
+        name: str | Table,
+        partition_key: KeyDeclaration | None = None,
+        sort_key: KeyDeclaration | None = None,
+        indexes: Iterable[Index] = (),
+        ttl: str | None = None,
+        versioned: bool | str = False,
+        timestamps: bool = False,
+    ) -> Table:
+        """A table from the arguments of ``Database.table``.
+
+        :raises InvalidArgument: there is no partition key, or a whole table is given with further arguments
+        """
+        if isinstance(name, Table):
+            if any((partition_key, sort_key, indexes, ttl, versioned, timestamps)):
+                raise InvalidArgument(
+                    f"the object of table {name.name!r} declares everything itself: leave out the other arguments"
+                )
+            return name
+        if partition_key is None:
+            raise InvalidArgument(
+                f"table {name!r} needs a partition_key, or open a stored one with database.tables.open()"
+            )
+        version = "version" if versioned is True else versioned or None
+        stamps = ("created_at", "updated_at") if timestamps else (None, None)
+        return cls(name, partition_key, sort_key, indexes, ttl, version, *stamps)
+
     def index(self, name: str) -> Index:
         """The index of that name.
 

@@ -1,6 +1,6 @@
 """Selections: what a query or scan asks for, as immutable objects that ``where`` and the like refine.
 
-``SelectionSpec`` holds everything but I/O; ``database.py`` and ``async_database.py`` add that.
+``SelectionSpec`` holds everything but I/O; ``selection.py`` and ``async_selection.py`` add that.
 """
 
 from __future__ import annotations

@@ -13,12 +13,13 @@ from typing import IO
 import click
 
 from isthmus import copying
+from isthmus.bound_table import BoundTable
 from isthmus.cli.operands import opened, operands
 from isthmus.cli.output import json_option, warn
 from isthmus.cli.progress import shown_progress
 from isthmus.cli.tables import KEY_HELP, declared_table, read_definition
 from isthmus.copying import Progress, Reporter, Written
-from isthmus.database import BoundTable, Database
+from isthmus.database import Database
 from isthmus.jsonlines import read_items, write_items
 from isthmus.values import dumps
 

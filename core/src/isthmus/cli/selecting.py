@@ -9,13 +9,14 @@ from typing import Any
 import click
 from attrs import field, frozen
 
+from isthmus.bound_table import BoundTable
 from isthmus.cli.keys import query_key
 from isthmus.cli.operands import opened, operands
 from isthmus.cli.output import json_option, print_data, print_grid, warn
 from isthmus.cli.where import parse_condition, parse_fields
-from isthmus.database import BoundTable, Selection
 from isthmus.errors import InvalidArgument
 from isthmus.expressions import Condition
+from isthmus.selection import Selection
 from isthmus.values import Item, dumps
 
 GRID_ITEMS = 1_000

@@ -9,8 +9,9 @@ from typing import Any
 from attrs import define, field, frozen
 
 from isthmus import copying
+from isthmus.bound_table import BoundTable
 from isthmus.cli.demo.cities import BY_POPULATION, CITIES
-from isthmus.database import BoundTable, Database
+from isthmus.database import Database
 from isthmus.errors import ConditionFailed, IntegrityError, TransactionFailed
 from isthmus.expressions import F
 from isthmus.values import Item
