@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     wanted = set(find(os.environ[MUTANT]).rules)
     kept = [item for item in items if getattr(item, "callspec", None) is None or _sync(item)]
     kept.sort(key=lambda item: _rank(rules_named(item), wanted))
-    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    config.hook.pytest_deselected(items=list(set(items).difference(kept)))
     items[:] = kept
 
 
-def _rank(named: Sequence[str], wanted: Set[str]) -> tuple[int, int]:
+def _rank(named: Sequence[str], wanted: set[str]) -> tuple[int, int]:
     return -len(wanted.intersection(named)), len(named)
 
 
