@@ -12,14 +12,14 @@ from typing import Any
 
 import pluggy
 from attrs import evolve, frozen
-from loguru import logger
 
 from isthmus.backends import Backend
 from isthmus.capabilities import Unsupported, refuse
-from isthmus.errors import BackendError, DeadlineExceeded, IsthmusError, OutcomeUnknown
+from isthmus.errors import BackendError, DeadlineExceeded, IsthmusError, OutcomeUnknown, TransactionFailed
 from isthmus.layers import Sleep
+from isthmus.logs import log_failure
 from isthmus.observing import Attempt, Observers
-from isthmus.operations import Operation
+from isthmus.operations import Operation, TransactWrite
 from isthmus.results import Result
 from isthmus.retries import RetryDecision, repeatable
 
@@ -44,6 +44,7 @@ class Dispatcher:
         self._decide_hook = manager.hook.isthmus_decide_retry
         self._observers = observers
         self._retry = retry
+        self._budget = retry.budget
         self._run = backend.execute
         self._arun: Callable[[Operation], Awaitable[Result]] = backend.aexecute
 
@@ -52,18 +53,24 @@ class Dispatcher:
         if self._unsupported or operation.context.deadline is not None:
             self._admit(operation)
         try:
-            return self._run(operation)
+            result = self._run(operation)
         except Exception as error:
             return self._recover(operation, error)
+        if self._budget.left < self._budget.size:
+            self._budget.earn()
+        return result
 
     async def aexecute(self, operation: Operation) -> Result:
         """Answer one operation on an event loop."""
         if self._unsupported or operation.context.deadline is not None:
             self._admit(operation)
         try:
-            return await self._arun(operation)
+            result = await self._arun(operation)
         except Exception as error:
             return await self._arecover(operation, error)
+        if self._budget.left < self._budget.size:
+            self._budget.earn()
+        return result
 
     def _admit(self, operation: Operation) -> None:
         for capability in operation.requires():
@@ -130,7 +137,7 @@ class Dispatcher:
             except Exception as again:
                 failure, number = again, number + 1
             else:
-                self._retry.budget.earn()
+                self._budget.earn()
                 return result
 
     def _wait(self, operation: Operation, attempt: Attempt) -> float | None:
@@ -165,6 +172,11 @@ class Dispatcher:
         error.operation = operation.kind
         error.table = ",".join(operation.table_names) or None
         error.key = getattr(operation, "key", None)
+        if isinstance(error, TransactionFailed) and isinstance(operation, TransactWrite):
+            for action, reason in zip(operation.actions, error.reasons, strict=True):
+                if reason is not None:
+                    reason.backend, reason.operation = self._backend.name, action.kind
+                    reason.table, reason.key = action.table.name, action.key
         return error
 
 
@@ -172,8 +184,8 @@ def _ask(hook: Callable[..., Any], **details: Any) -> Any:
     """A hook's answer; one that raises is logged and has none, so that it can't hide what the backend raised."""
     try:
         return hook(**details)
-    except Exception:
-        logger.exception("a plugin's hook failed while an error was handled")
+    except Exception as error:
+        log_failure("a plugin's hook failed while an error was handled", error)
         return None
 
 

@@ -193,8 +193,9 @@ class EmbeddedBackend(Backend):
 
     def _judge(self, session: Session, table: Table, action: op.Action) -> tuple[Item | None, Item | None]:
         """The visible item before an action and the item after it, without applying anything."""
-        old = self._read(session, table, action.key)
-        new = write(action, old, self.limits)
+        now = self._clock()
+        old = visible(table, session.read(table, action.key), now)
+        new = write(action, old, self.limits, now)
         self._check_indexes(table, action.table, new)
         return old, new
 

@@ -143,7 +143,12 @@ class HookSpecs:
 
     @hookspec
     def isthmus_operation_failed(self, outcome: Outcome) -> None:
-        """Observe an operation that failed, refused calls included. Called once for each, when no retry is left."""
+        """Observe an operation that failed, those included that a layer or the backend refused.
+
+        Called once for each, when no retry is left; also when a layer raised a foreign exception, and when the caller
+        was cancelled (the outcome's ``maybe_applied`` then says whether something may have been written). A call whose
+        arguments mean nothing valid never becomes an operation, so it is not observed.
+        """
 
     # ---- metrics and health ----
 

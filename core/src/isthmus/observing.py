@@ -7,10 +7,10 @@ from time import perf_counter
 
 import pluggy
 from attrs import frozen
-from loguru import logger
 
-from isthmus.errors import IsthmusError
+from isthmus.errors import IsthmusError, OutcomeUnknown, PluginError
 from isthmus.layers import AsyncStep, Step
+from isthmus.logs import log_failure
 from isthmus.metrics import OPERATION_DURATION, OPERATION_RETRIES, Metric
 from isthmus.operations import Operation, TransactWrite
 from isthmus.results import Result
@@ -21,7 +21,8 @@ class Outcome:
     """How one operation ended. It carries no items and no keys.
 
     :param seconds: time of all layers and retries
-    :param error: what the caller got instead of a result
+    :param error: what the caller got instead of a result. In place of an exception that is no ``IsthmusError``, a
+        ``PluginError`` that names its type; in place of a cancellation, an ``OutcomeUnknown``
     """
 
     kind: str
@@ -109,8 +110,8 @@ def notify(implementations: Sequence[Implementation], *details: object) -> None:
     for name, function, wanted in implementations:
         try:
             function(*[details[place] for place in wanted])
-        except Exception:
-            logger.exception("observer of plugin {} failed", name)
+        except Exception as error:
+            log_failure(f"observer of plugin {name} failed", error)
 
 
 def observed(step: Step, kind: type[Operation], observers: Observers, backend: str) -> Step:
@@ -122,8 +123,8 @@ def observed(step: Step, kind: type[Operation], observers: Observers, backend: s
         started = perf_counter()
         try:
             result = step(operation)
-        except IsthmusError as error:
-            observers.failed(operation, error, _outcome(operation, backend, started, error))
+        except BaseException as error:
+            _failed(observers, operation, error, backend, started)
             raise
         observers.completed(operation, result, _outcome(operation, backend, started))
         return result
@@ -140,13 +141,29 @@ def aobserved(step: AsyncStep, kind: type[Operation], observers: Observers, back
         started = perf_counter()
         try:
             result = await step(operation)
-        except IsthmusError as error:
-            observers.failed(operation, error, _outcome(operation, backend, started, error))
+        except BaseException as error:
+            _failed(observers, operation, error, backend, started)
             raise
         observers.completed(operation, result, _outcome(operation, backend, started))
         return result
 
     return watch
+
+
+def _failed(observers: Observers, operation: Operation, raised: BaseException, backend: str, started: float) -> None:
+    error = described(operation, raised)
+    observers.failed(operation, error, _outcome(operation, backend, started, error))
+
+
+def described(operation: Operation, raised: BaseException) -> IsthmusError:
+    """What observers are told of an exception that ended an operation; the caller gets the exception itself."""
+    if isinstance(raised, IsthmusError):
+        return raised
+    name = type(raised).__qualname__
+    if isinstance(raised, Exception):
+        return PluginError(f"a layer raised {name}: see the caller's error", maybe_applied=operation.writes)
+    return OutcomeUnknown(f"the caller gave up ({name}) before this {operation.kind} ended",
+                          maybe_applied=operation.writes)  # fmt: skip
 
 
 def _outcome(operation: Operation, backend: str, started: float, error: IsthmusError | None = None) -> Outcome:

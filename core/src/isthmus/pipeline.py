@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 from cattrs import Converter
-from loguru import logger
 
 from isthmus.backends import Backend, BackendConfig
 from isthmus.capabilities import Capabilities, Limits
@@ -19,6 +18,7 @@ from isthmus.errors import BackendError, Closed, IsthmusError, PluginError
 from isthmus.health import Health, HealthCheck
 from isthmus.layers import AsyncStep, Layer, Step, acompose, arrange, compose
 from isthmus.leftovers import Leftovers
+from isthmus.logs import log_failure
 from isthmus.metrics import CORE_METRICS, MetricDescription
 from isthmus.observing import Observers, aobserved, notify, observed
 from isthmus.observing import implementations as hook_implementations
@@ -87,7 +87,7 @@ class Pipeline:
         """Ask plugins for their layers and types, and build the chains."""
         self.manager.hook.isthmus_register_types(converter=self.converter)
         given = [layer for layers in self.manager.hook.isthmus_layers(database=self) for layer in _sequence(layers)]
-        self.layers = arrange([ValidationLayer(self.clock), *given])
+        self.layers = arrange([ValidationLayer(self.clock, self.limits), *given])
         for layer in reversed(self.layers):
             self.capabilities = layer.capabilities(self.capabilities)
         self._build_chains()
@@ -142,7 +142,7 @@ class Pipeline:
             try:
                 checks.extend(cast("Sequence[HealthCheck]", function(*[self] * len(wanted))))
             except Exception as error:
-                logger.opt(exception=error).warning("health check of plugin {} failed", plugin)
+                log_failure(f"health check of plugin {plugin} failed", error)
                 checks.append(HealthCheck(plugin, False, f"the check itself failed: {type(error).__name__}"))
         return Health(checks)
 

@@ -28,10 +28,15 @@ def check_token(token: object) -> str | None:
 
 
 def content_digest(transaction: TransactWrite) -> bytes:
-    """SHA-256 of what a caller asked for; the same content gives the same digest in every process."""
-    if transaction.content is not None:
-        return transaction.content
-    return sha256(canonical_bytes([_content(action) for action in transaction.actions])).digest()
+    """SHA-256 of what a caller asked for and where it goes; the same gives the same digest in every process.
+
+    Layers may have changed the values since, so a repetition is known by the caller's own content. Tables and keys are
+    those of the store: what a layer sends elsewhere for another caller is no repetition.
+    """
+    if transaction.content is None:
+        return sha256(canonical_bytes([_content(action) for action in transaction.actions])).digest()
+    places: list[Value] = [[action.kind, action.table.name, action.key] for action in transaction.actions]
+    return sha256(canonical_bytes([transaction.content, places])).digest()
 
 
 def _content(action: Action) -> Value:

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from attrs import evolve
 
-from isthmus.errors import ConditionFailed, InvalidValue, IsthmusError, TransactionFailed, VersionConflict
+from isthmus.capabilities import Limits
+from isthmus.errors import (
+    ConditionFailed,
+    InvalidValue,
+    IsthmusError,
+    ItemTooLarge,
+    TransactionFailed,
+    VersionConflict,
+)
 from isthmus.expressions import Add, Attribute, Changes, Comparison, Condition, NotExists, Set, SetIfAbsent, all_of
 from isthmus.layers import Flow, Layer, Stage
 from isthmus.operations import Action, Check, Create, Delete, Operation, Put, PutMany, TransactWrite, Update
 from isthmus.results import Failure, Result, WriteManyResult
 from isthmus.schema import Table
 from isthmus.types import timestamp
-from isthmus.values import Item, Value
+from isthmus.values import Item, Value, item_size
+from isthmus.writes import check_index_keys
 
 Clock = Callable[[], float]
+E = TypeVar("E", bound=IsthmusError)
 
 
 class ValidationLayer(Layer):
@@ -26,8 +36,9 @@ class ValidationLayer(Layer):
     stage = Stage.VALIDATE
     handles = (Create, Put, Update, Delete, PutMany, TransactWrite)
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, limits: Limits) -> None:
         self._clock = clock
+        self._limits = limits
 
     def flow(self, operation: Operation) -> Flow:
         if isinstance(operation, TransactWrite):
@@ -40,18 +51,27 @@ class ValidationLayer(Layer):
         return result
 
     def _single(self, action: Action) -> Flow:
+        return (yield from self._sent(action, self.managed(action)))
+
+    def _sent(self, action: Action, managed: Action) -> Flow:
         try:
-            result: Result = yield self.managed(action)
+            result: Result = yield managed
         except ConditionFailed as error:
-            raise explained(action, error) from error
+            better = explained(action, error)
+            if better is error:
+                raise
+            raise better from error
         return result
 
     def _one_by_one(self, operation: PutMany) -> Flow:
         """Versions need conditions, and a batch has none: its members are written one by one (rule BAT-6)."""
+        puts = [Put(operation.context, operation.table, item) for item in operation.items]
+        # All of them before the first is sent: one that is invalid writes nothing.
+        managed = [self.managed(put) for put in puts]
         failures = []
-        for position, item in enumerate(operation.items):
+        for position, put in enumerate(puts):
             try:
-                yield from self._single(Put(operation.context, operation.table, item))
+                yield from self._sent(put, managed[position])
             except IsthmusError as error:
                 failures.append(Failure(position, error))
         return WriteManyResult(len(operation.items) - len(failures), failures=failures)
@@ -65,7 +85,9 @@ class ValidationLayer(Layer):
                 explained(action, reason) if isinstance(reason, ConditionFailed) else reason
                 for action, reason in zip(operation.actions, error.reasons, strict=True)
             ]
-            raise TransactionFailed(error.message, reasons=reasons) from error
+            if all(better is reason for better, reason in zip(reasons, error.reasons, strict=True)):
+                raise
+            raise _located(TransactionFailed(error.message, reasons=reasons), error) from error
         return result
 
     def managed(self, action: Action) -> Action:
@@ -73,6 +95,7 @@ class ValidationLayer(Layer):
         if isinstance(action, Check) or not action.table.managed:
             return action
         if isinstance(action, Create):
+            stored_version(action.table, action.item)  # refuses what is no version; a copied item starts again at 1
             return evolve(action, item=self._stamped(action.table, action.item, 1))
         if isinstance(action, Put):
             return self._put(action)
@@ -96,10 +119,22 @@ class ValidationLayer(Layer):
         if table.version is not None:
             stamped[table.version] = version
         if table.created_at is not None:
-            stamped.setdefault(table.created_at, now)
+            stamped[table.created_at] = _time(table, table.created_at, item) or now
         if table.updated_at is not None:
+            _time(table, table.updated_at, item)
             stamped[table.updated_at] = now
+        self._check(table, stamped)
         return stamped
+
+    def _check(self, table: Table, stamped: Item) -> None:
+        """What was added counts too, for the item's size and as keys of indexes."""
+        size, most = item_size(stamped), self._limits.item_bytes
+        if size > most:
+            raise ItemTooLarge(
+                f"an item of table {table.name!r} has {size} bytes with its version and timestamps, {most} are allowed:"
+                " make it smaller, or split it"
+            )
+        check_index_keys(table, stamped, self._limits)
 
     def _update(self, action: Update) -> Update:
         table, now = action.table, timestamp(self._clock())
@@ -164,10 +199,22 @@ def explained(action: Action, error: ConditionFailed) -> ConditionFailed:
     wanted = f"the item was expected at version {expected}" if expected else "no item was expected"
     state = "it is gone" if error.current is None else f"it is at version {found}"
     conflict = VersionConflict(f"{wanted}, but {state}: read it again and repeat", current=error.current)
-    conflict.backend, conflict.operation, conflict.table, conflict.key = (
-        error.backend,
-        error.operation,
-        error.table,
-        error.key,
-    )
-    return conflict
+    return _located(conflict, error)
+
+
+def _located(error: E, origin: IsthmusError) -> E:
+    """The error, as one from where another came from."""
+    error.backend, error.operation, error.request_id = origin.backend, origin.operation, origin.request_id
+    error.table, error.key = origin.table, origin.key
+    return error
+
+
+def _time(table: Table, name: str, item: Item) -> Value:
+    """The time that an item carries, or ``None``.
+
+    :raises InvalidValue: it is no text
+    """
+    found = item.get(name)
+    if found is None or type(found) is str:
+        return found
+    raise InvalidValue(f"attribute {name!r} of table {table.name!r} holds a time: leave it as it was read")

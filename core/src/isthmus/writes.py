@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TypeGuard
 
 from isthmus.capabilities import Limits
-from isthmus.errors import AlreadyExists, ConditionFailed, InvalidKey, ItemNotFound
+from isthmus.errors import AlreadyExists, ConditionFailed, InvalidArgument, InvalidKey, ItemNotFound
 from isthmus.evaluate import apply_changes, matches
 from isthmus.expressions import Condition, Remove
 from isthmus.expressions import Delete as DeleteMembers
@@ -39,13 +39,14 @@ def visible(table: Table, item: Item | None, now: float) -> Item | None:
     return None if item is None or expired(table, item, now) else item
 
 
-def write(action: Action, current: Item | None, limits: Limits) -> Item | None:
+def write(action: Action, current: Item | None, limits: Limits, now: float) -> Item | None:
     """The item as it is after ``action``, or ``None`` when there is none.
 
+    :param now: the time, seconds since the epoch, at which ``current`` was visible
     :raises ConditionFailed: the action's condition is false; it carries ``current``
     :raises AlreadyExists: a create met an item
     :raises ItemNotFound: an update without upsert met no item
-    :raises InvalidArgument: the changes can't be applied to this item
+    :raises InvalidArgument: the changes can't be applied to this item, or would let it expire at once
     """
     if isinstance(action, Create):
         return _create(action, current)
@@ -53,7 +54,7 @@ def write(action: Action, current: Item | None, limits: Limits) -> Item | None:
     if isinstance(action, Put):
         return action.item
     if isinstance(action, Update):
-        return _update(action, current, limits)
+        return _update(action, current, limits, now)
     return None if isinstance(action, Delete) else current
 
 
@@ -73,7 +74,7 @@ def _create(action: Create, current: Item | None) -> Item:
     return action.item
 
 
-def _update(action: Update, current: Item | None, limits: Limits) -> Item | None:
+def _update(action: Update, current: Item | None, limits: Limits, now: float) -> Item | None:
     if current is None:
         if not action.upsert:
             raise ItemNotFound(f"table {action.table.name!r} has no item with this key: use upsert=True to create it")
@@ -81,13 +82,26 @@ def _update(action: Update, current: Item | None, limits: Limits) -> Item | None
             return None
     result = apply_changes(action.changes, dict(action.key) if current is None else current, value_limits(limits))
     check_index_keys(action.table, result, limits)
+    _check_expiry(action.table, current, result, now)
     return result
 
 
+def _check_expiry(table: Table, current: Item | None, result: Item, now: float) -> None:
+    """Refuse an update after which the item would be expired (rule TTL-5)."""
+    if table.ttl is not None and expired(table, result, now):
+        before = None if current is None else current.get(table.ttl)
+        if not (is_number(before) and before == result[table.ttl]):
+            raise InvalidArgument(f"{table.ttl!r} becomes an expiry time that has passed: delete the item instead")
+
+
 def _removes_only(action: Update) -> bool:
-    """Whether nothing but removals is asked; these don't create an item (rule UPD-1)."""
-    actions = action.changes.actions
-    return bool(actions) and all(isinstance(change, (Remove, DeleteMembers)) for change in actions)
+    """Whether nothing but removals is asked; these don't create an item (rule UPD-1).
+
+    Callers can't change attributes that Isthmus maintains, so what concerns those was added by the core.
+    """
+    managed = action.table.managed
+    asked = [change for change in action.changes.actions if change.path[0] not in managed]
+    return bool(asked) and all(isinstance(change, (Remove, DeleteMembers)) for change in asked)
 
 
 def value_limits(limits: Limits) -> ValueLimits:

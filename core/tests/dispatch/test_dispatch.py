@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 import isthmus
-from isthmus import Plugin, RetryPolicy, hookimpl
+from isthmus import F, Plugin, RetryPolicy, hookimpl
 from isthmus import operations as op
 from isthmus.errors import (
     BackendError,
@@ -17,6 +17,7 @@ from isthmus.errors import (
     IsthmusError,
     OutcomeUnknown,
     Throttled,
+    TransactionFailed,
     Unavailable,
 )
 from isthmus.memory import MemoryBackend
@@ -245,3 +246,60 @@ def test_deadline_that_passed(run: Run) -> None:
     with pytest.raises(DeadlineExceeded):
         run(backend, "find", id="a", timeout=1e-9)
     assert backend.attempts == 0
+
+
+def drain_sync(backend: Flaky, policy: RetryPolicy) -> int:
+    """Use up the budget, succeed twenty times at once, then fail once; the attempts of that last call."""
+    with isthmus.connect(backend, retry_policy=policy) as database:
+        table = database.table("things", partition_key="id").ensure()
+        backend.errors = [Unavailable("down"), Unavailable("down")]
+        with pytest.raises(Unavailable):
+            table.find(id="a")
+        for _time in range(20):
+            table.find(id="a")
+        backend.errors, backend.attempts = [Unavailable("down")], 0
+        table.find(id="a")
+        return backend.attempts
+
+
+def drain_async(backend: Flaky, policy: RetryPolicy) -> int:
+    """The async twin of `drain_sync`."""
+
+    async def call() -> int:
+        async with isthmus.aconnect(backend, retry_policy=policy) as database:
+            table = await database.table("things", partition_key="id").ensure()
+            backend.errors = [Unavailable("down"), Unavailable("down")]
+            with pytest.raises(Unavailable):
+                await table.find(id="a")
+            for _time in range(20):
+                await table.find(id="a")
+            backend.errors, backend.attempts = [Unavailable("down")], 0
+            await table.find(id="a")
+            return backend.attempts
+
+    return asyncio.run(call())
+
+
+@pytest.mark.parametrize("drain", [drain_sync, drain_async], ids=["sync", "async"])
+def test_calls_that_succeed_at_once_refill_the_budget(drain: Callable[[Flaky, RetryPolicy], int]) -> None:
+    """A budget that was used up fills again with calls that work, so retries don't stay off."""
+    assert drain(Flaky(), RetryPolicy(base=0, cap=0, budget=1)) == 2
+
+
+def test_reasons_of_a_transaction_are_located() -> None:
+    """A failed transaction says where it happened, and each reason which action it belongs to."""
+    with isthmus.connect("memory://") as database:
+        table = database.table("things", partition_key="id").ensure()
+        actions = [table.actions.put({"id": "a"}), table.actions.delete(id="b", when=F.n == 1)]
+        with pytest.raises(TransactionFailed) as raised:
+            database.transact_write(actions)
+    whole, reasons = raised.value, raised.value.reasons
+    assert (whole.backend, whole.operation, whole.table) == ("memory", "transact_write", "things")
+    assert reasons[0] is None
+    assert [place(reason) for reason in reasons[1:]] == [("memory", "delete", "things", {"id": "b"})]
+
+
+def place(error: IsthmusError | None) -> Any:
+    """Where an error came from."""
+    assert error is not None
+    return (error.backend, error.operation, error.table, error.key)

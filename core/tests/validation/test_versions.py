@@ -9,8 +9,10 @@ from isthmus import BoundTable, Database, F
 from isthmus.errors import (
     ConditionFailed,
     InvalidArgument,
+    InvalidKey,
     InvalidValue,
     ItemNotFound,
+    ItemTooLarge,
     TransactionFailed,
     VersionConflict,
 )
@@ -198,3 +200,83 @@ def test_timestamps_alone(database: Database, clock: Clock) -> None:
     table.put({"id": "a"})
     now = timestamp(clock.now)
     assert table.get(id="a") == {"id": "a", "created_at": now, "updated_at": now}
+
+
+def test_a_version_conflict_has_the_first_error_as_its_cause(table: BoundTable) -> None:
+    """The failed condition that the core added is the cause of the conflict."""
+    table.create({"id": "a"})
+    with pytest.raises(VersionConflict) as caught:
+        table.delete(id="a", expected_version=2)
+    assert type(caught.value.__cause__) is ConditionFailed
+
+
+def test_no_error_is_its_own_cause(database: Database, table: BoundTable) -> None:
+    """An error that passes unchanged keeps its cause: none here."""
+    table.create({"id": "a"})
+    action = table.actions.update(id="a", set={"n": 2}, when=F.n == 7)
+    with pytest.raises(ConditionFailed) as single:
+        table.update(id="a", set={"n": 2}, when=F.n == 7)
+    with pytest.raises(TransactionFailed) as whole:
+        database.transact_write([action])
+    assert (single.value.__cause__, whole.value.__cause__) == (None, None)
+
+
+def test_failed_transactions_say_where(database: Database, table: BoundTable) -> None:
+    """The transaction and each of its reasons keep their place, also where a reason becomes a conflict."""
+    table.create({"id": "a"})
+    actions = [table.actions.update(id="a", set={"n": 2}, expected_version=9), table.actions.create({"id": "a2"})]
+    with pytest.raises(TransactionFailed) as caught:
+        database.transact_write(actions)
+    whole, reason = caught.value, caught.value.reasons[0]
+    assert (whole.backend, whole.operation, whole.table) == ("memory", "transact_write", "documents")
+    assert isinstance(reason, VersionConflict)
+    assert (reason.backend, reason.operation, reason.table, reason.key) == (
+        "memory",
+        "update",
+        "documents",
+        {"id": "a"},
+    )
+
+
+def test_the_size_counts_what_is_added(database: Database, table: BoundTable) -> None:
+    """An item that fits without its version and timestamps, but not with them, is refused and not stored."""
+    item = {"id": "a", "text": "x" * (database.limits.item_bytes - 7)}
+    actions = [table.actions.put(item)]
+    for call in (lambda: table.put(item), lambda: table.create(item), lambda: table.put_many([{"id": "b"}, item]),
+                 lambda: database.transact_write(actions)):  # fmt: skip
+        with pytest.raises(ItemTooLarge, match="with its version and timestamps"):
+            call()
+    assert list(table.scan()) == []
+
+
+def test_what_is_added_must_fit_the_indexes(database: Database) -> None:
+    """A version is a number, so it can't be the text key of an index."""
+    index = isthmus.Index("by-version", "version")
+    table = database.table("odd", partition_key="id", versioned=True, indexes=[index]).ensure()
+    with pytest.raises(InvalidKey, match="'version' is a key of index 'by-version'"):
+        table.create({"id": "a"})
+
+
+@pytest.mark.parametrize("name", ["created_at", "updated_at"])
+@pytest.mark.parametrize("value", [1, True, ["2026"], b"2026"])
+def test_a_time_that_nobody_gave_out(table: BoundTable, name: str, value: object) -> None:
+    """Times are text, as they were read."""
+    for call in (table.put, table.create):
+        with pytest.raises(InvalidValue, match="holds a time"):
+            call({"id": "a", name: value})
+
+
+def test_created_items_start_at_version_one(table: BoundTable) -> None:
+    """A copy of another item may be created; a version that is none is refused."""
+    table.create({"id": "a", "version": 7, "created_at": None})
+    created = table.get(id="a")
+    assert (created["version"], type(created["created_at"])) == (1, str)
+    with pytest.raises(InvalidValue, match="counts versions"):
+        table.create({"id": "b", "version": "7"})
+
+
+def test_one_invalid_member_of_a_batch_writes_nothing(table: BoundTable) -> None:
+    """All members are looked at before the first is sent."""
+    with pytest.raises(InvalidValue):
+        table.put_many([{"id": "a"}, {"id": "b", "version": "1"}])
+    assert list(table.scan()) == []

@@ -81,7 +81,8 @@ def _decimal(number: Decimal, digits: int) -> int | Decimal:
 
 def _is_canonical(text: str, digits: int) -> bool:
     """Whether a short plain fraction is canonical; the common case is known from its text, without its digits."""
-    return len(text) <= digits and "." in text and text[-1] != "0" and "E" not in text
+    # The letter before an exponent depends on the thread's context.
+    return len(text) <= digits and "." in text and text[-1] != "0" and "E" not in text and "e" not in text
 
 
 def _rebuild(sign: int, coefficient: tuple[int, ...], exponent: int, digits: int) -> int | Decimal:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from json.encoder import encode_basestring
 from typing import Any, Final, NoReturn
 
@@ -22,6 +22,8 @@ from isthmus.values.normal import normalise
 # An item is a map around its attributes, so its text may be one level deeper than a value.
 _LIMITS: Final = ValueLimits(depth=ValueLimits().depth + 1)
 _FLOAT_TEXT: Final = 16
+# The text of a number is the same in every thread, whatever its context: equal numbers are stored as equal texts.
+_text_of: Final = Context(capitals=1).to_sci_string
 
 
 class _NotPlain(Exception):
@@ -70,7 +72,7 @@ class _Substitute:
 
     def __call__(self, value: Any) -> Any:
         kind = type(value)
-        if kind is Decimal and len(str(value)) <= _FLOAT_TEXT:
+        if kind is Decimal and len(_text_of(value)) <= _FLOAT_TEXT:
             # At most 15 digits survive the way through a float unchanged.
             return float(value)
         self.tags += 1
@@ -101,7 +103,7 @@ def _write_rare(value: Any, parts: list[str]) -> None:
     elif value is True or value is False:
         parts.append("true" if value else "false")
     elif type(value) is Decimal:
-        text = str(value)
+        text = _text_of(value)
         parts.append(float.__repr__(float(value)) if len(text) <= _FLOAT_TEXT else text)
     elif type(value) is bytes:
         parts.append('{"$binary":"' + b2a_base64(value, newline=False).decode() + '"}')

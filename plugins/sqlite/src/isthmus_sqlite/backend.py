@@ -206,8 +206,9 @@ class SQLiteBackend(Backend):
         """Read, judge and write in one transaction; the images before and after."""
         with self._transaction(action.context) as session:
             layout = self._catalogue.layout(action.table, session)
-            old = transactions.current(session, layout, action.key, self._clock())
-            new = write(action, old, self.limits)
+            now = self._clock()
+            old = transactions.current(session, layout, action.key, now)
+            new = write(action, old, self.limits, now)
             transactions.store(session, layout, action.key, new)
             self._purge(session, layout)
         return old, new

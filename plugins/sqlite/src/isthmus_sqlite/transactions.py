@@ -88,7 +88,7 @@ def _judge(
     for layout, action in zip(layouts, operation.actions, strict=True):
         image, reason = None, None
         try:
-            image = write(action, current(session, layout, action.key, now), limits)
+            image = write(action, current(session, layout, action.key, now), limits, now)
         except IsthmusError as error:
             reason = error
         images.append(image)

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from isthmus import BoundTable, Capability, F
+from isthmus import operations as op
 from isthmus.errors import IdempotencyMismatch, TransactionFailed
+from isthmus.operations import Context
 from isthmus_conformance.base import FakeClock, MakeTable, OpenDatabase, Suite, requires
 from isthmus_conformance.comparing import assert_same_items
 from isthmus_conformance.faults import FaultyBackend
@@ -97,3 +99,21 @@ class TokenSuite(Suite):
         other = open_database(FaultyBackend(counter.database.backend))
         assert other.transact_write(actions, token=own_token(counter)).replayed is True
         assert counter.get(id="1")["n"] == 1
+
+    @rule("TXN-8", "LYR-1")
+    @requires(Capability.TRANSACT_WRITE, Capability.IDEMPOTENCY_TOKEN)
+    def test_another_target_is_another_content(self, make_table: MakeTable) -> None:
+        """What a layer sends to another table or key is no replay, though the caller asked for the same."""
+        first, second = make_table(), make_table()
+        token, content = own_token(first), b"what the caller asked for"
+
+        def send(table: BoundTable, key: str, n: int) -> bool:
+            put = op.Put(Context(), table.schema, {"id": key, "n": n})
+            result: Any = table.database.execute(op.TransactWrite(Context(), (put,), token, content))
+            return bool(result.replayed)
+
+        assert [send(first, "1", 1), send(first, "1", 2)] == [False, True]
+        for table, key in ((second, "1"), (first, "2")):
+            with pytest.raises(IdempotencyMismatch):
+                send(table, key, 1)
+        assert (list(first.scan()), list(second.scan())) == ([{"id": "1", "n": 1}], [])

@@ -224,6 +224,52 @@ class ExpiryValueSuite(Suite):
                 write()
         assert list(table.scan()) == [{"id": "2"}]
 
+    @rule("TTL-5")
+    @requires(Capability.TTL, Capability.UPDATE)
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"add": {"expires": -10}},
+            {"add": {"expires": Decimal("-99.5")}},
+            {"copy": {"expires": "past"}},
+            {"copy": {"expires": F.list[0]}},
+        ],
+        ids=repr,
+    )
+    def test_an_update_cannot_let_an_item_expire_at_once(self, make_table: MakeTable, change: dict[str, Any]) -> None:
+        """Whatever it computes: the result is judged, and a refused update changes nothing."""
+        table = make_table(ttl="expires")
+        item = {"id": "1", "expires": START + 10, "past": 5, "list": [START]}
+        table.put(item)
+        with pytest.raises(InvalidArgument):
+            table.update(id="1", **change)
+        assert table.get(id="1") == item
+
+    @rule("TTL-5")
+    @requires(Capability.TTL, Capability.UPDATE, Capability.TRANSACT_WRITE)
+    def test_a_transaction_cannot_let_an_item_expire_at_once(self, make_table: MakeTable) -> None:
+        """The reason stands at its place."""
+        table = make_table(ttl="expires")
+        table.put({"id": "1", "expires": START + 10})
+        with pytest.raises(TransactionFailed) as caught:
+            table.database.transact_write([table.actions.update(id="1", add={"expires": -10})])
+        assert [type(reason) for reason in caught.value.reasons] == [InvalidArgument]
+        assert table.get(id="1") == {"id": "1", "expires": START + 10}
+
+    @rule("TTL-5", "TTL-4")
+    @requires(Capability.TTL, Capability.UPDATE)
+    def test_an_update_may_move_the_expiry(self, make_table: MakeTable) -> None:
+        """Later, sooner but not yet, away, or to something that is no number."""
+        table = make_table(ttl="expires")
+        table.put({"id": "1", "expires": START + 10})
+        changes: list[dict[str, Any]] = [
+            {"add": {"expires": 10}}, {"add": {"expires": Decimal("-19.5")}}, {"set": {"expires": "never"}},
+            {"remove": "expires"}, {"add": {"expires": START + 1}},
+        ]  # fmt: skip
+        found = [table.update(id="1", returning="new", **change) for change in changes]
+        expires = [None if item is None else item.get("expires") for item in found]
+        assert expires == [START + 20, START + Decimal("0.5"), "never", None, START + 1]
+
     @rule("TTL-4")
     @requires(Capability.TTL)
     def test_a_put_without_expiry_clears_it(self, make_table: MakeTable, clock: FakeClock) -> None:

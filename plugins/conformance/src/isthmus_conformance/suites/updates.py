@@ -256,6 +256,20 @@ class Upserting(Suite):
         table.update(id="a", upsert=True, **change)
         assert_same(_normal(expected), table.find(id="a"))
 
+    @rule("UPD-1", "UPD-7")
+    @requires(Capability.UPSERT)
+    @pytest.mark.parametrize("declared", [{"versioned": True}, {"timestamps": True}], ids=repr)
+    @pytest.mark.parametrize("change", [{"remove": "x"}, {"remove": F.x.y}, {"delete": {"x": {1}}}], ids=repr)
+    def test_upsert_that_only_removes_creates_no_managed_item(
+        self, make_table: MakeTable, declared: dict[str, Any], change: dict[str, Any]
+    ) -> None:
+        """What Isthmus adds to the changes does not count."""
+        table = make_table(**declared)
+        table.update(id="a", upsert=True, **change)
+        assert table.find(id="a") is None
+        table.update(id="a", upsert=True, set={"z": 1}, **change)
+        assert table.get(id="a")["z"] == 1
+
     @rule("UPD-13")
     @requires(Capability.RETURN_OLD, Capability.RETURN_NEW)
     def test_images_are_whole_items(self, table: BoundTable) -> None:
