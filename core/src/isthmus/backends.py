@@ -48,6 +48,8 @@ class Backend:
     blocking: ClassVar[bool] = True
     capabilities: Capabilities
     limits: Limits
+    clock: Clock | None = None
+    """Seconds since the epoch, by which its items expire: ``connect`` uses it for a backend that is open already."""
 
     def execute(self, operation: Operation) -> Result:
         """Answer one operation of any kind in ``isthmus.operations.OPERATIONS``.

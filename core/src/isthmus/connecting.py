@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from functools import partial
@@ -41,7 +42,7 @@ def connect(
     :param timeout: default deadline of each call, seconds
     :param retry_policy: replaces the section ``retry``
     :param config_file: a TOML file in place of ``isthmus.toml``
-    :param clock: seconds since the epoch, by which items expire
+    :param clock: seconds since the epoch, by which items expire; a backend that is open already keeps its own
     :param sections: options of plugins and backends by name, ``sqlite={"synchronous": "off"}``, and of ``retry``
     :raises ConfigurationError: ``problems`` names everything that is wrong, each with its place
     :raises PluginError: a plugin or backend is missing, blocked, broken or incompatible
@@ -58,6 +59,9 @@ class Opening:
 
     def __init__(self, opened: Callable[[], Pipeline]) -> None:
         self._opened = opened
+        self._lock = threading.Lock()
+        self._pipeline: Pipeline | None = None
+        self._abandoned = False
         self._database: AsyncDatabase | None = None
 
     def __await__(self) -> Generator[Any, None, AsyncDatabase]:
@@ -66,8 +70,24 @@ class Opening:
     async def _open(self) -> AsyncDatabase:
         from isthmus.async_database import AsyncDatabase  # only programs that await need it
 
-        self._database = AsyncDatabase(await asyncio.to_thread(self._opened))
+        try:
+            self._database = AsyncDatabase(await asyncio.to_thread(self._in_thread))
+        except asyncio.CancelledError:
+            # The thread can't be stopped: whoever comes last closes what nobody waits for.
+            self._close_unused(abandoned=True)
+            raise
         return self._database
+
+    def _in_thread(self) -> Pipeline:
+        self._pipeline = pipeline = self._opened()
+        self._close_unused(abandoned=False)
+        return pipeline
+
+    def _close_unused(self, *, abandoned: bool) -> None:
+        with self._lock:
+            self._abandoned = self._abandoned or abandoned
+            if self._abandoned and self._pipeline is not None and self._pipeline.shut():
+                self._pipeline.backend.close()
 
     async def __aenter__(self) -> AsyncDatabase:
         return await self._open()

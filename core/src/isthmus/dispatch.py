@@ -14,8 +14,8 @@ import pluggy
 from attrs import evolve, frozen
 
 from isthmus.backends import Backend
-from isthmus.capabilities import Unsupported, refuse
 from isthmus.errors import BackendError, DeadlineExceeded, IsthmusError, OutcomeUnknown, TransactionFailed
+from isthmus.guarding import check, refused
 from isthmus.layers import Sleep
 from isthmus.logs import log_failure
 from isthmus.observing import Attempt, Observers
@@ -39,7 +39,7 @@ class Dispatcher:
         self, backend: Backend, manager: pluggy.PluginManager, observers: Observers, retry: RetryDecision
     ) -> None:
         self._backend = backend
-        self._unsupported = backend.capabilities.unsupported()
+        self._refused = refused(backend.capabilities)
         self._translate_hook = manager.hook.isthmus_translate_error
         self._decide_hook = manager.hook.isthmus_decide_retry
         self._observers = observers
@@ -50,7 +50,7 @@ class Dispatcher:
 
     def execute(self, operation: Operation) -> Result:
         """Answer one operation, blocking."""
-        if self._unsupported or operation.context.deadline is not None:
+        if self._refused or operation.context.deadline is not None:
             self._admit(operation)
         try:
             result = self._run(operation)
@@ -62,7 +62,7 @@ class Dispatcher:
 
     async def aexecute(self, operation: Operation) -> Result:
         """Answer one operation on an event loop."""
-        if self._unsupported or operation.context.deadline is not None:
+        if self._refused or operation.context.deadline is not None:
             self._admit(operation)
         try:
             result = await self._arun(operation)
@@ -73,10 +73,7 @@ class Dispatcher:
         return result
 
     def _admit(self, operation: Operation) -> None:
-        for capability in operation.requires():
-            level = self._unsupported.get(capability)
-            if isinstance(level, Unsupported):
-                raise self._locate(refuse(capability, level.reason, self._backend.name), operation)
+        check(operation, self._refused, self._backend.name)
         if _left(operation) <= 0:
             raise self._locate(_too_late(operation, maybe_applied=False), operation)
 

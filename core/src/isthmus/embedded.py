@@ -10,7 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TypeVar
 
 from isthmus import operations as op
 from isthmus import results as res
@@ -31,6 +31,9 @@ from isthmus.tokens import TOKEN_SECONDS, content_digest
 from isthmus.values import Item, item_size
 from isthmus.writes import check_index_keys, visible, write
 
+M = TypeVar("M")
+_LOOK_EVERY = 256
+
 
 def seconds_left(context: op.Context) -> float:
     """Seconds until the deadline, negative when it has passed."""
@@ -40,6 +43,19 @@ def seconds_left(context: op.Context) -> float:
 def too_late(operation: op.Operation) -> DeadlineExceeded:
     """The error of an operation that was given up, with nothing applied."""
     return DeadlineExceeded(f"the deadline of this {operation.kind} passed: allow a longer timeout")
+
+
+def in_time(operation: op.Operation, members: Iterable[M]) -> Iterator[M]:
+    """The members of a batch, until the deadline passes; the clock is looked at every now and then.
+
+    :raises DeadlineExceeded: with ``maybe_applied`` where members were written before
+    """
+    for place, member in enumerate(members):
+        if place % _LOOK_EVERY == 0 and seconds_left(operation.context) <= 0:
+            error = too_late(operation)
+            error.maybe_applied = operation.writes and place > 0
+            raise error
+        yield member
 
 
 class Session(ABC):
@@ -103,7 +119,7 @@ class EmbeddedBackend(Backend):
     """
 
     def __init__(self, clock: Clock = time.time) -> None:
-        self._clock = clock
+        self.clock: Clock = clock
         self._answers: dict[type[op.Operation], Callable[[Session, Any], res.Result]] = {
             op.CreateTable: self._create_table,
             op.DescribeTable: self._describe_table,
@@ -169,7 +185,7 @@ class EmbeddedBackend(Backend):
     # ---- single items ----
 
     def _read(self, session: Session, table: Table, key: op.ItemKey) -> Item | None:
-        return visible(table, session.read(table, key), self._clock())
+        return visible(table, session.read(table, key), self.clock())
 
     def _get(self, session: Session, operation: op.Get) -> res.GetResult:
         item = self._read(session, self._stored(session, operation.table), operation.key)
@@ -193,7 +209,7 @@ class EmbeddedBackend(Backend):
 
     def _judge(self, session: Session, table: Table, action: op.Action) -> tuple[Item | None, Item | None]:
         """The visible item before an action and the item after it, without applying anything."""
-        now = self._clock()
+        now = self.clock()
         old = visible(table, session.read(table, action.key), now)
         new = write(action, old, self.limits, now)
         self._check_indexes(table, action.table, new)
@@ -217,7 +233,7 @@ class EmbeddedBackend(Backend):
         return take_page(self._candidates(table, session.scan(table, operation), operation), operation)
 
     def _candidates(self, table: Table, items: Iterable[Item], operation: op.Paged) -> Iterator[Candidate]:
-        now = self._clock()
+        now = self.clock()
         weighed = operation.max_bytes is not None
         for item in items:
             if operation.context.deadline is not None and seconds_left(operation.context) <= 0:
@@ -229,19 +245,19 @@ class EmbeddedBackend(Backend):
 
     def _get_many(self, session: Session, operation: op.GetMany) -> res.Result:
         gets = (op.Get(operation.context, operation.table, key, operation.projection) for key in operation.keys)
-        return res.GetManyResult([self._get(session, get).item for get in gets])
+        return res.GetManyResult([self._get(session, get).item for get in in_time(operation, gets)])
 
     def _put_many(self, session: Session, operation: op.PutMany) -> res.Result:
         table = self._stored(session, operation.table)
         for item in operation.items:
             self._check_indexes(table, operation.table, item)
-        for item in operation.items:
+        for item in in_time(operation, operation.items):
             session.replace(table, item, item)
         return res.WriteManyResult(len(operation.items))
 
     def _delete_many(self, session: Session, operation: op.DeleteMany) -> res.Result:
         table = self._stored(session, operation.table)
-        for key in operation.keys:
+        for key in in_time(operation, operation.keys):
             session.replace(table, key, None)
         return res.WriteManyResult(len(operation.keys))
 
@@ -261,7 +277,7 @@ class EmbeddedBackend(Backend):
             if not isinstance(action, op.Check) and not isinstance(outcome, IsthmusError):
                 session.replace(table, action.key, outcome)
         if operation.token is not None:
-            session.keep_token(operation.token, content_digest(operation), self._clock() + TOKEN_SECONDS)
+            session.keep_token(operation.token, content_digest(operation), self.clock() + TOKEN_SECONDS)
         return res.TransactWriteResult()
 
     def _outcome(self, session: Session, table: Table, action: op.Action) -> Item | IsthmusError | None:
@@ -272,7 +288,7 @@ class EmbeddedBackend(Backend):
             return error
 
     def _replayed(self, session: Session, token: str, digest: bytes) -> bool:
-        known = session.token(token, self._clock())
+        known = session.token(token, self.clock())
         if known is not None and known != digest:
             raise IdempotencyMismatch("this token was used for other content: use a new token")
         return known is not None

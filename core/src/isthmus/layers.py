@@ -102,7 +102,10 @@ class Layer:
         raise NotImplementedError
 
     def capabilities(self, inner: Capabilities) -> Capabilities:
-        """The capabilities that remain outside of this layer (rule LYR-1)."""
+        """The capabilities that remain outside of this layer (rule LYR-1).
+
+        What is unsupported outside of all layers is refused before any of them runs.
+        """
         return inner
 
     @property

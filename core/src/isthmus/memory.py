@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from bisect import bisect_left, bisect_right, insort
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, ClassVar, Self
+from weakref import WeakSet
 from zlib import crc32
 
 from attrs import define, field
@@ -22,8 +24,10 @@ from isthmus.plugins import Plugin
 from isthmus.ranges import bounds
 from isthmus.schema import Table
 from isthmus.values import Item, Value, copy_item, ordered_bytes
+from isthmus.writes import expired
 
 Row = tuple[Any, ...]
+_PURGE_ITEMS = 4
 
 _CAPABILITIES = Capabilities.full_except(
     {
@@ -77,6 +81,7 @@ class Store:
     table: Table
     items: dict[Row, Item] = field(factory=dict)
     orders: dict[str | None, Order] = field(factory=dict)
+    looked_at: int = 0
 
     def __attrs_post_init__(self) -> None:
         self.orders[None] = Order(self.table.key_names)
@@ -98,23 +103,62 @@ class Store:
         if item is not None:
             self.items[key] = item
 
+    def purge(self, now: float) -> None:
+        """Remove expired items among the next few; they are invisible, so this only frees memory.
+
+        As more are looked at than a write adds, every item is looked at sooner or later.
+        """
+        rows = self.orders[None].rows
+        seen = rows[self.looked_at : self.looked_at + _PURGE_ITEMS]
+        gone = [row for row in seen if expired(self.table, self.items[row], now)]
+        for row in gone:
+            self.replace(row, None)
+        self.looked_at += len(seen) - len(gone)
+        if self.looked_at >= len(rows):
+            self.looked_at = 0
+
+
+# A fork while another thread is inside an operation would leave the child a lock that nobody releases and a table that
+# is half changed, so forks wait for the locks of all memory backends.
+_SESSIONS: WeakSet[MemorySession] = WeakSet()
+_held: list[MemorySession] = []
+
+
+def _before_fork() -> None:
+    sessions = list(_SESSIONS)
+    for session in sessions:
+        session.lock.acquire()
+    _held[:] = sessions
+
+
+def _after_fork() -> None:
+    for session in _held:
+        session.lock.release()
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+
 
 class MemorySession(Session):
     """The one session of a memory backend; entering it takes the lock that makes operations atomic."""
 
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
+    def __init__(self, clock: Clock) -> None:
+        self.lock = threading.RLock()
+        self._clock = clock
+        _SESSIONS.add(self)
         self.stores: dict[str, Store] = {}
         self.tokens: dict[str, tuple[float, bytes]] = {}
 
     def __enter__(self) -> Self:
-        self._lock.acquire()
+        self.lock.acquire()
         return self
 
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        self._lock.release()
+        self.lock.release()
 
     def find_table(self, name: str) -> Table | None:
         store = self.stores.get(name)
@@ -137,6 +181,8 @@ class MemorySession(Session):
     def replace(self, table: Table, key: op.ItemKey, item: Item | None) -> None:
         store = self.stores[table.name]
         store.replace(store.key(key), None if item is None else copy_item(item))
+        if table.ttl is not None:
+            store.purge(self._clock())
 
     def query(self, table: Table, query: op.Query) -> Iterable[Item]:
         store = self.stores[table.name]
@@ -182,7 +228,7 @@ class MemoryBackend(EmbeddedBackend):
 
     def __init__(self, clock: Clock = time.time) -> None:
         super().__init__(clock)
-        self._session = MemorySession()
+        self._session = MemorySession(clock)
 
     def session(self, operation: op.Operation) -> AbstractContextManager[Session]:
         return self._session

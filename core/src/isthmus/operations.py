@@ -7,7 +7,7 @@ running it twice means the same as running it once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import ClassVar, Literal, Self
 
 from attrs import evolve, frozen
@@ -349,7 +349,7 @@ class TransactWrite(Operation):
 
     def requires(self) -> tuple[Capability, ...]:
         token = () if self.token is None else (Capability.IDEMPOTENCY_TOKEN,)
-        return (Capability.TRANSACT_WRITE, *token)
+        return (Capability.TRANSACT_WRITE, *token, *_of_members(self.actions))
 
     def map_items(self, function: MapItem) -> Self:
         return evolve(self, actions=tuple(action.map_items(function) for action in self.actions))
@@ -368,7 +368,7 @@ class TransactGet(Operation):
         return tuple(dict.fromkeys(get.table.name for get in self.gets))
 
     def requires(self) -> tuple[Capability, ...]:
-        return (Capability.TRANSACT_GET,)
+        return (Capability.TRANSACT_GET, *_of_members(self.gets))
 
 
 @frozen
@@ -417,6 +417,16 @@ class DropTable(Operation):
 
     def requires(self) -> tuple[Capability, ...]:
         return (Capability.TABLE_MANAGEMENT,)
+
+
+# A transaction answers with no images, and its reads are strong by nature.
+_NOT_IN_TRANSACTIONS = frozenset({Capability.RETURN_OLD, Capability.RETURN_NEW, Capability.STRONG_READ})
+
+
+def _of_members(members: Iterable[Operation]) -> tuple[Capability, ...]:
+    """What the members of a transaction rely on, each once."""
+    wanted = dict.fromkeys(capability for member in members for capability in member.requires())
+    return tuple(capability for capability in wanted if capability not in _NOT_IN_TRANSACTIONS)
 
 
 def _conditional(condition: Condition | None) -> tuple[Capability, ...]:

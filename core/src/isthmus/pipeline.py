@@ -15,6 +15,7 @@ from isthmus.capabilities import Capabilities, Limits
 from isthmus.config import Settings, active_plugins
 from isthmus.dispatch import Dispatcher
 from isthmus.errors import BackendError, Closed, IsthmusError, PluginError
+from isthmus.guarding import aguarded, guarded, refused
 from isthmus.health import Health, HealthCheck
 from isthmus.layers import AsyncStep, Layer, Step, acompose, arrange, compose
 from isthmus.leftovers import Leftovers
@@ -99,7 +100,11 @@ class Pipeline:
         retry, name = RetryDecision.of(self.settings.retry_policy), self.backend.name
         dispatcher = Dispatcher(self.backend, self.manager, observers, retry)
         layers = (*self.layers, Leftovers(retry, observers, name))
-        chains, achains = compose(layers, dispatcher.execute), acompose(layers, dispatcher.aexecute)
+        chains: Mapping[type[Operation], Step] = compose(layers, dispatcher.execute)
+        achains: Mapping[type[Operation], AsyncStep] = acompose(layers, dispatcher.aexecute)
+        if levels := refused(self.capabilities):
+            chains = {kind: guarded(step, levels, name) for kind, step in chains.items()}
+            achains = {kind: aguarded(step, levels, name) for kind, step in achains.items()}
         self.chains = {kind: observed(chains[kind], kind, observers, name) for kind in OPERATIONS}
         self.achains = {kind: aobserved(achains[kind], kind, observers, name) for kind in OPERATIONS}
 
@@ -172,12 +177,13 @@ def _sequence(layers: object) -> Sequence[Any]:
 def open_pipeline(settings: Settings, clock: Clock = time.time, given: Backend | None = None) -> Pipeline:
     """Make the plugins, open the backend and compose the layers.
 
+    :param clock: seconds since the epoch; a backend that is open already and has a clock keeps its own
     :param given: a backend that is open already, in place of the URL's
     :raises PluginError: a plugin is missing, broken or refused
     """
     active = active_plugins(settings)
     if given is not None:
-        return _composed(settings, build_manager(active), given, clock)
+        return _composed(settings, build_manager(active), given, given.clock or clock)
     url = urlsplit(settings.url)
     opener = load(BACKENDS, url.scheme, settings.blocked)(settings.sections.get(url.scheme))
     manager = build_manager([opener, *active])

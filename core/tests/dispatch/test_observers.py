@@ -188,7 +188,7 @@ def test_observer_that_raises_breaks_nothing(use: Use, logged: list[str]) -> Non
     use(MemoryBackend(), Failing(), plugin)
     assert ("completed", "put", "things", "ann") in plugin.seen
     assert plugin.seen[-1] == ("closing", "memory")
-    assert [line for line in logged if "observer of plugin failing failed" in line]
+    assert [line for line in logged if "observer of plugin failing failed: RuntimeError at " in line]
 
 
 def test_unobserved_operations_cost_nothing() -> None:

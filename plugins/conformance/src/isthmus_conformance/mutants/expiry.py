@@ -22,11 +22,11 @@ class _Timeless(MemoryBackend):
     def timeless(self, operation: op.Operation) -> res.Result:
         """The answer as if time stood still."""
         with self._session:
-            now, self._clock = self._clock, lambda: 0.0
+            now, self.clock = self.clock, lambda: 0.0
             try:
                 return super().execute(operation)
             finally:
-                self._clock = now
+                self.clock = now
 
     def execute(self, operation: op.Operation) -> res.Result:
         return self.timeless(operation) if isinstance(operation, self.kinds) else super().execute(operation)
@@ -129,7 +129,7 @@ class ExpiryFromText(_Peeking):
 
     def execute(self, operation: op.Operation) -> res.Result:
         expires = self.peek(operation) if isinstance(operation, op.Get) else None
-        gone = isinstance(expires, str) and expires.isdigit() and int(expires) <= self._clock()
+        gone = isinstance(expires, str) and expires.isdigit() and int(expires) <= self.clock()
         return res.GetResult() if gone else super().execute(operation)
 
 
@@ -139,7 +139,7 @@ class FarPastIgnored(_Peeking):
 
     def execute(self, operation: op.Operation) -> res.Result:
         expires = self.peek(operation) if isinstance(operation, op.Get) else None
-        old = type(expires) is int and self._clock() - expires > 5 * 365 * 86_400
+        old = type(expires) is int and self.clock() - expires > 5 * 365 * 86_400
         return self.timeless(operation) if old else super().execute(operation)
 
 

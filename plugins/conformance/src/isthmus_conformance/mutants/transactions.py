@@ -126,11 +126,11 @@ class TokensLiveForever(MemoryBackend):
     """A token is never forgotten."""
 
     def _replayed(self, session: Session, token: str, digest: bytes) -> bool:
-        now, self._clock = self._clock, lambda: 0.0
+        now, self.clock = self.clock, lambda: 0.0
         try:
             return super()._replayed(session, token, digest)
         finally:
-            self._clock = now
+            self.clock = now
 
 
 @mutant("TXN-8")
@@ -142,7 +142,7 @@ class FailureUsesTheToken(_Transacting):
             return super().transact_write(operation)
         except TransactionFailed:
             if operation.token is not None:
-                self._session.keep_token(operation.token, b"", self._clock() + 600)
+                self._session.keep_token(operation.token, b"", self.clock() + 600)
             raise
 
 

@@ -1,0 +1,54 @@
+"""What no layer offers is refused at the outermost step, before any layer runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from isthmus.capabilities import Capabilities, Capability, Unsupported, refuse
+from isthmus.layers import AsyncStep, Step
+from isthmus.operations import Operation
+from isthmus.results import Result
+
+Refused = Mapping[Capability, Unsupported]
+# These describe a backend; no operation asks for them.
+_DESCRIPTIVE = frozenset({Capability.DURABLE, Capability.SHARED_BY_PROCESSES, Capability.WIDE_NUMBERS,
+                          Capability.CURRENT_ON_FAILURE})  # fmt: skip
+
+
+def refused(capabilities: Capabilities) -> Refused:
+    """What operations may ask for in vain, with the reasons; empty where there is nothing to look for."""
+    return {name: level for name, level in capabilities.unsupported().items() if name not in _DESCRIPTIVE}
+
+
+def guarded(step: Step, levels: Refused, backend: str) -> Step:
+    """``step``, for operations that rely on none of these."""
+
+    def guard(operation: Operation) -> Result:
+        check(operation, levels, backend)
+        return step(operation)
+
+    return guard
+
+
+def aguarded(step: AsyncStep, levels: Refused, backend: str) -> AsyncStep:
+    """The async twin of ``guarded``."""
+
+    async def guard(operation: Operation) -> Result:
+        check(operation, levels, backend)
+        return await step(operation)
+
+    return guard
+
+
+def check(operation: Operation, levels: Refused, backend: str) -> None:
+    """Refuse an operation that relies on one of these.
+
+    :raises UnsupportedOperation: naming the capability, with the reason
+    """
+    for capability in operation.requires():
+        level = levels.get(capability)
+        if level is not None:
+            error = refuse(capability, level.reason, backend)
+            error.backend, error.operation = backend, operation.kind
+            error.table, error.key = ",".join(operation.table_names) or None, getattr(operation, "key", None)
+            raise error
