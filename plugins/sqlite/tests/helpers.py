@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import isthmus
@@ -10,6 +13,15 @@ import isthmus
 def url(path: Path, query: str = "") -> str:
     """The URL of a file."""
     return f"sqlite:///{path}{query}"
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Somebody else holds the write lock."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
 
 
 def open_counters(path: Path, query: str = "") -> tuple[isthmus.Database, isthmus.BoundTable]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import isthmus
-from isthmus.errors import ConfigurationError, IntegrityError, IsthmusError
+from isthmus.errors import ConfigurationError, IntegrityError, IsthmusError, Unavailable
 from isthmus_sqlite.files import APPLICATION_ID, FORMAT
 from isthmus_sqlite.options import database_path
 from plugins.sqlite.tests.helpers import open_counters, url
@@ -20,22 +23,97 @@ from plugins.sqlite.tests.helpers import open_counters, url
     ("text", "expected"),
     [
         ("sqlite://", None),
-        ("sqlite:///shop.db", "shop.db"),
-        ("sqlite:///data/shop.db?synchronous=off", "data/shop.db"),
+        ("sqlite:///shop.db", "/here/shop.db"),
+        ("sqlite:///data/shop.db?synchronous=off", "/here/data/shop.db"),
         ("sqlite:////var/shop.db", "/var/shop.db"),
-        ("sqlite:///a%20b%23.db", "a b#.db"),
+        ("sqlite:///a%20b%23.db", "/here/a b#.db"),
     ],
 )
-def test_paths(text: str, expected: str | None) -> None:
+def test_paths(monkeypatch: pytest.MonkeyPatch, text: str, expected: str | None) -> None:
     """Three slashes begin a relative path, four an absolute one, none means memory."""
+    monkeypatch.setattr(os, "getcwd", lambda: "/here")
     assert database_path(urlsplit(text)) == expected
 
 
-@pytest.mark.parametrize("text", ["sqlite://shop.db", "sqlite:///", "sqlite:///:memory:", "sqlite:///a#b.db"])
+@pytest.mark.parametrize(
+    "text", ["sqlite://shop.db", "sqlite:///", "sqlite:///:memory:", "sqlite:///a#b.db", "sqlite:shop.db"]
+)
 def test_odd_urls_are_refused(text: str) -> None:
     """A URL that names a host, no file or a fragment is refused."""
     with pytest.raises(ConfigurationError, match="sqlite"):
         database_path(urlsplit(text))
+
+
+def test_a_path_without_slashes_is_told_how_to_write_it() -> None:
+    """Cutting off its first character would open another file."""
+    with pytest.raises(ConfigurationError, match=r"sqlite:///shop\.db"):
+        database_path(urlsplit("sqlite:hop.db"))
+
+
+def test_messages_show_no_password() -> None:
+    """What stands in a host's place is not repeated."""
+    with pytest.raises(ConfigurationError) as caught:
+        database_path(urlsplit("sqlite://user:SECRET@host/shop.db"))
+    assert [part for part in ("user", "SECRET", "host") if part in str(caught.value)] == []
+
+
+def test_a_relative_path_stays_the_same_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that connect after the current folder was changed use the file that was opened."""
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with isthmus.connect("sqlite:///file.db") as database:
+        table = database.table("counters", partition_key="id").ensure()
+        monkeypatch.chdir(tmp_path / "sub")
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(table.put, {"id": "a"}).result()
+        found = table.find(id="a")
+    assert (found, list((tmp_path / "sub").iterdir())) == ({"id": "a"}, [])
+
+
+def test_a_folder_that_is_gone_is_named_as_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative path needs a current folder."""
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path / "sub")
+    (tmp_path / "sub").rmdir()
+    with pytest.raises(ConfigurationError, match="current folder"):
+        database_path(urlsplit("sqlite:///file.db"))
+
+
+def replaced(path: Path) -> None:
+    """Another file takes the path."""
+    other = path.with_name("other.db")
+    open_counters(other)[0].close()
+    other.replace(path)
+
+
+@pytest.mark.parametrize("change", [replaced, Path.unlink])
+@pytest.mark.parametrize("write", ["put", "update", "put_many"])
+def test_a_file_that_is_no_longer_there_is_not_written(
+    tmp_path: Path, change: Callable[[Path], None], write: str
+) -> None:
+    """A write into a file that nobody will open again is refused, not acknowledged."""
+    path = tmp_path / "file.db"
+    database, table = open_counters(path)
+    writes: dict[str, Callable[[], object]] = {
+        "put": lambda: table.put({"id": "a"}),
+        "update": lambda: table.update(id="a", add={"n": 1}, upsert=True),
+        "put_many": lambda: table.put_many([{"id": "a"}]),
+    }
+    change(path)
+    with pytest.raises(Unavailable, match="replaced or removed") as caught:
+        writes[write]()
+    database.close()
+    assert (caught.value.retryable, caught.value.maybe_applied) == (False, False)
+
+
+def test_a_removed_file_is_not_made_anew_by_another_thread(tmp_path: Path) -> None:
+    """A thread that connects later finds out too."""
+    database, table = open_counters(tmp_path / "file.db")
+    (tmp_path / "file.db").unlink()
+    with ThreadPoolExecutor(1) as pool, pytest.raises(Unavailable):
+        pool.submit(table.find, id="a").result()
+    database.close()
+    assert not (tmp_path / "file.db").exists()
 
 
 def test_options_are_read_from_text(tmp_path: Path) -> None:
@@ -96,6 +174,15 @@ def text_file(path: Path) -> None:
     path.write_text("not a database at all\n" * 200, encoding="utf-8")
 
 
+def wide_text(path: Path) -> None:
+    """An empty database whose strings would be in the order of UTF-16."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA encoding = 'UTF-16'")
+        connection.execute("CREATE TABLE other (x)")
+        connection.execute("DROP TABLE other")
+        connection.execute("VACUUM")
+
+
 def damaged(path: Path) -> None:
     """A database of ours with overwritten bytes."""
     database, _table = open_counters(path)
@@ -110,6 +197,7 @@ def damaged(path: Path) -> None:
         (foreign_application, ConfigurationError),
         (newer, ConfigurationError),
         (text_file, IntegrityError),
+        (wide_text, ConfigurationError),
         (damaged, IntegrityError),
     ],
 )

@@ -173,6 +173,16 @@ def test_long_lists_of_values_are_no_trouble(connection: sqlite3.Connection, cou
     check(connection, condition, {"a": -1})
 
 
+@pytest.mark.parametrize("kind", [dict, list])
+def test_many_maps_are_no_trouble(connection: sqlite3.Connection, kind: type) -> None:
+    """Values that SQL can't compare stay one term, not one for each."""
+    values: list[Any] = [{"x": 1, "y": number} for number in range(1_500)]
+    values = values if kind is dict else [[value] for value in values]
+    condition = F.a.in_(values)
+    assert holds(connection, condition, {"a": values[7]}) == 1
+    check(connection, condition, {"a": 5})
+
+
 def test_negation_of_an_inexact_predicate_leaves_nothing_out(connection: sqlite3.Connection) -> None:
     """A superset can't be negated: everything passes then, and the evaluator decides."""
     condition = ~(F.a == {"x": 1, "y": 2})

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable
 
-from isthmus.errors import AlreadyExists, ConfigurationError, IntegrityError, SchemaMismatch, TableNotFound
+from isthmus.errors import AlreadyExists, IntegrityError, IsthmusError, SchemaMismatch, TableNotFound
 from isthmus.schema import Table
 from isthmus_sqlite.files import TABLES
 from isthmus_sqlite.layout import Layout
@@ -36,6 +36,9 @@ class Catalogue:
         layout = read(session, table.name) if known is None else known[1]
         if table.keys != layout.table.keys:
             raise mismatch(table, layout.table)
+        if table == layout.table:
+            # With the declaration itself inside, comparing them later takes no time.
+            layout = Layout(table, layout.number)
         self._known[table.name] = (table, layout)
         return layout
 
@@ -61,10 +64,14 @@ def read(session: Session, name: str) -> Layout:
     row = session.execute(f"SELECT id, definition FROM {TABLES} WHERE name = ?", (name,)).fetchone()
     if row is None:
         raise TableNotFound(f"table {name!r} does not exist: create it with ensure()")
+    message = f"the definition of table {name!r} is damaged: restore it from a backup"
     try:
-        return Layout(Table.from_dict(json.loads(row[1])), row[0])
-    except (ValueError, TypeError, ConfigurationError) as error:
-        raise IntegrityError(f"the definition of table {name!r} is damaged: restore it from a backup") from error
+        table = Table.from_dict(json.loads(row[1]))
+    except (IsthmusError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise IntegrityError(message) from error
+    if table.name != name:
+        raise IntegrityError(message)
+    return Layout(table, row[0])
 
 
 def names(session: Session) -> list[str]:

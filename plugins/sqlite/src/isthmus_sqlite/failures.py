@@ -10,13 +10,16 @@ from isthmus.errors import (
     Conflict,
     DeadlineExceeded,
     IntegrityError,
+    InvalidStoredValue,
     IsthmusError,
     ItemTooLarge,
     PermissionDenied,
     Unavailable,
 )
+from isthmus_sqlite.files import MISSING
 
-_LOCKED = "another process holds the database's write lock: retry, or raise the option busy_timeout"
+_LOCKED = "another process holds the database's write lock: retry later, or raise the option busy_timeout"
+_WAITED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_TIMEOUT)
 _DAMAGED = "the file is damaged or no SQLite database: restore it from a backup"
 _READ_ONLY = "the database can't be written: check the permissions of the file and of its folder"
 
@@ -32,8 +35,49 @@ def translate(error: Exception, *, writes: bool) -> IsthmusError | None:
         return Closed("the database was closed: connect again")
     if not isinstance(error, sqlite3.Error):
         return None
+    return _by_text(str(error)) or _by_code(getattr(error, "sqlite_errorcode", 0), writes)
+
+
+def unapplied(error: sqlite3.Error) -> IsthmusError | None:
+    """The error for one that undid its transaction, if it does not tell by itself that nothing was applied."""
+    failure = None if missing_table(error) else translate(error, writes=True)
+    return translate(error, writes=False) if failure is not None and failure.maybe_applied else None
+
+
+def interrupted(error: Exception) -> bool:
+    """Whether a statement was stopped from outside."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_INTERRUPT
+
+
+def busy(error: Exception) -> bool:
+    """Whether a statement waited for another process as long as it was allowed to."""
+    return getattr(error, "sqlite_errorcode", 0) in _WAITED
+
+
+def moved() -> Unavailable:
+    """The error for a file that was replaced or removed while it was open."""
+    return Unavailable(
+        "the database file was replaced or removed while it was open, nothing was written: connect again",
+        retryable=False,
+    )
+
+
+def _by_text(text: str) -> IsthmusError | None:
+    if "malformed JSON" in text:
+        return InvalidStoredValue("a stored item is no JSON text: restore the file from a backup")
+    if text.startswith("no such table: isthmus_"):
+        return IntegrityError(MISSING)
+    return None
+
+
+def _by_code(code: int, writes: bool) -> IsthmusError:
+    # The wait is over already: repeating it would multiply what the caller allowed.
+    if code in _WAITED:
+        return Conflict(_LOCKED, retryable=False)
+    if code == sqlite3.SQLITE_READONLY_DBMOVED:
+        return moved()
     # The low byte is the kind; the rest tells where inside SQLite it arose.
-    return _by_kind(getattr(error, "sqlite_errorcode", 0) & 0xFF, writes)
+    return _by_kind(code & 0xFF, writes)
 
 
 def _by_kind(kind: int, writes: bool) -> IsthmusError:  # noqa: PLR0911  # a table
@@ -45,7 +89,7 @@ def _by_kind(kind: int, writes: bool) -> IsthmusError:  # noqa: PLR0911  # a tab
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
             return PermissionDenied(_READ_ONLY)
         case sqlite3.SQLITE_FULL:
-            return BackendError("the disk is full, nothing was written: free some space")
+            return BackendError("the disk is full, so this was not written: free some space")
         case sqlite3.SQLITE_CANTOPEN:
             return Unavailable("the database file can't be opened: check that its folder exists", retryable=False)
         case sqlite3.SQLITE_IOERR:
@@ -54,10 +98,13 @@ def _by_kind(kind: int, writes: bool) -> IsthmusError:  # noqa: PLR0911  # a tab
             return DeadlineExceeded("the deadline passed while SQLite was at work: allow a longer timeout")
         case sqlite3.SQLITE_TOOBIG:
             return ItemTooLarge("the item is larger than SQLite can hold: split it")
+        case 0 | sqlite3.SQLITE_ERROR:
+            return BackendError("SQLite refused the statement, nothing was applied: see the cause")
         case _:
             return BackendError("SQLite failed: see the cause", maybe_applied=writes)
 
 
-def missing_table(error: sqlite3.OperationalError) -> bool:
-    """Whether a statement named a SQL table that is not there (any more)."""
-    return str(error).startswith("no such table")
+def missing_table(error: Exception) -> bool:
+    """Whether a statement named the SQL table of items that are not there (any more)."""
+    text = str(error)
+    return isinstance(error, sqlite3.OperationalError) and text.startswith("no such table") and ":" in text[15:]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from isthmus.errors import ConfigurationError, IntegrityError
 
@@ -12,6 +14,7 @@ APPLICATION_ID = 0x49737468
 FORMAT = 1
 TABLES = "isthmus_tables"
 TOKENS = "isthmus_tokens"
+MISSING = "a table of the file's catalogue is missing: restore the file from a backup"
 
 # Ids are never used twice, so a statement made for a dropped table can't touch another one of its name.
 _SET_UP = f"""
@@ -29,6 +32,7 @@ def prepare(connection: sqlite3.Connection, patience: float) -> None:
     :raises ConfigurationError: the file belongs to another program or to a newer version
     :raises IntegrityError: the file is damaged, or no database
     """
+    _check_encoding(connection)
     if _ours(connection):
         return
     _use_log(connection, time.monotonic() + patience)
@@ -43,26 +47,43 @@ def prepare(connection: sqlite3.Connection, patience: float) -> None:
         raise
 
 
-def _ours(connection: sqlite3.Connection) -> bool:
-    """Whether the file was set up before; ``False`` when it is empty."""
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Tell a file that can't be a database from one that can't be read at the moment."""
     try:
-        application = _pragma(connection, "application_id")
-        version = _pragma(connection, "user_version")
-        empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+        yield
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
             raise
         raise IntegrityError("the file is damaged or no SQLite database: restore it, or choose another file") from error
-    if application == APPLICATION_ID and not empty:
+
+
+def _ours(connection: sqlite3.Connection) -> bool:
+    """Whether the file was set up before; ``False`` when it is empty."""
+    with _readable():
+        application = _pragma(connection, "application_id")
+        version = _pragma(connection, "user_version")
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master").fetchall()}
+    if application == APPLICATION_ID and names:
         _check_version(version)
+        if not {TABLES, TOKENS} <= names:
+            raise IntegrityError(MISSING)
         return True
-    if application or version or not empty:
+    if application or version or names:
         raise ConfigurationError("the file is a SQLite database of another program: choose another file")
     return False
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:
     return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _check_encoding(connection: sqlite3.Connection) -> None:
+    """Refuse a file of another encoding, which an empty one may have too: its strings would be in another order."""
+    with _readable():
+        encoding = connection.execute("PRAGMA encoding").fetchone()[0]
+    if encoding != "UTF-8":
+        raise ConfigurationError(f"the file's text is {encoding}, not UTF-8: choose another file")
 
 
 def _check_version(version: int) -> None:

@@ -168,7 +168,8 @@ def _one_text(value: Value) -> bool:
 
 def _equals(place: str, values: Sequence[Value]) -> list[Predicate]:
     plain = [dumps(value) for value in values if _one_text(value)]
-    rest = [_equal(place, value) for value in values if not _one_text(value)]
+    # Of maps only the kind is compared, once for all of them.
+    rest = list(dict.fromkeys(_equal(place, value) for value in values if not _one_text(value)))
     if not plain:
         return rest
     marks = ", ".join("?" * len(plain))

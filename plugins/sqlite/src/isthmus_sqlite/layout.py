@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any
 
 from attrs import field, frozen
 
-from isthmus.errors import InvalidKey
+from isthmus.capabilities import Limits
+from isthmus.errors import InvalidStoredValue
 from isthmus.operations import KeyRange
 from isthmus.ranges import bounds
 from isthmus.schema import Index, Key, Table
-from isthmus.values import Item, Value, dumps, ordered_bytes
-from isthmus.writes import is_number
+from isthmus.values import Item, Value, dumps, loads_trusted, ordered_bytes
+from isthmus.writes import check_index_keys, is_number
 
 Params = tuple[Any, ...]
 Encoder = Callable[[Any], Any]
@@ -31,7 +31,17 @@ def _itself(value: Any) -> Any:
 
 _ENCODERS: Mapping[str, Encoder] = {"string": _itself, "binary": _itself, "number": ordered_bytes}
 _SQL_TYPES = {"string": "TEXT", "binary": "BLOB", "number": "BLOB"}
-_PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {"string": (str,), "binary": (bytes,), "number": (int, Decimal)}
+
+
+def stored_item(text: object) -> Item:
+    """The item of what the column ``item`` holds.
+
+    :raises InvalidStoredValue: it is not the JSON of an item
+    """
+    item = loads_trusted(text) if isinstance(text, str) else None
+    if not isinstance(item, dict):
+        raise InvalidStoredValue("a stored item is damaged or was written by something else: restore it from a backup")
+    return item
 
 
 def expiry(value: Value) -> float | None:
@@ -60,12 +70,7 @@ class Column:
 
     def of(self, item: Item) -> Any:
         """The column's value for an item; ``None`` if it lacks the attribute."""
-        value = item.get(self.key.name)
-        if value is None and self.key.name not in item:
-            return None
-        if type(value) not in _PYTHON_TYPES[self.key.type]:
-            raise InvalidKey(f"attribute {self.key.name!r} is a key of an index: it must be a {self.key.type}")
-        return self.encode(value)
+        return self.encode(item[self.key.name]) if self.key.name in item else None
 
 
 @frozen(eq=False)
@@ -142,6 +147,14 @@ class Layout:
         }
         for attribute, value in derived.items():
             object.__setattr__(self, attribute, value)
+
+    def check(self, declared: Table, item: Item | None, limits: Limits) -> None:
+        """Refuse wrong keys of stored indexes; an item was checked against the declared ones already.
+
+        :raises InvalidKey: naming the attribute
+        """
+        if item is not None and self.table.indexes != declared.indexes:
+            check_index_keys(self.table, item, limits)
 
     def definition(self) -> list[str]:
         """The statements that create the SQL table and its indexes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -45,12 +46,15 @@ class Options:
 def database_path(url: SplitResult) -> str | None:
     """The file's path, or ``None`` for a database in memory.
 
+    A relative path is one from the current folder at this moment; changing the folder later changes nothing.
+
     :raises ConfigurationError: the URL names a host, or no file
     """
-    if url.netloc:
+    # A host's place may hold a password, so no message repeats it.
+    if url.netloc or (url.path and not url.path.startswith("/")):
         raise ConfigurationError(
-            f"a sqlite URL has three slashes before a relative path and four before an absolute one:"
-            f" sqlite:///{url.netloc}{url.path}"
+            "a sqlite URL has three slashes before a relative path and four before an absolute one:"
+            " sqlite:///shop.db, sqlite:////srv/shop.db"
         )
     if url.fragment:
         raise ConfigurationError("a sqlite URL has no fragment: write '#' in a file's name as %23")
@@ -59,7 +63,14 @@ def database_path(url: SplitResult) -> str | None:
     path = unquote(url.path)[1:]
     if not path or "\0" in path or path == ":memory:":
         raise ConfigurationError("the sqlite URL names no file: use sqlite:///shop.db, or sqlite:// for memory")
-    return path
+    return _absolute(path)
+
+
+def _absolute(path: str) -> str:
+    try:
+        return os.path.abspath(path)  # noqa: PTH100  # Path.absolute() keeps ".."
+    except OSError as error:
+        raise ConfigurationError("the current folder is gone: give the database's path from the root") from error
 
 
 def check_exists(path: str | None, options: Options) -> None:

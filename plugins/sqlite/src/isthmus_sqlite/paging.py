@@ -13,10 +13,9 @@ from isthmus.operations import KeyRange, Paged, Query, Scan
 from isthmus.pages import Candidate, take_page
 from isthmus.ranges import bounds, within
 from isthmus.results import Page
-from isthmus.values import loads_trusted
 from isthmus_sqlite.catalogue import mismatch
 from isthmus_sqlite.filters import Predicate, compile_condition
-from isthmus_sqlite.layout import Layout, Order, after
+from isthmus_sqlite.layout import Layout, Order, after, stored_item
 from isthmus_sqlite.sessions import Session
 
 # A page whose size is left to the backend ends here, so that memory stays bounded.
@@ -87,7 +86,7 @@ def read_page(session: Session, reading: Reading) -> Page:
 
 def _candidates(rows: Iterator[tuple[str]]) -> Iterator[Candidate]:
     for (text,) in rows:
-        yield loads_trusted(text), len(text)  # type: ignore[misc]  # an item is what was stored
+        yield stored_item(text), len(text)
 
 
 def _bounded(operation: Paged) -> Paged:

@@ -7,12 +7,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from weakref import WeakSet
 
 from isthmus.errors import Closed, Conflict, DeadlineExceeded
 from isthmus_sqlite import files
+from isthmus_sqlite.failures import moved, unapplied
 from isthmus_sqlite.options import Options
 
 # Statements that a connection keeps prepared: a few for each table.
@@ -20,23 +21,43 @@ _STATEMENTS = 512
 # SQLite's virtual machine steps between two looks at the clock.
 _STEPS = 20_000
 _LOG_BYTES = 67_108_864
+_CLOSED = "the database was closed: connect again"
 
 
 class Session:
-    """One connection and the waiting time that it is set to."""
+    """One connection and the waiting time that it is set to.
 
-    __slots__ = ("__weakref__", "_busy", "_default", "connection", "execute")
+    ``lock`` is held by every operation that uses the connection: closing a connection under a statement at work would
+    kill the process. ``reading`` tells whether that operation may be interrupted.
+    """
+
+    __slots__ = ("__weakref__", "_busy", "_default", "connection", "execute", "lock", "reading")
 
     def __init__(self, connection: sqlite3.Connection, busy_timeout: float) -> None:
         self.connection = connection
         self.execute: Callable[..., sqlite3.Cursor] = connection.execute
+        self.lock = threading.RLock()
+        self.reading = False
         self._default = self._busy = int(busy_timeout * 1_000)
 
     def __del__(self) -> None:
         self.connection.close()
 
+    @contextmanager
+    def held_until(self, deadline: float) -> Iterator[None]:
+        """Hold the lock, and wait for it no longer than until ``deadline``, monotonic seconds.
+
+        :raises DeadlineExceeded: other threads held it too long
+        """
+        if not self.lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise DeadlineExceeded("the deadline passed while other threads were at work: allow a longer timeout")
+        try:
+            yield
+        finally:
+            self.lock.release()
+
     def allow(self, deadline: float | None) -> None:
-        """Wait for locks no longer than until ``deadline``, monotonic seconds."""
+        """Wait for other processes no longer than until ``deadline``, monotonic seconds."""
         wait = self._default
         if deadline is not None:
             wait = max(0, min(wait, int((deadline - time.monotonic()) * 1_000)))
@@ -49,7 +70,13 @@ class Session:
         """Everything inside is applied, or nothing."""
         try:
             self.execute(begin)
-            yield
+            try:
+                yield
+            except sqlite3.Error as error:
+                failure = unapplied(error)
+                if failure is None:
+                    raise
+                raise failure from error
             self.execute("COMMIT")
         except BaseException:
             if self.connection.in_transaction:
@@ -84,41 +111,55 @@ class Sessions:
         self.path = path
         self._options = options
         self._functions = functions
-        self._closed = False
+        self.closed = False
+        self._identity: tuple[int, int] | None = None
         self._local: Any = threading.local()
         self._open: WeakSet[Session] = WeakSet()
         self._opening = threading.Lock()
         # Threads of one process queue here: SQLite itself lets them poll, which is slow and unfair.
         self._turn = threading.Lock()
-        self.memory_lock = threading.RLock()
         self._shared = self._connect() if path is None else None
         _living.add(self)
 
-    def get(self, deadline: float | None = None) -> Session:
+    def get(self) -> Session:
         """The current thread's session."""
         try:
             session: Session = self._local.session
         except AttributeError:
             session = self._local.session = self._shared or self._connect()
-        if deadline is not None or session._busy != session._default:  # noqa: SLF001  # saves a call on each operation
-            session.allow(deadline)
         return session
 
+    def admit(self, session: Session, *, writes: bool, deadline: float | None) -> None:
+        """Begin an operation, whose thread holds the session's lock.
+
+        :raises Closed: the database was closed
+        """
+        session.reading = not writes
+        # Looked at after the line above: close() sets it first, so that it interrupts nothing but reads.
+        if self.closed:
+            raise Closed(_CLOSED)
+        if deadline is not None or session._busy != session._default:  # noqa: SLF001  # saves a call on each operation
+            session.allow(deadline)
+
     @contextmanager
-    def writing(self, deadline: float | None) -> Iterator[Session]:
-        """The current thread's session, with no other thread of this process writing.
+    def writing(self, session: Session, deadline: float | None) -> Iterator[None]:
+        """No other thread of this process writes.
 
         :raises DeadlineExceeded: the others took too long
+        :raises Unavailable: the file is not the one that was opened
         """
-        session = self.get(deadline)
         if not self._turn.acquire(timeout=self._patience(deadline)):
             if deadline is not None and time.monotonic() >= deadline:
                 raise DeadlineExceeded("the deadline passed while other threads were writing: allow a longer timeout")
-            raise Conflict("other threads were writing all the time: retry, or raise the option busy_timeout")
+            raise Conflict(
+                "other threads were writing all the time: retry later, or raise the option busy_timeout",
+                retryable=False,
+            )
         try:
+            self._check_file()
             if deadline is not None:
                 session.allow(deadline)
-            yield session
+            yield
         finally:
             self._turn.release()
 
@@ -126,12 +167,20 @@ class Sessions:
         limit = self._options.busy_timeout
         return limit if deadline is None else max(0.0, min(limit, deadline - time.monotonic()))
 
+    def _check_file(self) -> None:
+        """Refuse a path at which there is another file by now, or none: what is written would be lost."""
+        if self._identity is not None and _identity(self.path) != self._identity:
+            raise moved()
+
     def _connect(self) -> Session:
         with self._opening:
-            if self._closed:
-                raise Closed("the database was closed: connect again")
+            if self.closed:
+                raise Closed(_CLOSED)
+            self._check_file()
             session = Session(self._connection(), self._options.busy_timeout)
             self._open.add(session)
+            self._identity = self._identity or _identity(self.path)
+            self._check_file()
             return session
 
     def _connection(self) -> sqlite3.Connection:
@@ -166,10 +215,17 @@ class Sessions:
         )
 
     def close(self) -> None:
-        """Close all connections."""
+        """Refuse new operations, wait for those at work, and close all connections. Reads are interrupted."""
         with self._opening:
-            self._closed = True
-            for session in tuple(self._open):
+            self.closed = True
+            sessions = tuple(self._open)
+        for session in sessions:
+            if session.reading:
+                # One whose thread ended meanwhile is closed.
+                with suppress(sqlite3.ProgrammingError):
+                    session.connection.interrupt()
+        for session in sessions:
+            with session.lock:
                 session.connection.close()
         _living.discard(self)
 
@@ -185,7 +241,20 @@ class Sessions:
         _inherited.extend(() if self._shared else self._open)
         self._open = WeakSet([self._shared] if self._shared else ())
         self._local = threading.local()
-        self._opening, self._turn, self.memory_lock = threading.Lock(), threading.Lock(), threading.RLock()
+        self._opening, self._turn = threading.Lock(), threading.Lock()
+        if self._shared is not None:
+            self._shared.lock = threading.RLock()
+
+
+def _identity(path: str | None) -> tuple[int, int] | None:
+    """What tells a file from another one that takes its path; ``None`` when there is none."""
+    if path is None:
+        return None
+    try:
+        found = os.stat(path)  # noqa: PTH116  # half the time of Path.stat(), on each write
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 _living: WeakSet[Sessions] = WeakSet()

@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import cast
 
 from isthmus import operations as op
 from isthmus.capabilities import Limits
 from isthmus.errors import IdempotencyMismatch, IsthmusError, TransactionFailed
 from isthmus.results import TransactWriteResult
+from isthmus.schema import Table
 from isthmus.tokens import TOKEN_SECONDS, content_digest
-from isthmus.values import Item, loads_trusted
+from isthmus.values import Item
 from isthmus.writes import write
 from isthmus_sqlite.files import TOKENS
-from isthmus_sqlite.layout import Layout
+from isthmus_sqlite.layout import Layout, stored_item
 from isthmus_sqlite.sessions import Session, Sessions
 
 
 class Writing:
     """A context in which the current thread alone writes: everything inside is applied, or nothing."""
 
-    __slots__ = ("_deadline", "_sessions", "_stack")
+    __slots__ = ("_deadline", "_session", "_sessions", "_stack")
 
-    def __init__(self, sessions: Sessions, deadline: float | None) -> None:
+    def __init__(self, sessions: Sessions, session: Session, deadline: float | None) -> None:
         self._sessions = sessions
+        self._session = session
         self._deadline = deadline
         self._stack = ExitStack()
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> None:
         with ExitStack() as stack:
-            session = stack.enter_context(self._sessions.writing(self._deadline))
+            stack.enter_context(self._sessions.writing(self._session, self._deadline))
             # Locking at once, not at the first write: what is read then is what is changed.
-            stack.enter_context(session.transaction("BEGIN IMMEDIATE"))
+            stack.enter_context(self._session.transaction("BEGIN IMMEDIATE"))
             self._stack = stack.pop_all()
-        return session
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -47,7 +47,7 @@ def current(session: Session, layout: Layout, key: op.ItemKey, now: float) -> It
     """The visible item with a key."""
     params = layout.key(key)
     row = session.execute(layout.get, (*params, now) if layout.visible else params).fetchone()
-    return None if row is None else cast("Item", loads_trusted(row[0]))
+    return None if row is None else stored_item(row[0])
 
 
 def store(session: Session, layout: Layout, key: op.ItemKey, item: Item | None) -> None:
@@ -59,16 +59,17 @@ def store(session: Session, layout: Layout, key: op.ItemKey, item: Item | None) 
 
 
 def write_all(
-    session: Session, layouts: Sequence[Layout], operation: op.TransactWrite, limits: Limits, now: float
+    session: Session, find: Callable[[Table], Layout], operation: op.TransactWrite, limits: Limits, now: float
 ) -> TransactWriteResult:
     """All actions of a transaction.
 
-    :param layouts: those of the actions' tables, one for each action
+    :param find: gives the layout of a declared table
     :raises TransactionFailed: with the reason of every action that failed
     :raises IdempotencyMismatch: the token was used for other content
     """
     if operation.token is not None and _replayed(session, operation.token, content_digest(operation), now):
         return TransactWriteResult(replayed=True)
+    layouts = [find(action.table) for action in operation.actions]
     images = _judge(session, layouts, operation, limits, now)
     for layout, action, image in zip(layouts, operation.actions, images, strict=True):
         if not isinstance(action, op.Check):
@@ -89,6 +90,7 @@ def _judge(
         image, reason = None, None
         try:
             image = write(action, current(session, layout, action.key, now), limits, now)
+            layout.check(action.table, image, limits)
         except IsthmusError as error:
             reason = error
         images.append(image)

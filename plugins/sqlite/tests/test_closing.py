@@ -1,0 +1,184 @@
+"""Closing while others are at work, and what a forked child needs."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import isthmus
+from isthmus import F
+from isthmus.errors import Closed
+from isthmus.expressions import any_of
+from isthmus.operations import Context, Get
+from isthmus.results import GetResult
+from isthmus_sqlite.backend import SQLiteBackend
+from isthmus_sqlite.workers import Workers
+from plugins.sqlite.tests.helpers import locked, open_counters, url
+
+# In a process of its own, because a connection that is closed under a statement kills the process.
+CLOSE = """
+import sys, threading, time
+import isthmus
+from isthmus import F
+source, mode, timeout = sys.argv[1], sys.argv[2], float(sys.argv[3]) or None
+for _ in range(4):
+    database = isthmus.connect(source)
+    table = database.table("counters", partition_key="id").ensure()
+    table.put_many([{"id": str(n), "n": n, "text": "z" * 50} for n in range(1_000)])
+    kinds = []
+    def work():
+        try:
+            while True:
+                if mode == "read":
+                    table.scan(timeout=timeout).where(F.text.contains("q") | (F.n == -1.5)).count()
+                else:
+                    table.update(id="1", add={"n": 1}, timeout=timeout)
+        except Exception as error:
+            kinds.append((type(error).__name__, error.maybe_applied))
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    [thread.start() for thread in threads]
+    time.sleep(0.05)
+    database.close()
+    [thread.join() for thread in threads]
+    assert kinds == [("Closed", False)] * 4, kinds
+"""
+
+
+@pytest.mark.parametrize("mode", ["read", "write"])
+@pytest.mark.parametrize("timeout", ["0", "5"])
+@pytest.mark.parametrize("source", ["file", "memory"])
+def test_closing_under_other_threads(tmp_path: Path, source: str, mode: str, timeout: str) -> None:
+    """Threads at work while the database is closed get Closed, with nothing applied."""
+    target = url(tmp_path / "file.db", "?synchronous=off") if source == "file" else "sqlite://"
+    ended = subprocess.run(
+        [sys.executable, "-c", CLOSE, target, mode, timeout], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_write_at_work_is_finished(tmp_path: Path) -> None:
+    """Closing waits for a write that waits for another process; it succeeds and is stored."""
+    database, table = open_counters(tmp_path / "file.db")
+    with ThreadPoolExecutor(2) as pool:
+        with locked(tmp_path / "file.db"):
+            writing = pool.submit(table.put, {"id": "a"})
+            time.sleep(0.2)
+            closing = pool.submit(database.close)
+            time.sleep(0.1)
+            waited = not closing.done()
+        writing.result(10)
+        closing.result(10)
+    database, table = open_counters(tmp_path / "file.db")
+    stored = table.find(id="a")
+    database.close()
+    assert (waited, stored) == (True, {"id": "a"})
+
+
+def test_a_long_read_is_interrupted() -> None:
+    """Closing does not wait for a read that takes long; the read is told why it ended."""
+    database = isthmus.connect("sqlite://")
+    table = database.table("counters", partition_key="id").ensure()
+    table.put_many([{"id": str(number), "text": "x" * 100} for number in range(40_000)])
+    condition = any_of(F.text.contains(f"{number}y") for number in range(100))
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(table.scan().where(condition).count)
+        time.sleep(0.1)
+        started = time.monotonic()
+        database.close()
+        waited = time.monotonic() - started
+        with pytest.raises(Closed, match="at work"):
+            reading.result(10)
+    assert waited < 0.5
+
+
+def test_a_closed_pool_calls_nothing() -> None:
+    """What comes after closing is Closed, and was not begun."""
+    workers, called = Workers(1), list[int]()
+    assert asyncio.run(workers.run(called.append, 1)) is None
+    workers.close()
+    with pytest.raises(Closed):
+        asyncio.run(workers.run(called.append, 2))
+    assert called == [1]
+
+
+def test_async_writes_end_or_are_refused_when_the_database_closes(tmp_path: Path) -> None:
+    """Each of many writes around a close either succeeded and is stored, or is Closed with nothing applied."""
+
+    async def close_amidst() -> list[object]:
+        database = await isthmus.aconnect(url(tmp_path / "file.db", "?synchronous=off"))
+        table = await database.table("counters", partition_key="id").ensure()
+        calls = [asyncio.ensure_future(table.update(id=str(n), add={"n": 1}, upsert=True)) for n in range(100)]
+        await asyncio.sleep(0.005)
+        await database.close()
+        return list(await asyncio.gather(*calls, return_exceptions=True))
+
+    ended = asyncio.run(close_amidst())
+    errors = [(type(one).__name__, getattr(one, "maybe_applied", None)) for one in ended if isinstance(one, Exception)]
+    database, table = open_counters(tmp_path / "file.db")
+    stored = table.scan().count()
+    database.close()
+    assert errors == [("Closed", False)] * len(errors)
+    assert stored == 100 - len(errors)
+
+
+def find_async(database: isthmus.Database, table: isthmus.BoundTable) -> None:
+    """Read one item through the backend's threads."""
+    found = asyncio.run(database.backend.aexecute(Get(Context(), table.schema, {"id": "n"})))
+    assert isinstance(found, GetResult)
+    assert found.item == {"id": "n"}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("source", ["file", "memory"])
+def test_a_child_has_threads_of_its_own(tmp_path: Path, source: str) -> None:
+    """The parent's threads, and locks that they held at the fork, don't hold up a child."""
+    database = isthmus.connect(url(tmp_path / "file.db") if source == "file" else "sqlite://")
+    table = database.table("counters", partition_key="id").ensure()
+    table.put({"id": "n"})
+    find_async(database, table)
+    child = multiprocessing.get_context("fork").Process(target=find_async, args=(database, table))
+    child.start()
+    child.join(20)
+    code = child.exitcode
+    child.kill()
+    database.close()
+    assert code == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_child_takes_no_lock_of_a_thread() -> None:
+    """A thread that is at work when the process forks does not keep the child waiting."""
+    database = isthmus.connect("sqlite://")
+    table = database.table("counters", partition_key="id").ensure()
+    table.put({"id": "n"})
+    backend = database.backend
+    assert isinstance(backend, SQLiteBackend)
+    at_work, forked = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with backend._sessions.get().lock:
+            at_work.set()
+            forked.wait()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(hold)
+        at_work.wait()
+        child = multiprocessing.get_context("fork").Process(target=table.put, args=({"id": "b"},))
+        child.start()
+        forked.set()
+    child.join(10)
+    code = child.exitcode
+    child.kill()
+    database.close()
+    assert code == 0
