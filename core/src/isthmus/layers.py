@@ -17,9 +17,10 @@ from typing import Any, ClassVar, TypeVar
 from attrs import field, frozen
 
 from isthmus.capabilities import Capabilities
-from isthmus.errors import PluginError
+from isthmus.errors import ConditionFailed, IsthmusError, PluginError, TransactionFailed
 from isthmus.operations import OPERATIONS, Operation
 from isthmus.results import Result
+from isthmus.values import Item
 
 
 class Stage(IntEnum):
@@ -112,6 +113,19 @@ class Layer:
     def place(self) -> int:
         """Number by which layers are sorted, outer first."""
         return self.stage if self.order is None else self.order
+
+
+def map_error_items(error: IsthmusError, function: Callable[[Item], Item]) -> None:
+    """Let the items that an error carries go through ``function``; the error itself is changed.
+
+    These are the current item of a failed condition, and those of all reasons of a failed transaction. An error's
+    ``key`` is left as it is.
+    """
+    if isinstance(error, ConditionFailed) and error.current is not None:
+        error.current = function(dict(error.current))
+    for reason in error.reasons if isinstance(error, TransactionFailed) else ():
+        if reason is not None:
+            map_error_items(reason, function)
 
 
 def arrange(layers: Iterable[Layer]) -> tuple[Layer, ...]:

@@ -13,11 +13,13 @@ from typing import ClassVar, Literal, Self
 from attrs import evolve, frozen
 
 from isthmus.capabilities import Capability
-from isthmus.expressions import Changes, Condition, Path
+from isthmus.expressions import Action as Change
+from isthmus.expressions import Changes, Condition, Path, Set, SetIfAbsent
 from isthmus.schema import Table
 from isthmus.values import Item, Value
 
 MapItem = Callable[[Item], Item]
+MapValue = Callable[[str, Value], Value]
 Returning = Literal["old", "new"] | None
 Select = Literal["items", "count"]
 ItemKey = dict[str, Value]
@@ -59,7 +61,18 @@ class Operation:
         return ()
 
     def map_items(self, function: MapItem) -> Self:
-        """A copy in which each carried item went through ``function``."""
+        """A copy in which each carried item went through ``function``.
+
+        Keys, constants of conditions and the changes of updates are no items; see ``map_set_values`` for the last.
+        """
+        return self
+
+    def map_set_values(self, function: MapValue) -> Self:
+        """A copy in which each value that an update puts in place of a whole attribute went through ``function``.
+
+        These are the constants of ``Set`` and ``SetIfAbsent`` at top-level paths; ``function`` gets the attribute's
+        name and the value. Every other change is left as it is.
+        """
         return self
 
 
@@ -156,6 +169,14 @@ class Update(TableOperation):
         nested = (Capability.NESTED_UPDATE,) if any(len(action.path) > 1 for action in self.changes.actions) else ()
         conditions = _conditional(self.condition)
         return (Capability.UPDATE, *upsert, *nested, *conditions, *_returning(self.returning))
+
+    def map_set_values(self, function: MapValue) -> Self:
+        def mapped(change: Change) -> Change:
+            if isinstance(change, (Set, SetIfAbsent)) and len(change.path) == 1:
+                return evolve(change, value=function(str(change.path[0]), change.value))
+            return change
+
+        return evolve(self, changes=Changes(map(mapped, self.changes.actions)))
 
 
 @frozen
@@ -353,6 +374,9 @@ class TransactWrite(Operation):
 
     def map_items(self, function: MapItem) -> Self:
         return evolve(self, actions=tuple(action.map_items(function) for action in self.actions))
+
+    def map_set_values(self, function: MapValue) -> Self:
+        return evolve(self, actions=tuple(action.map_set_values(function) for action in self.actions))
 
 
 @frozen

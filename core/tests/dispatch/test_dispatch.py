@@ -290,7 +290,7 @@ def test_reasons_of_a_transaction_are_located() -> None:
     """A failed transaction says where it happened, and each reason which action it belongs to."""
     with isthmus.connect("memory://") as database:
         table = database.table("things", partition_key="id").ensure()
-        actions = [table.actions.put({"id": "a"}), table.actions.delete(id="b", when=F.n == 1)]
+        actions: list[op.Action] = [table.actions.put({"id": "a"}), table.actions.delete(id="b", when=F.n == 1)]
         with pytest.raises(TransactionFailed) as raised:
             database.transact_write(actions)
     whole, reasons = raised.value, raised.value.reasons

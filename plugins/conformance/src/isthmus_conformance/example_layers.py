@@ -12,11 +12,11 @@ from attrs import evolve
 from isthmus import Layer, Stage
 from isthmus import operations as op
 from isthmus import results as res
-from isthmus.errors import ConditionFailed, IsthmusError, TransactionFailed, UnsupportedOperation
-from isthmus.expressions import Changes, Remove, Set, attributes_used
-from isthmus.layers import Flow
+from isthmus.errors import IsthmusError, UnsupportedOperation
+from isthmus.expressions import Changes, Remove, Set, SetIfAbsent, attributes_used
+from isthmus.layers import Flow, map_error_items
 from isthmus.schema import Table
-from isthmus.values import Item, canonical_bytes, copy_item
+from isthmus.values import Item, Value, canonical_bytes, copy_item
 
 PREFIX = "sealed:"
 _Op = TypeVar("_Op", bound=op.Operation)
@@ -58,7 +58,11 @@ class Sealing(Layer):
 
     def seal(self, item: Item) -> Item:
         """The item as it is stored."""
-        return {name: _hidden(value) if name in self.names else value for name, value in item.items()}
+        return {name: self.seal_value(name, value) for name, value in item.items()}
+
+    def seal_value(self, name: str, value: Value) -> Value:
+        """The value of an attribute as it is stored."""
+        return _hidden(value) if name in self.names else value
 
     def open(self, item: Item) -> Item:
         """The item as it was written."""
@@ -66,24 +70,11 @@ class Sealing(Layer):
 
     def sealed(self, operation: _Op) -> _Op:
         """The operation with everything that it writes sealed."""
-        if isinstance(operation, op.TransactWrite):
-            return cast("_Op", evolve(operation, actions=tuple(map(self.sealed, operation.actions))))
-        if isinstance(operation, op.Update):
-            actions = [self._sealed_change(change) for change in operation.changes.actions]
-            return cast("_Op", evolve(operation, changes=Changes(actions)))
-        return operation.map_items(self.seal)
-
-    def _sealed_change(self, change: Any) -> Any:
-        concerned = change.path[0] in self.names and isinstance(change, Set)
-        return evolve(change, value=_hidden(change.value)) if concerned else change
+        return operation.map_items(self.seal).map_set_values(self.seal_value)
 
     def open_error(self, error: IsthmusError) -> None:
         """Open the items that an error carries."""
-        if isinstance(error, ConditionFailed) and error.current is not None:
-            error.current = self.open(dict(error.current))
-        for reason in error.reasons if isinstance(error, TransactionFailed) else ():
-            if reason is not None:
-                self.open_error(reason)
+        map_error_items(error, self.open)
 
     def check(self, operation: op.Operation) -> None:
         """Refuse what can't work on sealed values.
@@ -102,7 +93,7 @@ class Sealing(Layer):
                 )  # fmt: skip
 
     def _misused(self, change: Any) -> frozenset[str]:
-        whole = isinstance(change, (Set, Remove)) and len(change.path) == 1
+        whole = isinstance(change, (Set, SetIfAbsent, Remove)) and len(change.path) == 1
         return frozenset() if whole else attributes_used(Changes([change])) & self.names
 
 

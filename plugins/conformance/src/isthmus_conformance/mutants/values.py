@@ -127,4 +127,4 @@ class ItemsShared(MemoryBackend):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._session = _SharingSession()
+        self._session = _SharingSession(self.clock)

@@ -30,6 +30,9 @@ WRITES: Mapping[str, Write] = {
     "conditional put": lambda table, item: table.put(item, when=F.n.not_exists()),
     "update": lambda table, item: (table.put({"id": item["id"]}), _update(table, item)),
     "upsert": lambda table, item: _update(table, item, upsert=True),
+    "upsert of what is absent": lambda table, item: table.update(
+        id=item["id"], set_if_absent={name: value for name, value in item.items() if name != "id"}, upsert=True
+    ),
     "put_many": lambda table, item: table.put_many([item, {"id": "other"}]).raise_for_failures(),
     "transaction create": lambda table, item: _transact(table, table.actions.create(item)),
     "transaction put": lambda table, item: _transact(table, table.actions.put(item)),
