@@ -37,6 +37,10 @@ class IsthmusError(Exception):
         self.key: Mapping[str, Any] | None = None
         self.request_id: str | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By default exceptions are made again from their message alone, which classes with more arguments refuse.
+        return _restored, (type(self), self.args), self.__dict__
+
     @property
     def message(self) -> str:
         """The text without its place of origin."""
@@ -54,6 +58,12 @@ class IsthmusError(Exception):
             "table": self.table,
             "request_id": self.request_id,
         }
+
+
+def _restored(kind: type[IsthmusError], args: tuple[Any, ...]) -> IsthmusError:
+    error = kind.__new__(kind)
+    error.args = args
+    return error
 
 
 class InvalidArgument(IsthmusError):
