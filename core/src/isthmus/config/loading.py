@@ -318,8 +318,8 @@ def _url_problem(url: str) -> str | None:
         return f"{shown!r} has no scheme: a file is opened with sqlite:///{shown}"
     try:
         urlsplit(url)
-    except ValueError as error:
-        return f"the URL can't be read: {error}"
+    except ValueError:  # its text may hold the password
+        return "the URL can't be read: percent-encode special characters of its user name and password"
     return None
 
 
