@@ -80,13 +80,8 @@ def bounds(reach: KeyRange) -> KeyRange:
         return reach
     if not reach.prefix:
         return EVERYTHING
-    return KeyRange(low=reach.prefix, high=_successor(reach.prefix), high_inclusive=False)
-
-
-def _successor(prefix: str | bytes) -> str | bytes | None:
-    if isinstance(prefix, str):
-        return successor_prefix(prefix)
-    return successor_prefix(prefix)  # the same call: a type variable can't stand for a union
+    prefix: Any = reach.prefix  # a type variable can't stand for a union
+    return KeyRange(low=prefix, high=successor_prefix(prefix), high_inclusive=False)
 
 
 def empty(reach: KeyRange | None) -> bool:

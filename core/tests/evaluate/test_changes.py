@@ -245,3 +245,12 @@ def test_remove_twice(field: Field, item: Item) -> None:
     once = apply_changes(changes(remove=field), item)
 
     assert equal(apply_changes(changes(remove=field), once), once)
+
+
+def test_a_result_that_is_too_deep_is_named_by_its_whole_path() -> None:
+    """The message leads from the attribute down to what is nested too deeply."""
+    deep: Any = []
+    for _ in range(30):
+        deep = [deep]
+    with pytest.raises(InvalidValue, match=r"Attribute x\.y\[0\]"):
+        apply_changes(changes(set={F.x.y: deep}), {"id": "a", "x": {}})

@@ -25,7 +25,7 @@ from isthmus.expressions import (
     SetIfAbsent,
     path_text,
 )
-from isthmus.values import WIDE, Item, Value, ValueLimits, add_numbers, item_size, normalise, type_name
+from isthmus.values import WIDE, Item, Value, ValueLimits, add_numbers, item_size, normalise_attributes, type_name
 
 
 class _Outcome(Enum):
@@ -53,7 +53,7 @@ def apply_changes(changes: Changes, item: Mapping[str, Value], limits: ValueLimi
     outcomes = {action.path: _outcome(action, item, limits) for action in changes.actions}
     rebuilt = _rebuild_map(item, tree, (), outcomes)
     # Normalising copies, and checks the depth and the digits that the update brought about.
-    result: Item = {name: normalise(value, limits) for name, value in rebuilt.items()}
+    result = normalise_attributes(rebuilt, limits)
     _check_size(result, limits)
     return result
 

@@ -15,8 +15,8 @@ from isthmus.values.model import (
     type_name,
 )
 from isthmus.values.names import RESERVED_PREFIX, check_key_name, check_name, check_table_name
-from isthmus.values.normal import normalise, normalise_item, normalise_key_value
-from isthmus.values.numbers import add_numbers, normalise_number, number_text, subtract_numbers
+from isthmus.values.normal import normalise, normalise_attributes, normalise_item, normalise_key_value
+from isthmus.values.numbers import add_numbers, normalise_number, number_text
 from isthmus.values.ordered import from_ordered_bytes, ordered_bytes, successor_prefix
 from isthmus.values.portable_json import dumps, loads, loads_trusted
 from isthmus.values.sizes import item_size, value_size
@@ -45,6 +45,7 @@ __all__ = [
     "loads",
     "loads_trusted",
     "normalise",
+    "normalise_attributes",
     "normalise_item",
     "normalise_key_value",
     "normalise_number",
@@ -52,7 +53,6 @@ __all__ = [
     "orderable",
     "ordered_bytes",
     "same_order_type",
-    "subtract_numbers",
     "successor_prefix",
     "type_name",
     "value_size",

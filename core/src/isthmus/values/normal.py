@@ -54,14 +54,23 @@ def normalise_item(item: Any, limits: ValueLimits = WIDE) -> Item:
     """
     if not isinstance(item, Mapping):
         raise InvalidValue(f"An item must be a mapping of names to values, not a {type(item).__name__}.")
-    try:
-        normal = _entries(item, limits, limits.depth, top_level=True)
-    except Refused as refused:
-        refuse(refused, "The item")
+    normal = normalise_attributes(item, limits, top_level=True)
     size = item_size(normal)
     if size > limits.item_bytes:
         raise ItemTooLarge(f"The item has {size} bytes, {limits.item_bytes} are allowed; store parts elsewhere.")
     return normal
+
+
+def normalise_attributes(item: Mapping[Any, Any], limits: ValueLimits = WIDE, *, top_level: bool = False) -> Item:
+    """:func:`normalise_item` without the check of the size.
+
+    :param top_level: whether reserved names are refused
+    :raises InvalidValue: when an attribute can't be portable; the message names the attribute and the reason
+    """
+    try:
+        return _entries(item, limits, limits.depth, top_level=top_level)
+    except Refused as refused:
+        refuse(refused, "The item")
 
 
 def _convert(value: Any, limits: ValueLimits, room: int) -> Value:

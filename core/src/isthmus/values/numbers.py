@@ -113,14 +113,6 @@ def add_numbers(left: int | Decimal, right: int | Decimal, digits: int = WIDE.nu
     return _result(_EXACT.add(Decimal(left), Decimal(right)), digits)
 
 
-def subtract_numbers(left: int | Decimal, right: int | Decimal, digits: int = WIDE.number_digits) -> int | Decimal:
-    """The exact difference in canonical form.
-
-    :raises OutOfRange: as :func:`add_numbers`
-    """
-    return _result(_EXACT.subtract(Decimal(left), Decimal(right)), digits)
-
-
 def _result(number: Decimal, digits: int) -> int | Decimal:
     try:
         return canonical_number(number, digits)
