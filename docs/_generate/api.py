@@ -22,7 +22,10 @@ TEXTS = {
     "hookimpl": "Marks a plugin's method as the implementation of the hook of the same name.",
 }
 # What the surface of a selection needs itself.
-INTERNAL = ("first_page", "matches_nothing", "next_count", "next_page", "operation", "plan")
+INTERNAL = (
+    "first_page", "in_memory_sort", "in_segments", "matches_nothing", "next_count", "next_page", "operation", "plan",
+    "segments_at_once", "whole",
+)  # fmt: skip
 
 
 def public_names() -> str:

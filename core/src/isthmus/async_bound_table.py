@@ -10,6 +10,7 @@ from isthmus import requests as req
 from isthmus import results as res
 from isthmus import selection_spec as sel
 from isthmus.actions import Actions
+from isthmus.arguments import check_segments
 from isthmus.async_selection import AsyncSelection
 from isthmus.expressions import Condition, Target, Targets
 from isthmus.operations import Returning
@@ -230,7 +231,7 @@ class AsyncBoundTable:
 
         :param segment: only this one of ``segments`` disjoint parts; without it all of them, read in parallel
         """
-        sel.check_segments(segment, segments)
+        check_segments(segment, segments)
         scan = op.Scan(self._requests.context(None), self.schema, segment=segment or 0, segments=segments)
         parallel = segment is None and segments > 1
         return AsyncSelection(self._requests, scan, timeout=timeout, database=self.database, parallel=parallel)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Mapping
 from time import perf_counter
 from typing import Any, Self, cast
 
@@ -11,6 +12,8 @@ from attrs import evolve
 from isthmus import operations as op
 from isthmus import requests as req
 from isthmus import results as res
+from isthmus import transactions as txn
+from isthmus.arguments import check_open, check_operation, check_table
 from isthmus.async_bound_table import AsyncBoundTable
 from isthmus.backends import Backend
 from isthmus.capabilities import Capabilities, Limits
@@ -20,7 +23,7 @@ from isthmus.metrics import MetricDescription
 from isthmus.operations import Context
 from isthmus.pipeline import Explanation, Pipeline
 from isthmus.schema import Index, KeyDeclaration, Table
-from isthmus.values import Item
+from isthmus.values import Item, check_table_name
 
 
 class AsyncDatabase:
@@ -74,7 +77,11 @@ class AsyncDatabase:
         return self._pipeline.backend
 
     def native(self) -> Any:
-        """The driver's own client: an escape hatch, outside of all layers and of the contract."""
+        """The driver's own client: an escape hatch, outside of all layers and of the contract.
+
+        :raises Closed: the database was closed
+        """
+        check_open(self._pipeline.closed)
         return self._pipeline.backend.native()
 
     def bind(self, *, actor: str | None) -> AsyncDatabase:
@@ -105,7 +112,17 @@ class AsyncDatabase:
 
     async def execute(self, operation: op.Operation) -> res.Result:
         """Send one operation through all layers; what every other method does in the end."""
+        check_operation(operation)
         return await self._pipeline.aexecute(operation)
+
+    async def explain_operation(self, operation: op.Operation) -> Mapping[str, Any]:
+        """The native request that an operation leads to; empty when the backend has none to show.
+
+        :raises Closed: the database was closed
+        """
+        check_open(self._pipeline.closed)
+        backend = self._pipeline.backend
+        return await asyncio.to_thread(backend.explain, operation) if backend.blocking else backend.explain(operation)
 
     def table(
         self,
@@ -144,7 +161,7 @@ class AsyncDatabase:
         :param token: 1 to 36 characters; a repetition with the same token and content succeeds without effect
         :raises TransactionFailed: with one reason for each action
         """
-        operation = req.transact_write(actions, token, self.limits, self.context(timeout))
+        operation = txn.transact_write(actions, token, self.limits, self.context(timeout))
         return cast("res.TransactWriteResult", await self.execute(operation))
 
     async def transact_get(self, gets: Iterable[op.Get], *, timeout: float | None = None) -> list[Item | None]:
@@ -152,9 +169,9 @@ class AsyncDatabase:
 
         :param gets: what ``table.actions.get(…)`` gives
         """
-        operation, places = req.transact_get(gets, self.limits, self.context(timeout))
+        operation, places = txn.transact_get(gets, self.limits, self.context(timeout))
         result = cast("res.TransactGetResult", await self.execute(operation))
-        return req.at_places(result.items, places)
+        return txn.spread_reads(result.items, places)
 
 
 class AsyncTables:
@@ -168,6 +185,7 @@ class AsyncTables:
 
         :raises AlreadyExists: there is one of that name
         """
+        check_table(table)
         await self._database.execute(op.CreateTable(self._database.context(timeout), table))
         return self._database.table(table)
 
@@ -176,7 +194,7 @@ class AsyncTables:
 
         :raises TableNotFound: there is none
         """
-        result = await self._database.execute(op.DescribeTable(self._database.context(timeout), name))
+        result = await self._database.execute(op.DescribeTable(self._database.context(timeout), check_table_name(name)))
         return cast("res.TableResult", result).table
 
     async def open(self, name: str, *, timeout: float | None = None) -> AsyncBoundTable:
@@ -193,6 +211,7 @@ class AsyncTables:
 
         :raises SchemaMismatch: it exists with another definition
         """
+        check_table(table)
         try:
             stored = await self.describe(table.name, timeout=timeout)
         except TableNotFound:
@@ -211,4 +230,4 @@ class AsyncTables:
 
         :raises TableNotFound: there is none
         """
-        await self._database.execute(op.DropTable(self._database.context(timeout), name))
+        await self._database.execute(op.DropTable(self._database.context(timeout), check_table_name(name)))

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from isthmus import operations as op
 from isthmus import results as res
 from isthmus import selection_spec as sel
+from isthmus.arguments import positive
 from isthmus.expressions import Target
+from isthmus.operations import Context
 from isthmus.values import Item
 
 if TYPE_CHECKING:
@@ -23,22 +27,29 @@ class AsyncSelection(sel.SelectionSpec):
     """A query or scan. Iterate over it, or take pages, the first item, or a count."""
 
     database: AsyncDatabase = field(kw_only=True)
-    parallel: bool = field(default=False, kw_only=True)
 
-    async def __aiter__(self) -> AsyncIterator[Item]:
-        async for page in self.pages():
-            for item in page.items:
-                yield item
+    async def __aiter__(self) -> AsyncGenerator[Item, None]:
+        async with aclosing(self.pages()) as pages:
+            async for page in pages:
+                for item in page.items:
+                    yield item
 
-    async def pages(self, *, size: int = sel.ITERATION_ITEMS) -> AsyncIterator[res.Page]:
-        """Pages of at most ``size`` items; one deadline covers all of them."""
+    def pages(self, *, size: int = sel.ITERATION_ITEMS) -> AsyncGenerator[res.Page, None]:
+        """Pages of at most ``size`` items; one deadline covers all of them.
+
+        :raises InvalidArgument: the size is not positive
+        """
+        positive(size, "size")
+        return self._pages(size, self.requests.context(self.timeout))
+
+    async def _pages(self, size: int, context: Context) -> AsyncGenerator[res.Page, None]:
         if self.matches_nothing:
             return
         if self.parallel:
-            async for page in self._parallel_pages(size):
-                yield page
+            async with aclosing(self._parallel_pages(size, context)) as pages:
+                async for page in pages:
+                    yield page
             return
-        context = self.requests.context(self.timeout)
         start, left = None, self.at_most
         while True:
             page = await self._run(self.next_page(context, start, left, size))
@@ -51,32 +62,24 @@ class AsyncSelection(sel.SelectionSpec):
     async def _run(self, operation: op.Operation) -> res.Page:
         return cast("res.Page", await self.database.execute(operation))
 
-    def _whole(self) -> AsyncSelection:
-        """The same selection read in one piece, which is what a position can be given in."""
-        return (
-            evolve(self, base=evolve(cast("op.Scan", self.base), segments=1), parallel=False) if self.parallel else self
-        )
-
-    def _segment(self, number: int) -> AsyncSelection:
-        return evolve(self, base=evolve(cast("op.Scan", self.base), segment=number), parallel=False, at_most=None)
-
-    async def _parallel_pages(self, size: int) -> AsyncIterator[res.Page]:
-        """Pages of all segments as they come, one in flight for each segment."""
+    async def _parallel_pages(self, size: int, context: Context) -> AsyncGenerator[res.Page, None]:
+        """Pages of all segments as they come, one in flight for each segment that was begun."""
         left = self.at_most
+        streams = (segment._pages(size, context) for segment in self.in_segments())  # noqa: SLF001  # its own class
         flying: dict[asyncio.Task[res.Page | None], AsyncIterator[res.Page]] = {}
         try:
-            for number in range(cast("op.Scan", self.base).segments):
-                stream = self._segment(number).pages(size=size)
-                flying[asyncio.ensure_future(_next(stream))] = stream
-            while flying and left != 0:
-                ready, _ = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
-                for task in ready:
+            while left != 0:
+                begun = islice(streams, self.segments_at_once - len(flying))
+                flying.update((asyncio.ensure_future(_next(stream)), stream) for stream in begun)
+                if not flying:
+                    return
+                for task in (await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED))[0]:
                     stream, page = flying.pop(task), task.result()
                     if page is None or left == 0:
                         continue
-                    flying[asyncio.ensure_future(_next(stream))] = stream
-                    page = page if left is None else evolve(page, items=page.items[:left])
-                    left = None if left is None else left - len(page.items)
+                    page, left = sel.cut(page, left)
+                    if left != 0:
+                        flying[asyncio.ensure_future(_next(stream))] = stream
                     yield page
         finally:
             for task in flying:
@@ -88,25 +91,24 @@ class AsyncSelection(sel.SelectionSpec):
 
         :raises InvalidCursor: the cursor is damaged or belongs to another query
         """
-        operation = self._whole().first_page(size, cursor)
+        operation = self.whole().first_page(size, cursor)
         return res.Page() if self.matches_nothing else sel.with_cursor(operation, await self._run(operation))
 
-    def explain(self) -> dict[str, Any]:
+    async def explain(self) -> dict[str, Any]:
         """How this selection will be read: the key range, what is left to filter, and the backend's native request."""
         operation = self.operation()
-        return {**self.plan(operation), "native": self.database.backend.explain(operation)}
+        return {**self.plan(operation), "native": await self.database.explain_operation(operation)}
 
     async def first(self) -> Item | None:
         """The first item, or ``None``."""
-        async for item in self.limit(1):
-            return item
-        return None
+        async with aclosing(aiter(self.limit(1))) as items:
+            return await anext(items, None)
 
     async def count(self) -> int:
         """How many items match, counted by reading (rule QRY-10)."""
         if self.at_most is not None:
             return len([None async for _item in self])
-        return 0 if self.matches_nothing else await self._count(self._whole())
+        return 0 if self.matches_nothing else await self._count(self.whole())
 
     async def _count(self, whole: AsyncSelection) -> int:
         context = self.requests.context(self.timeout)
@@ -121,8 +123,10 @@ class AsyncSelection(sel.SelectionSpec):
         """All items sorted in memory by any attribute; those without it come last (rule QRY-3).
 
         :param bound: refuse to sort more items than this
+        :raises InvalidArgument: the attribute is not read
+        :raises QueryTooComplex: there are more items than ``bound``
         """
-        sort = sel.InMemorySort(attribute, descending, bound)
+        sort = self.in_memory_sort(attribute, descending, bound)
         async for item in self:
             sort.add(item)
         return sort.sorted()

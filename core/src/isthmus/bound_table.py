@@ -10,6 +10,7 @@ from isthmus import requests as req
 from isthmus import results as res
 from isthmus import selection_spec as sel
 from isthmus.actions import Actions
+from isthmus.arguments import check_segments
 from isthmus.expressions import Condition, Target, Targets
 from isthmus.operations import Returning
 from isthmus.selection import Selection
@@ -224,7 +225,7 @@ class BoundTable:
 
         :param segment: only this one of ``segments`` disjoint parts; without it all of them, read in parallel
         """
-        sel.check_segments(segment, segments)
+        check_segments(segment, segments)
         scan = op.Scan(self._requests.context(None), self.schema, segment=segment or 0, segments=segments)
         parallel = segment is None and segments > 1
         return Selection(self._requests, scan, timeout=timeout, database=self.database, parallel=parallel)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
 
+from isthmus.capabilities import Limits
 from isthmus.errors import InvalidCursor, IsthmusError
 from isthmus.expressions import to_portable
 from isthmus.operations import Paged, Query, Scan
@@ -33,7 +34,7 @@ def encode_cursor(operation: Paged, position: Item) -> str:
     return urlsafe_b64encode(body + _checksum(body)).rstrip(b"=").decode("ascii")
 
 
-def decode_cursor(operation: Paged, cursor: str) -> Item:
+def decode_cursor(operation: Paged, cursor: str, limits: Limits) -> Item:
     """The position that a cursor holds.
 
     :raises InvalidCursor: it is damaged, of another version, or belongs to another query
@@ -46,7 +47,7 @@ def decode_cursor(operation: Paged, cursor: str) -> Item:
         raise InvalidCursor("the cursor comes from another version of Isthmus: begin again without a cursor")
     if body[1 : 1 + _QUERY_BYTES] != _query_digest(operation):
         raise InvalidCursor("the cursor belongs to another query: use it with the query that gave it")
-    return _checked_position(operation, body[1 + _QUERY_BYTES :])
+    return _checked_position(operation, body[1 + _QUERY_BYTES :], limits)
 
 
 def _decoded(cursor: object) -> bytes:
@@ -63,23 +64,25 @@ def _decoded(cursor: object) -> bytes:
     return data
 
 
-def _checked_position(operation: Paged, data: bytes) -> Item:
+def _checked_position(operation: Paged, data: bytes, limits: Limits) -> Item:
     try:
         position = from_canonical_bytes(data)
         if not isinstance(position, dict):
             raise InvalidCursor("")
-        return _position(operation, position)
+        return _position(operation, position, limits)
     except IsthmusError:
         raise InvalidCursor("the cursor holds no position of this query: begin again without a cursor") from None
 
 
-def _position(operation: Paged, position: Item) -> Item:
+def _position(operation: Paged, position: Item, limits: Limits) -> Item:
     """The position, when it could have come from this query."""
     table, index = operation.table, used_index(operation)
     if set(position) != set(position_names(table, index)):
         raise InvalidCursor("")
-    for key in (*table.keys, *(index.keys if index else ())):
-        normalise_key_value(position[key.name], key.type, 2_048)
+    sizes = (limits.partition_key_bytes, limits.sort_key_bytes)
+    for keys in (table.keys, index.keys if index else ()):
+        for key, size in zip(keys, sizes, strict=False):
+            normalise_key_value(position[key.name], key.type, size, limits.number_digits)
     if isinstance(operation, Query):
         keys = table.keys if index is None else index.keys
         if position[keys[0].name] != operation.partition:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from time import perf_counter
 from typing import Any, Self, cast
 
@@ -11,6 +11,8 @@ from attrs import evolve
 from isthmus import operations as op
 from isthmus import requests as req
 from isthmus import results as res
+from isthmus import transactions as txn
+from isthmus.arguments import check_open, check_operation, check_table
 from isthmus.backends import Backend
 from isthmus.bound_table import BoundTable
 from isthmus.capabilities import Capabilities, Limits
@@ -20,7 +22,7 @@ from isthmus.metrics import MetricDescription
 from isthmus.operations import Context
 from isthmus.pipeline import Explanation, Pipeline
 from isthmus.schema import Index, KeyDeclaration, Table
-from isthmus.values import Item
+from isthmus.values import Item, check_table_name
 
 
 class Database:
@@ -74,7 +76,11 @@ class Database:
         return self._pipeline.backend
 
     def native(self) -> Any:
-        """The driver's own client: an escape hatch, outside of all layers and of the contract."""
+        """The driver's own client: an escape hatch, outside of all layers and of the contract.
+
+        :raises Closed: the database was closed
+        """
+        check_open(self._pipeline.closed)
         return self._pipeline.backend.native()
 
     def bind(self, *, actor: str | None) -> Database:
@@ -105,7 +111,16 @@ class Database:
 
     def execute(self, operation: op.Operation) -> res.Result:
         """Send one operation through all layers; what every other method does in the end."""
+        check_operation(operation)
         return self._pipeline.execute(operation)
+
+    def explain_operation(self, operation: op.Operation) -> Mapping[str, Any]:
+        """The native request that an operation leads to; empty when the backend has none to show.
+
+        :raises Closed: the database was closed
+        """
+        check_open(self._pipeline.closed)
+        return self._pipeline.backend.explain(operation)
 
     def table(
         self,
@@ -144,7 +159,7 @@ class Database:
         :param token: 1 to 36 characters; a repetition with the same token and content succeeds without effect
         :raises TransactionFailed: with one reason for each action
         """
-        operation = req.transact_write(actions, token, self.limits, self.context(timeout))
+        operation = txn.transact_write(actions, token, self.limits, self.context(timeout))
         return cast("res.TransactWriteResult", self.execute(operation))
 
     def transact_get(self, gets: Iterable[op.Get], *, timeout: float | None = None) -> list[Item | None]:
@@ -152,9 +167,9 @@ class Database:
 
         :param gets: what ``table.actions.get(…)`` gives
         """
-        operation, places = req.transact_get(gets, self.limits, self.context(timeout))
+        operation, places = txn.transact_get(gets, self.limits, self.context(timeout))
         result = cast("res.TransactGetResult", self.execute(operation))
-        return req.at_places(result.items, places)
+        return txn.spread_reads(result.items, places)
 
 
 class Tables:
@@ -168,6 +183,7 @@ class Tables:
 
         :raises AlreadyExists: there is one of that name
         """
+        check_table(table)
         self._database.execute(op.CreateTable(self._database.context(timeout), table))
         return self._database.table(table)
 
@@ -176,7 +192,7 @@ class Tables:
 
         :raises TableNotFound: there is none
         """
-        result = self._database.execute(op.DescribeTable(self._database.context(timeout), name))
+        result = self._database.execute(op.DescribeTable(self._database.context(timeout), check_table_name(name)))
         return cast("res.TableResult", result).table
 
     def open(self, name: str, *, timeout: float | None = None) -> BoundTable:
@@ -193,6 +209,7 @@ class Tables:
 
         :raises SchemaMismatch: it exists with another definition
         """
+        check_table(table)
         try:
             stored = self.describe(table.name, timeout=timeout)
         except TableNotFound:
@@ -211,4 +228,4 @@ class Tables:
 
         :raises TableNotFound: there is none
         """
-        self._database.execute(op.DropTable(self._database.context(timeout), name))
+        self._database.execute(op.DropTable(self._database.context(timeout), check_table_name(name)))

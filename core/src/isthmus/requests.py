@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, cast
+from math import inf
+from typing import Any
 
 from attrs import evolve
 
 from isthmus import operations as op
+from isthmus.arguments import check_condition_size, check_returning, members
 from isthmus.capabilities import Limits
 from isthmus.errors import InvalidArgument, InvalidKey, ItemNotFound
-from isthmus.expressions import Changes, Condition, Set, SetIfAbsent, Target, changes, check_condition, projection
+from isthmus.expressions import (
+    Changes,
+    Condition,
+    Set,
+    SetIfAbsent,
+    Target,
+    changes,
+    check_condition,
+    projection,
+)
 from isthmus.operations import Context, ItemKey, Returning
 from isthmus.results import Failure, GetManyResult
 from isthmus.schema import Table
-from isthmus.tokens import check_token, content_digest
-from isthmus.values import Item, Value, copy_item, item_size, normalise, normalise_item, normalise_key_value
+from isthmus.values import Item, Value, copy_item, normalise, normalise_item, normalise_key_value
 from isthmus.writes import check_index_keys, is_number, value_limits
 
 KeyArgument = Mapping[str, Any] | None
@@ -27,12 +37,12 @@ Identity = tuple[Value, ...]
 def with_deadline(context: Context, timeout: float | None) -> Context:
     """The context, with a deadline where there is a timeout (seconds).
 
-    :raises InvalidArgument: the timeout is not positive
+    :raises InvalidArgument: the timeout is not positive, or not finite
     """
     if timeout is None:
         return context
-    if type(timeout) not in (int, float) or not timeout > 0:
-        raise InvalidArgument("a timeout is a positive number of seconds")
+    if type(timeout) not in (int, float) or not 0 < timeout < inf:
+        raise InvalidArgument("a timeout is a positive, finite number of seconds; leave it out to wait without end")
     return evolve(context, deadline=time.monotonic() + timeout)
 
 
@@ -84,12 +94,15 @@ class Requests:
     def merged(self, key: KeyArgument, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
         """Key attributes given as a mapping, as keyword arguments, or both.
 
-        :raises InvalidKey: ``key`` is no mapping
+        :raises InvalidKey: ``key`` is no mapping, or an attribute is given twice
         """
         if key is None:
             return attributes
         if not isinstance(key, Mapping):
             raise InvalidKey(f"a key is a mapping of {' and '.join(self.table.key_names)}, not {type(key).__name__}")
+        twice = [name for name in attributes if name in key]
+        if twice:
+            raise InvalidKey(f"key attribute {twice[0]!r} is in the mapping and a keyword argument: give it once")
         return {**key, **attributes}
 
     def _wrong_attributes(self, given: Mapping[str, Any]) -> InvalidKey:
@@ -150,7 +163,7 @@ class Requests:
         unique: dict[Identity, int] = {}
         wanted: list[ItemKey] = []
         places = []
-        for key in keys:
+        for key in members(keys, "keys"):
             normal = self.key(key, {})
             place = unique.setdefault(self._identity(normal), len(wanted))
             if place == len(wanted):
@@ -169,8 +182,8 @@ class Requests:
         self, item: Mapping[str, Any], when: Condition | None, returning: Returning, timeout: float | None
     ) -> op.Put:
         """Write an item in place of whatever has its key."""
-        _check_returning(returning, "old")
-        return op.Put(self.context(timeout), self.table, self.item(item), _condition(when), returning)
+        check_returning(returning, "old")
+        return op.Put(self.context(timeout), self.table, self.item(item), self._condition(when), returning)
 
     def update(
         self,
@@ -184,13 +197,13 @@ class Requests:
         timeout: float | None,
     ) -> op.Update:
         """Change attributes; ``wanted`` holds the arguments of :func:`isthmus.expressions.changes`."""
-        _check_returning(returning, "old", "new")
+        check_returning(returning, "old", "new")
         tree = changes(**wanted)
         self._check_changes(tree)
         self._check_version(expected_version)
         return op.Update(
-            self.context(timeout), self.table, self.key(key, attributes), tree, _condition(when), upsert, returning,
-            expected_version,
+            self.context(timeout), self.table, self.key(key, attributes), tree, self._condition(when), upsert,
+            returning, expected_version,
         )  # fmt: skip
 
     def _check_changes(self, tree: Changes) -> None:
@@ -222,30 +235,36 @@ class Requests:
         timeout: float | None,
     ) -> op.Delete:
         """Remove one item."""
-        _check_returning(returning, "old")
+        check_returning(returning, "old")
         self._check_version(expected_version)
         normal = self.key(key, attributes)
-        return op.Delete(self.context(timeout), self.table, normal, _condition(when), returning, expected_version)
+        return op.Delete(self.context(timeout), self.table, normal, self._condition(when), returning, expected_version)
 
     def check(self, key: KeyArgument, attributes: Mapping[str, Any], when: Condition) -> op.Check:
         """Require a condition inside a transaction."""
-        return op.Check(self._context, self.table, self.key(key, attributes), check_condition(when))
+        return op.Check(self._context, self.table, self.key(key, attributes), self._checked(when))
+
+    def _condition(self, when: Condition | None) -> Condition | None:
+        return None if when is None else self._checked(when)
+
+    def _checked(self, condition: Condition) -> Condition:
+        return check_condition_size(check_condition(condition), self.limits)
 
     def put_many(self, items: Iterable[Mapping[str, Any]], timeout: float | None) -> op.PutMany:
         """Write many items."""
-        normal = tuple(self.item(item) for item in items)
+        normal = tuple(self.item(item) for item in members(items, "items"))
         self._check_unique(normal)
         return op.PutMany(self.context(timeout), self.table, normal)
 
     def delete_many(self, keys: Iterable[Mapping[str, Any]], timeout: float | None) -> op.DeleteMany:
         """Remove many items."""
-        normal = tuple(self.key(key, {}) for key in keys)
+        normal = tuple(self.key(key, {}) for key in members(keys, "keys"))
         self._check_unique(normal)
         return op.DeleteMany(self.context(timeout), self.table, normal)
 
-    def _check_unique(self, members: Iterable[Mapping[str, Value]]) -> None:
+    def _check_unique(self, batch: Iterable[Mapping[str, Value]]) -> None:
         seen: dict[Identity, int] = {}
-        for position, member in enumerate(members):
+        for position, member in enumerate(batch):
             first = seen.setdefault(self._identity(member), position)
             if first != position:
                 raise InvalidArgument(
@@ -279,82 +298,3 @@ def at_places(items: Sequence[Item | None], places: list[int]) -> list[Item | No
         found.append(copy_item(item) if item is not None and place in given else item)
         given.add(place)
     return found
-
-
-def transact_write(
-    actions: Iterable[op.Action], token: str | None, limits: Limits, context: Context
-) -> op.TransactWrite:
-    """Several writes and checks as one.
-
-    :raises InvalidArgument: none or too many actions, too large, or one item named twice (rules TXN-1, TXN-2)
-    """
-    members = tuple(_action(action) for action in actions)
-    _check_count(len(members), "actions", limits)
-    _check_distinct(members)
-    if sum(map(_payload, members)) > limits.transaction_bytes:
-        raise InvalidArgument(f"the transaction carries more than {limits.transaction_bytes} bytes: split it")
-    transaction = op.TransactWrite(context, members, check_token(token))
-    return transaction if token is None else evolve(transaction, content=content_digest(transaction))
-
-
-def transact_get(gets: Iterable[op.Get], limits: Limits, context: Context) -> tuple[op.TransactGet, list[int]]:
-    """Several reads as of one moment; the list says where each answer stands."""
-    unique: dict[Identity, int] = {}
-    members: list[op.Get] = []
-    places = []
-    for get in gets:
-        if not isinstance(get, op.Get):
-            raise InvalidArgument(
-                f"a transactional read takes what table.actions.get(…) gives, not {type(get).__name__}"
-            )
-        place = unique.setdefault(_where(get), len(members))
-        if place == len(members):
-            members.append(get)
-        places.append(place)
-    _check_count(len(members), "items", limits)
-    return op.TransactGet(context, tuple(members)), places
-
-
-def _action(action: object) -> op.Action:
-    if isinstance(action, (op.Create, op.Put, op.Update, op.Delete, op.Check)):
-        return action
-    raise InvalidArgument(
-        f"a transaction takes what table.actions.put(…) and the like give, not {type(action).__name__}"
-    )
-
-
-def _check_count(count: int, what: str, limits: Limits) -> None:
-    if not 1 <= count <= limits.transaction_actions:
-        raise InvalidArgument(f"a transaction takes 1 to {limits.transaction_actions} {what}, got {count}: split it")
-
-
-def _check_distinct(actions: Iterable[op.Action]) -> None:
-    seen: dict[Identity, int] = {}
-    for position, action in enumerate(actions):
-        first = seen.setdefault(_where(action), position)
-        if first != position:
-            raise InvalidArgument(f"actions {first} and {position} name the same item: merge them into one")
-
-
-def _where(member: op.Action | op.Get) -> Identity:
-    return (member.table.name, *(member.key[name] for name in member.table.key_names))
-
-
-def _payload(action: op.Action) -> int:
-    """Bytes that an action sends, by the formula for items."""
-    if isinstance(action, (op.Create, op.Put)):
-        return item_size(action.item)
-    size = item_size(action.key)
-    if isinstance(action, op.Update):
-        values = [change.value for change in action.changes.actions if hasattr(change, "value")]
-        size += item_size({"values": cast("Value", values)})
-    return size
-
-
-def _condition(when: Condition | None) -> Condition | None:
-    return None if when is None else check_condition(when)
-
-
-def _check_returning(returning: object, *allowed: str) -> None:
-    if returning is not None and returning not in allowed:
-        raise InvalidArgument(f"returning is {' or '.join(map(repr, allowed))} or None here, not {returning!r}")

@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 from attrs import field, frozen
 
 from isthmus.errors import ConfigurationError, InvalidArgument
-from isthmus.values import check_key_name, check_table_name
+from isthmus.values import check_key_name, check_name, check_table_name
 
 KeyType = Literal["string", "number", "binary"]
 IndexProjection = Literal["all", "keys"] | tuple[str, ...]
@@ -32,18 +32,26 @@ class Key:
 
     def __attrs_post_init__(self) -> None:
         check_key_name(self.name)
+        if self.type not in _KEY_TYPES.values():
+            raise InvalidArgument(_bad_type(self.name, self.type))
 
     @classmethod
     def of(cls, declared: KeyDeclaration) -> Key:
-        """A key from ``"id"``, ``("id", int)``, ``("id", "number")`` or a ``Key``."""
+        """A key from ``"id"``, ``("id", int)``, ``("id", "number")`` or a ``Key``.
+
+        :raises InvalidArgument: it is none of these
+        """
         if isinstance(declared, Key):
             return declared
         if isinstance(declared, str):
             return cls(declared)
+        if not _is_pair(declared):
+            raise InvalidArgument(f"a key is declared by a name, (name, type) or a Key, not by {_kind(declared)}")
         name, kind = declared
-        if kind not in _KEY_TYPES:
-            raise InvalidArgument(f"key attribute {name!r} has type {kind!r}: use 'string', 'number' or 'binary'")
-        return cls(name, _KEY_TYPES[kind])
+        found = _KEY_TYPES.get(kind) if isinstance(kind, (str, type)) else None
+        if found is None:
+            raise InvalidArgument(_bad_type(name, kind))
+        return cls(name, found)
 
 
 KeyDeclaration = str | tuple[str, object] | Key
@@ -57,12 +65,26 @@ def _optional_key(declared: KeyDeclaration | None) -> Key | None:
     return None if declared is None else Key.of(declared)
 
 
+def _is_pair(declared: object) -> bool:
+    return isinstance(declared, tuple) and len(declared) == 2
+
+
+def _bad_type(name: object, kind: object) -> str:
+    return f"key attribute {name!r} has type {kind!r}: use 'string', 'number' or 'binary'"
+
+
+def _kind(thing: object) -> str:
+    return f"{type(thing).__name__} of {len(thing)}" if isinstance(thing, tuple) else type(thing).__name__
+
+
 def _projection(declared: IndexProjection | Iterable[str]) -> IndexProjection:
     if isinstance(declared, str):
         if declared not in ("all", "keys"):
             raise InvalidArgument(f"index projection {declared!r} is unknown: use 'all', 'keys' or attribute names")
         return cast("Literal['all', 'keys']", declared)
-    return tuple(declared)
+    if not isinstance(declared, Iterable):
+        raise InvalidArgument(f"index projection is 'all', 'keys' or attribute names, not {_kind(declared)}")
+    return tuple(check_name(name, top_level=True) for name in declared)
 
 
 @frozen
@@ -80,8 +102,11 @@ class Index:
         return (self.partition_key,) if self.sort_key is None else (self.partition_key, self.sort_key)
 
 
-def _indexes(indexes: Iterable[Index]) -> tuple[Index, ...]:
-    return tuple(indexes)
+def _indexes(indexes: Any) -> tuple[Index, ...]:
+    declared = tuple(indexes) if isinstance(indexes, Iterable) else (indexes,)
+    if not isinstance(indexes, Iterable) or not all(isinstance(index, Index) for index in declared):
+        raise InvalidArgument("indexes are declared by a list of Index objects: write [Index(…)] for a single one")
+    return declared
 
 
 @frozen(cache_hash=True)
@@ -118,20 +143,24 @@ class Table:
         if len(set(names)) != len(names):
             raise InvalidArgument(f"table {self.name!r} has two indexes of one name: rename one")
         managed = [name for name in (self.ttl, self.version, self.created_at, self.updated_at) if name is not None]
-        if len({*managed, *self.key_names}) != len(managed) + len(self.key_names):
-            raise InvalidArgument(f"table {self.name!r} gives one attribute two roles: use different names")
         for name in managed:
             check_key_name(name)
+        if len({*managed, *self.key_names}) != len(managed) + len(self.key_names):
+            raise InvalidArgument(f"table {self.name!r} gives one attribute two roles: use different names")
         self._check_index_key_types()
 
     def _check_index_key_types(self) -> None:
-        types = {key.name: key.type for key in self.keys}
-        for index in self.indexes:
-            for key in index.keys:
-                if types.setdefault(key.name, key.type) != key.type:
-                    raise InvalidArgument(
-                        f"key attribute {key.name!r} of table {self.name!r} is declared with two types"
-                    )
+        types: dict[str | None, KeyType] = {key.name: key.type for key in self.keys}
+        maintained: dict[str | None, KeyType] = {
+            self.version: "number", self.created_at: "string", self.updated_at: "string",
+        }  # fmt: skip
+        for key in (key for index in self.indexes for key in index.keys):
+            if maintained.get(key.name, key.type) != key.type:
+                raise InvalidArgument(
+                    f"{key.name!r} is maintained as a {maintained[key.name]}: declare the index key with that type"
+                )
+            if types.setdefault(key.name, key.type) != key.type:
+                raise InvalidArgument(f"key attribute {key.name!r} of table {self.name!r} is declared with two types")
 
     @classmethod
     def declare(
@@ -213,7 +242,7 @@ class Table:
                 data["created_at"],
                 data["updated_at"],
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, InvalidArgument) as error:
             raise ConfigurationError("a stored table definition is damaged: restore it from a backup") from error
 
     def differences(self, stored: Table) -> list[str]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from isthmus import operations as op
 from isthmus import results as res
 from isthmus import selection_spec as sel
+from isthmus.arguments import positive
 from isthmus.expressions import Target
+from isthmus.operations import Context
 from isthmus.values import Item
 
 if TYPE_CHECKING:
@@ -22,20 +25,25 @@ class Selection(sel.SelectionSpec):
     """A query or scan. Iterate over it, or take pages, the first item, or a count."""
 
     database: Database = field(kw_only=True)
-    parallel: bool = field(default=False, kw_only=True)
 
     def __iter__(self) -> Iterator[Item]:
         for page in self.pages():
             yield from page.items
 
     def pages(self, *, size: int = sel.ITERATION_ITEMS) -> Iterator[res.Page]:
-        """Pages of at most ``size`` items; one deadline covers all of them."""
+        """Pages of at most ``size`` items; one deadline covers all of them.
+
+        :raises InvalidArgument: the size is not positive
+        """
+        positive(size, "size")
+        return self._pages(size, self.requests.context(self.timeout))
+
+    def _pages(self, size: int, context: Context) -> Iterator[res.Page]:
         if self.matches_nothing:
             return
         if self.parallel:
-            yield from self._parallel_pages(size)
+            yield from self._parallel_pages(size, context)
             return
-        context = self.requests.context(self.timeout)
         start, left = None, self.at_most
         while True:
             page = self._run(self.next_page(context, start, left, size))
@@ -48,35 +56,27 @@ class Selection(sel.SelectionSpec):
     def _run(self, operation: op.Operation) -> res.Page:
         return cast("res.Page", self.database.execute(operation))
 
-    def _whole(self) -> Selection:
-        """The same selection read in one piece, which is what a position can be given in."""
-        return (
-            evolve(self, base=evolve(cast("op.Scan", self.base), segments=1), parallel=False) if self.parallel else self
-        )
-
-    def _segment(self, number: int) -> Selection:
-        return evolve(self, base=evolve(cast("op.Scan", self.base), segment=number), parallel=False, at_most=None)
-
-    def _parallel_pages(self, size: int) -> Iterator[res.Page]:
-        """Pages of all segments as they come, one in flight for each segment."""
+    def _parallel_pages(self, size: int, context: Context) -> Iterator[res.Page]:
+        """Pages of all segments as they come, one in flight for each segment that was begun."""
         from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait  # no other read needs threads
 
-        count = cast("op.Scan", self.base).segments
         left = self.at_most
-        with ThreadPoolExecutor(min(count, 32), "isthmus-scan") as pool:
-            streams = [self._segment(number).pages(size=size) for number in range(count)]
-            flying: dict[Future[res.Page | None], Iterator[res.Page]] = {}
+        streams = (segment._pages(size, context) for segment in self.in_segments())  # noqa: SLF001  # its own class
+        flying: dict[Future[res.Page | None], Iterator[res.Page]] = {}
+        with ThreadPoolExecutor(self.segments_at_once, "isthmus-scan") as pool:
             try:
-                flying.update((pool.submit(next, stream, None), stream) for stream in streams)
-                while flying and left != 0:
-                    ready, _ = wait(flying, return_when=FIRST_COMPLETED)
-                    for future in ready:
+                while left != 0:
+                    begun = islice(streams, self.segments_at_once - len(flying))
+                    flying.update((pool.submit(next, stream, None), stream) for stream in begun)
+                    if not flying:
+                        return
+                    for future in wait(flying, return_when=FIRST_COMPLETED).done:
                         stream, page = flying.pop(future), future.result()
                         if page is None or left == 0:
                             continue
-                        flying[pool.submit(next, stream, None)] = stream
-                        page = page if left is None else evolve(page, items=page.items[:left])
-                        left = None if left is None else left - len(page.items)
+                        page, left = sel.cut(page, left)
+                        if left != 0:
+                            flying[pool.submit(next, stream, None)] = stream
                         yield page
             finally:
                 pool.shutdown(cancel_futures=True)
@@ -86,13 +86,13 @@ class Selection(sel.SelectionSpec):
 
         :raises InvalidCursor: the cursor is damaged or belongs to another query
         """
-        operation = self._whole().first_page(size, cursor)
+        operation = self.whole().first_page(size, cursor)
         return res.Page() if self.matches_nothing else sel.with_cursor(operation, self._run(operation))
 
     def explain(self) -> dict[str, Any]:
         """How this selection will be read: the key range, what is left to filter, and the backend's native request."""
         operation = self.operation()
-        return {**self.plan(operation), "native": self.database.backend.explain(operation)}
+        return {**self.plan(operation), "native": self.database.explain_operation(operation)}
 
     def first(self) -> Item | None:
         """The first item, or ``None``."""
@@ -102,7 +102,7 @@ class Selection(sel.SelectionSpec):
         """How many items match, counted by reading (rule QRY-10)."""
         if self.at_most is not None:
             return sum(1 for _item in self)
-        return 0 if self.matches_nothing else self._count(self._whole())
+        return 0 if self.matches_nothing else self._count(self.whole())
 
     def _count(self, whole: Selection) -> int:
         context = self.requests.context(self.timeout)
@@ -117,8 +117,10 @@ class Selection(sel.SelectionSpec):
         """All items sorted in memory by any attribute; those without it come last (rule QRY-3).
 
         :param bound: refuse to sort more items than this
+        :raises InvalidArgument: the attribute is not read
+        :raises QueryTooComplex: there are more items than ``bound``
         """
-        sort = sel.InMemorySort(attribute, descending, bound)
+        sort = self.in_memory_sort(attribute, descending, bound)
         for item in self:
             sort.add(item)
         return sort.sorted()

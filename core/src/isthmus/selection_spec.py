@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from isthmus import operations as op
+from isthmus.arguments import check_condition_size, positive
 from isthmus.cursors import decode_cursor, encode_cursor
 from isthmus.errors import InvalidArgument, InvalidKey, InvalidValue, QueryTooComplex
 from isthmus.evaluate import lookup
@@ -24,6 +25,7 @@ from isthmus.expressions import (
     attributes_used,
     check_condition,
     path_of,
+    path_text,
     projection,
 )
 from isthmus.operations import Context, KeyRange
@@ -37,6 +39,7 @@ from isthmus.values import Item, Value, normalise_key_value, orderable, type_nam
 # Bounds one page of an iteration, so that a client's memory does not depend on the size of items.
 ITERATION_ITEMS = 1_000
 ITERATION_BYTES = 4_194_304
+SEGMENTS_AT_ONCE = 32
 
 
 @frozen
@@ -49,12 +52,14 @@ class SelectionSpec:
     condition: Condition | None = None
     at_most: int | None = None
     timeout: float | None = None
+    parallel: bool = field(default=False, kw_only=True)
 
     def where(self, condition: Condition) -> Self:
         """Only items for which the condition holds too. Conditions on the sort key narrow the range that is read."""
         check_condition(condition)
         self._check_projected(attributes_used(condition))
-        return evolve(self, condition=condition if self.condition is None else self.condition & condition)
+        joined = condition if self.condition is None else self.condition & condition
+        return evolve(self, condition=check_condition_size(joined, self.requests.limits))
 
     def select(self, *attributes: Target) -> Self:
         """Only these attributes of each item; paths that an item lacks are left out."""
@@ -63,8 +68,9 @@ class SelectionSpec:
         return self._with(projection=paths)
 
     def limit(self, items: int) -> Self:
-        """At most that many items in all."""
-        return evolve(self, at_most=_positive(items, "limit"))
+        """At most that many items in all; of several limits the smallest counts."""
+        most = positive(items, "limit")
+        return evolve(self, at_most=most if self.at_most is None else min(most, self.at_most))
 
     def descending(self) -> Self:
         """Read in descending order of the sort key.
@@ -81,7 +87,7 @@ class SelectionSpec:
 
     def examine_at_most(self, candidates: int) -> Self:
         """Give a short page with a cursor after looking at that many items (rule QRY-2)."""
-        return self._with(max_examined=_positive(candidates, "examine_at_most"))
+        return self._with(max_examined=positive(candidates, "examine_at_most"))
 
     def _with(self, **changes: Any) -> Self:
         return evolve(self, base=evolve(self.base, **changes))
@@ -93,6 +99,19 @@ class SelectionSpec:
             raise InvalidArgument(
                 f"index {self.index.name!r} does not hold {missing[0]!r}: read the table or widen the index"
             )
+
+    def in_memory_sort(self, by: Target, descending: bool, bound: int) -> InMemorySort:
+        """A sort of what this selection reads.
+
+        :raises InvalidArgument: the attribute is not read, so that every item would seem to lack it
+        """
+        sort = InMemorySort(by, descending, bound)
+        self._check_projected({str(sort.path[0])})
+        # A part of a list comes without its place in it, so a path through an index no longer leads to it.
+        whole = [path for path in self.base.projection or () if all(isinstance(element, str) for element in path)]
+        if self.base.projection is not None and not any(sort.path[: len(path)] == path for path in whole):
+            raise InvalidArgument(f"{path_text(sort.path)} is sorted by but not read: add it to select()")
+        return sort
 
     # ---- operations ----
 
@@ -129,13 +148,28 @@ class SelectionSpec:
         """The operation for a page of the caller's size, after a cursor."""
         if self.at_most is not None:
             raise InvalidArgument("a page has a size of its own: leave out limit()")
-        blank = self.operation(limit=_positive(size, "size"))
-        return blank if cursor is None else evolve(blank, start=decode_cursor(blank, cursor))
+        blank = self.operation(limit=positive(size, "size"))
+        return blank if cursor is None else evolve(blank, start=decode_cursor(blank, cursor, self.requests.limits))
 
     def next_page(self, context: Context, start: Item | None, left: int | None, size: int) -> op.Query | op.Scan:
         """The operation for the next page of an iteration."""
         limit = size if left is None else min(size, left)
         return evolve(self.operation(start=start, limit=limit, context=context), max_bytes=ITERATION_BYTES)
+
+    def whole(self) -> Self:
+        """The same selection read in one piece, which is what a position can be given in."""
+        return evolve(self._with(segments=1), parallel=False) if self.parallel else self
+
+    def in_segments(self) -> Iterator[Self]:
+        """A parallel scan's segments, each as a selection."""
+        segments = self.base.segments if isinstance(self.base, op.Scan) else 0
+        return (evolve(self._with(segment=number), parallel=False) for number in range(segments))
+
+    @property
+    def segments_at_once(self) -> int:
+        """How many segments are read at the same time: not more than there are items wanted."""
+        segments = self.base.segments if isinstance(self.base, op.Scan) else 1
+        return min(segments, SEGMENTS_AT_ONCE, self.at_most or SEGMENTS_AT_ONCE)
 
     def next_count(self, context: Context, start: Item | None) -> op.Query | op.Scan:
         """The operation for the next part of a count."""
@@ -145,6 +179,14 @@ class SelectionSpec:
 def with_cursor(operation: op.Query | op.Scan, page: Page) -> Page:
     """The page, with a cursor in place of a position."""
     return page if page.position is None else evolve(page, cursor=encode_cursor(operation, page.position))
+
+
+def cut(page: Page, left: int | None) -> tuple[Page, int | None]:
+    """The page with at most ``left`` items, and how many are wanted after it."""
+    if left is None:
+        return page, None
+    items = page.items[:left]
+    return evolve(page, items=items, count=len(items)), left - len(items)
 
 
 def query_spec(
@@ -161,45 +203,30 @@ def query_spec(
     if unknown or keys[0].name not in attributes:
         wanted = f"{keys[0].name!r}" + (f" and optionally {keys[1].name!r}" if len(keys) > 1 else "")
         raise InvalidKey(f"a query of {index_name or table.name!r} takes {wanted}; filter the rest with where()")
-    partition = _key_value(keys[0], attributes, requests.limits.partition_key_bytes)
+    limits = requests.limits
+    partition = _key_value(keys[0], attributes, limits.partition_key_bytes, limits.number_digits)
     condition = None
     if len(keys) > 1 and keys[1].name in attributes:
-        condition = Field((keys[1].name,)) == _key_value(keys[1], attributes, requests.limits.sort_key_bytes)
+        value = _key_value(keys[1], attributes, limits.sort_key_bytes, limits.number_digits)
+        condition = Field((keys[1].name,)) == value
     query = op.Query(requests.context(None), table, index=index_name, partition=partition, consistent=index is None)
     return query, index, condition
 
 
-def _key_value(key: Key, attributes: Mapping[str, Any], size: int) -> Value:
+def _key_value(key: Key, attributes: Mapping[str, Any], size: int, digits: int) -> Value:
     try:
-        return normalise_key_value(attributes[key.name], key.type, size)
+        return normalise_key_value(attributes[key.name], key.type, size, digits)
     except InvalidKey as error:
         raise InvalidKey(f"key attribute {key.name!r}: {error.message}") from None
-
-
-def check_segments(segment: int | None, segments: int) -> None:
-    """Refuse impossible segments.
-
-    :raises InvalidArgument: less than one segment, or one that does not exist
-    """
-    if type(segments) is not int or segments < 1 or segments > 1_000_000:
-        raise InvalidArgument("segments is a number from 1 to 1000000")
-    if segment is not None and (type(segment) is not int or not 0 <= segment < segments):
-        raise InvalidArgument(f"segment is a number from 0 to {segments - 1}")
-
-
-def _positive(number: int, what: str) -> int:
-    if type(number) is not int or number < 1:
-        raise InvalidArgument(f"{what} is a positive integer (rule QRY-1)")
-    return number
 
 
 class InMemorySort:
     """Sorting by an attribute that is no key: bounded, because everything is held in memory (rule QRY-3)."""
 
     def __init__(self, by: Target, descending: bool, bound: int) -> None:
-        self._path: Path = path_of(by)
+        self.path: Path = path_of(by)
         self._descending = descending
-        self._bound = _positive(bound, "bound")
+        self._bound = positive(bound, "bound")
         self._items: list[Item] = []
 
     def add(self, item: Item) -> None:
@@ -218,12 +245,12 @@ class InMemorySort:
 
         :raises InvalidValue: values that have no order among each other
         """
-        present = [item for item in self._items if lookup(item, self._path) is not MISSING]
-        absent = [item for item in self._items if lookup(item, self._path) is MISSING]
-        kinds = {type_name(lookup(item, self._path)) for item in present}
-        if len(kinds) > 1 or not all(orderable(lookup(item, self._path)) for item in present):
+        present = [item for item in self._items if lookup(item, self.path) is not MISSING]
+        absent = [item for item in self._items if lookup(item, self.path) is MISSING]
+        kinds = {type_name(lookup(item, self.path)) for item in present}
+        if len(kinds) > 1 or not all(orderable(lookup(item, self.path)) for item in present):
             raise InvalidValue(
                 "the sorted attribute holds values without an order among each other: filter by is_type()"
             )
-        key: Any = lambda item: lookup(item, self._path)  # noqa: E731  # typed once, used once
+        key: Any = lambda item: lookup(item, self.path)  # noqa: E731  # typed once, used once
         return sorted(present, key=key, reverse=self._descending) + absent

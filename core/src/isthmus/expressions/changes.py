@@ -12,7 +12,7 @@ from attrs import Attribute as AttrsAttribute
 from attrs import field, frozen
 
 from isthmus.errors import InvalidArgument
-from isthmus.expressions.fields import Field, path_of
+from isthmus.expressions.fields import Field, path_of, targets_of
 from isthmus.expressions.paths import MISSING, Path, PathTree, check_path, path_text
 from isthmus.expressions.typed import typed_key
 from isthmus.values import RESERVED_PREFIX, normalise, type_name
@@ -169,7 +169,7 @@ def changes(
         *(SetIfAbsent(path, value) for path, value in _pairs("set_if_absent", set_if_absent)),
         *(_set_from(path, source) for path, source in _pairs("copy", copy)),
         *(Add(path, value) for path, value in _pairs("add", add)),
-        *(Remove(path_of(target)) for target in _targets(remove)),
+        *(Remove(path_of(target)) for target in ([] if remove is None else targets_of(remove))),
         *(Delete(path, value) for path, value in _pairs("delete", delete)),
         *(Append(path, value, create_lists) for path, value in _pairs("append", append)),
         *(Prepend(path, value, create_lists) for path, value in _pairs("prepend", prepend)),
@@ -183,12 +183,6 @@ def _pairs(argument: str, targets: Targets | None) -> list[tuple[Path, Any]]:
     if not isinstance(targets, Mapping):
         raise InvalidArgument(f"{argument}= takes a mapping of attributes to values, not {type(targets).__name__}.")
     return [(path_of(target), value) for target, value in targets.items()]
-
-
-def _targets(targets: Target | Iterable[Target] | None) -> Iterable[Target]:
-    if targets is None:
-        return ()
-    return (targets,) if isinstance(targets, (str, Field)) else targets
 
 
 def _set_from(path: Path, source: Any) -> SetFrom:

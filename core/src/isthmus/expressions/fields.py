@@ -199,6 +199,18 @@ def path_of(target: Field | str) -> Path:
     return check_path((target,))
 
 
+def targets_of(targets: Field | str | Iterable[Field | str]) -> Iterable[Field | str]:
+    """One target or several, as several.
+
+    :raises InvalidArgument: it is neither
+    """
+    if isinstance(targets, (str, Field)):
+        return (targets,)
+    if not isinstance(targets, Iterable):
+        raise InvalidArgument(f"Expected fields or attribute names, not {type(targets).__name__}.")
+    return targets
+
+
 def _public(name: str, owner: object) -> str:
     # Python's own protocols (copying, pickling, notebooks) probe for such names and need the usual error.
     if name.startswith("_"):

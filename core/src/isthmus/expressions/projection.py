@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from isthmus.errors import InvalidArgument
-from isthmus.expressions.fields import Field, path_of
+from isthmus.expressions.fields import Field, path_of, targets_of
 from isthmus.expressions.paths import Path, path_tree
 
 
@@ -15,8 +15,7 @@ def projection(fields: str | Field | Iterable[str | Field]) -> tuple[Path, ...]:
     :raises InvalidArgument: there are none
     :raises InvalidPath: a path is not valid, given twice, or overlaps with another one
     """
-    targets = (fields,) if isinstance(fields, (str, Field)) else fields
-    paths = tuple(path_of(target) for target in targets)
+    paths = tuple(path_of(target) for target in targets_of(fields))
     if not paths:
         raise InvalidArgument("A projection names at least one attribute; leave it out to read whole items.")
     path_tree(paths)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from isthmus import F
+from isthmus import Capability, F
 from isthmus.errors import InvalidArgument, InvalidKey, InvalidValue, QueryTooComplex
-from isthmus_conformance.base import MakeTable, Suite
+from isthmus_conformance.base import MakeTable, Suite, requires
 from isthmus_conformance.properties import given
 from isthmus_conformance.rules import rule
 from isthmus_conformance.selection_model import (
@@ -115,6 +115,17 @@ class OrderSuite(Suite):
         assert found == ["0", "2", "1", "9"]
         with pytest.raises(QueryTooComplex):
             table.query(p="x").sorted_by("rank", bound=3)
+
+    @rule("QRY-3")
+    @requires(Capability.PROJECTION)
+    def test_sorting_by_what_is_not_read_is_refused(self, make_table: MakeTable) -> None:
+        """An attribute outside of the projection can't order the items."""
+        table = make_table(partition_key="p", sort_key="s")
+        table.put({"p": "x", "s": "1", "rank": 1, "m": {"a": 1, "b": 2}})
+        for chosen, by in (("s", "rank"), (F.m.a, F.m.b), (F.m.a, "m")):
+            with pytest.raises(InvalidArgument):
+                table.query(p="x").select(chosen).sorted_by(by)
+        assert table.query(p="x").select("s", "rank").sorted_by("rank") == [{"s": "1", "rank": 1}]
 
     @rule("QRY-3")
     def test_sorting_values_without_an_order_is_refused(self, make_table: MakeTable) -> None:

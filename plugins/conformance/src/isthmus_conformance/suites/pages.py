@@ -43,6 +43,12 @@ class PageSuite(Suite):
         assert [numbers(page.items) for page in pages] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
 
     @rule("QRY-1")
+    def test_the_smallest_of_several_limits_counts(self, make_table: MakeTable) -> None:
+        """A further limit never widens a selection."""
+        query = load(make_table(partition_key="p", sort_key="s"), numbered(12)).query(p="x")
+        assert [query.limit(3).limit(9).count(), query.limit(9).limit(3).count()] == [3, 3]
+
+    @rule("QRY-1")
     def test_no_limit_gives_everything(self, make_table: MakeTable) -> None:
         """Without a limit all items come, whatever a page of the store holds."""
         table = load(make_table(partition_key="p", sort_key="s"), numbered(230, text="t" * 500))
@@ -57,6 +63,9 @@ class PageSuite(Suite):
             table.query(p="x").page(size=size)
         with pytest.raises(InvalidArgument):
             table.query(p="x").limit(size)
+        for selection in (table.query(p="x"), table.scan(), table.scan(segments=2)):
+            with pytest.raises(InvalidArgument):
+                next(iter(selection.pages(size=size)))
 
     @rule("QRY-2")
     def test_examine_at_most_gives_short_pages_that_lead_on(self, make_table: MakeTable) -> None:
@@ -176,6 +185,9 @@ class ReadSuite(Suite):
         table = load(make_table(partition_key="p", sort_key="s"), items)
         found = [item["p"] for item in table.scan(segments=4).limit(9)]
         assert len(set(found)) == len(found) == 9
+        pages = list(table.scan(segments=4).limit(9).pages(size=4))
+        assert sum(page.count for page in pages) == 9
+        assert [page.count for page in pages] == [len(page.items) for page in pages]
 
     @rule("QRY-16")
     @pytest.mark.parametrize(("segment", "segments"), [(0, 0), (2, 2), (-1, 2), (True, 2), (0, 1.0)])

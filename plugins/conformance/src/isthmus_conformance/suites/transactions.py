@@ -235,6 +235,20 @@ class TransactGetSuite(Suite):
         two = {"id": "2", "n": 2}
         assert list(found) == [two, {"p": "x", "s": "1", "n": 3}, None, {"m": 1}, two]
 
+    @rule("TXN-12", "QRY-11")
+    @requires(Capability.TRANSACT_GET, Capability.PROJECTION)
+    def test_each_place_gets_the_part_that_it_asked_for(self, make_table: MakeTable) -> None:
+        """Several reads of one item with different projections are answered each with its own."""
+        table = make_table()
+        item = {"id": "1", "n": 1, "m": {"a": [2], "b": 3}}
+        table.put(item)
+        do = table.actions
+        found = table.database.transact_get([
+            do.get(id="1", select=["n"]), do.get(id="1", select=[F.m.a]), do.get(id="1"), do.get(id="1", select=["zz"]),
+            do.get(id="1", select=["n"]),
+        ])  # fmt: skip
+        assert list(found) == [{"n": 1}, {"m": {"a": [2]}}, item, {}, {"n": 1}]
+
     @rule("TXN-12", "TXN-1")
     @requires(Capability.TRANSACT_GET)
     def test_up_to_a_hundred_items(self, make_table: MakeTable) -> None:
