@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from isthmus import BoundTable, Capability, F, Index
-from isthmus.errors import InvalidArgument, InvalidKey, UnsupportedOperation
+from isthmus import BoundTable, Capability, Database, F, Index
+from isthmus.errors import InvalidArgument, InvalidKey, TransactionFailed, UnsupportedOperation
 from isthmus_conformance.base import MakeTable, Suite, requires
 from isthmus_conformance.eventually import eventually
 from isthmus_conformance.rules import rule
@@ -228,6 +228,38 @@ class IndexRefusalSuite(Suite):
             with pytest.raises(InvalidArgument):
                 use()
         assert list(query.where((F.p == "x") | (F.s == "1"))) == []
+
+    @rule("KEY-10")
+    @requires(Capability.SECONDARY_INDEX, Capability.UPDATE)
+    @pytest.mark.parametrize("wrong", WRONG_KEYS, ids=repr)
+    def test_stored_indexes_refuse_what_the_declaration_leaves_out(
+        self, database: Database, make_table: MakeTable, wrong: dict[Any, Any]
+    ) -> None:
+        """A caller who declares fewer indexes than are stored can't write items that those can't hold."""
+        stored = make_table(partition_key="p", sort_key="s", indexes=[BY_GROUP])
+        table = database.table(stored.name, partition_key="p", sort_key="s")
+        old, bad = {"p": "x", "s": "1", "n": 1}, {"p": "x", "s": "1", "g": "g", "r": 1, **wrong}
+        table.put(old)
+        writes: list[Callable[[], Any]] = [
+            lambda: table.put(bad), lambda: table.put(bad, returning="old"), lambda: table.create({**bad, "s": "2"}),
+            lambda: table.put_many([{"p": "x", "s": "0"}, bad]).raise_for_failures(),
+            lambda: table.update(p="x", s="1", set=wrong),
+        ]  # fmt: skip
+        for write in writes:
+            with pytest.raises(InvalidKey):
+                write()
+        assert list(stored.scan()) == [old]
+
+    @rule("KEY-10", "TXN-6")
+    @requires(Capability.SECONDARY_INDEX, Capability.TRANSACT_WRITE)
+    def test_stored_indexes_refuse_the_same_in_a_transaction(self, database: Database, make_table: MakeTable) -> None:
+        """The action's reason is InvalidKey, and nothing is applied."""
+        stored = make_table(partition_key="p", sort_key="s", indexes=[BY_GROUP])
+        do = database.table(stored.name, partition_key="p", sort_key="s").actions
+        with pytest.raises(TransactionFailed) as raised:
+            database.transact_write([do.put({"p": "x", "s": "1"}), do.put({"p": "x", "s": "2", "g": 5, "r": 1})])
+        assert [type(reason) for reason in raised.value.reasons] == [type(None), InvalidKey]
+        assert list(stored.scan()) == []
 
     @rule("QRY-7")
     @requires(Capability.SECONDARY_INDEX)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
 from attrs import evolve
 
 from isthmus import BoundTable, Capability, Database, F, Index, Table
-from isthmus.errors import AlreadyExists, Closed, InvalidArgument, SchemaMismatch, TableNotFound
+from isthmus.errors import AlreadyExists, Closed, InvalidArgument, IsthmusError, SchemaMismatch, TableNotFound
 from isthmus.values import Item
 from isthmus_conformance.base import MakeTable, OpenDatabase, Suite, fresh_name, requires, stored_items
 from isthmus_conformance.comparing import assert_same
 from isthmus_conformance.properties import given
 from isthmus_conformance.rules import rule
 from isthmus_conformance.strategies import tables
+from isthmus_conformance.suites.concurrency import ROUNDS, WRITERS
+from isthmus_conformance.together import Steps, together
 
 Call = Callable[[Database, BoundTable], Any]
 
@@ -51,6 +54,23 @@ TABLE_CALLS = [
 ]
 
 
+def _until_closed(table: Any) -> Steps:
+    """Write and read until an error; its class, and whether something may have been applied."""
+    try:
+        for number in count():
+            yield table.put({"id": f"{number % 50}"})
+            yield table.scan().count()
+    except IsthmusError as error:
+        return type(error), error.maybe_applied
+
+
+def _close_soon(table: Any) -> Steps:
+    """Write a little, and close."""
+    for number in range(ROUNDS):
+        yield table.put({"id": f"{number}"})
+    return (yield table.database.close())
+
+
 class Closing(Suite):
     """After close() nothing goes on."""
 
@@ -72,6 +92,12 @@ class Closing(Suite):
         for call in (database.tables.list, view.tables.list, lambda: database.tables.describe("abc")):
             with pytest.raises(Closed):
                 call()
+
+    @rule("TAB-7")
+    def test_closing_under_calls_at_work(self, table: BoundTable) -> None:
+        """A call that is at work when the database closes succeeds or is Closed with nothing applied."""
+        endings = together(table, [*[_until_closed] * WRITERS, _close_soon])
+        assert endings == [(Closed, False)] * WRITERS + [None]
 
     @rule("TAB-7")
     def test_closing_one_handle_leaves_the_others(self, database: Database, open_database: OpenDatabase) -> None:

@@ -53,6 +53,16 @@ class TokenSuite(Suite):
         assert counter.find(id="1") is None
 
     @rule("TXN-8")
+    @requires(Capability.TRANSACT_WRITE, Capability.IDEMPOTENCY_TOKEN, Capability.TABLE_MANAGEMENT)
+    def test_a_replay_succeeds_without_its_table(self, counter: BoundTable) -> None:
+        """A repeated request is recognised before anything else, so it can't fail where the first one succeeded."""
+        actions = [counter.actions.update(id="1", add={"n": 1})]
+        counter.database.transact_write(actions, token=own_token(counter))
+        counter.drop()
+        assert counter.database.transact_write(actions, token=own_token(counter)).replayed is True
+        counter.ensure()
+
+    @rule("TXN-8")
     @requires(Capability.TRANSACT_WRITE, Capability.IDEMPOTENCY_TOKEN)
     def test_other_content_is_a_mismatch(self, counter: BoundTable) -> None:
         """Another value, condition, kind, order or table under one token is refused and applies nothing."""
