@@ -27,7 +27,7 @@ class Actions:
 
     def create(self, item: Mapping[str, Any], /) -> op.Create:
         """Write a new item."""
-        return self._requests.create(item, None)
+        return self._requests.create(item, None, None)
 
     def put(self, item: Mapping[str, Any], /, *, when: Condition | None = None) -> op.Put:
         """Write an item in place of whatever has its key."""

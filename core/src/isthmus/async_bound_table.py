@@ -87,12 +87,14 @@ class AsyncBoundTable:
         item: Item | None = result.item
         return item
 
-    async def create(self, item: Mapping[str, Any], /, *, timeout: float | None = None) -> None:
-        """Write a new item.
+    async def create(
+        self, item: Mapping[str, Any], /, *, returning: Returning = None, timeout: float | None = None
+    ) -> Item | None:
+        """Write a new item; ``returning="new"`` gives it as it is stored, with its version and timestamps.
 
         :raises AlreadyExists: there is one with this key
         """
-        await self._execute(self._requests.create(item, timeout))
+        return cast("res.WriteResult", await self._execute(self._requests.create(item, returning, timeout))).item
 
     async def put(
         self,
@@ -103,7 +105,9 @@ class AsyncBoundTable:
         returning: Returning = None,
         timeout: float | None = None,
     ) -> Item | None:
-        """Write an item in place of whatever has its key; ``returning="old"`` gives that.
+        """Write an item in place of whatever has its key.
+
+        ``returning="old"`` gives the item that was replaced, ``"new"`` the written one with its version and timestamps.
 
         :raises ConditionFailed: ``when`` is false; the error carries the current item
         :raises VersionConflict: the table is versioned and the item was changed since it was read

@@ -28,7 +28,7 @@ from isthmus.evaluate import project
 from isthmus.pages import Candidate, take_page, used_index
 from isthmus.schema import Table
 from isthmus.tokens import TOKEN_SECONDS, content_digest
-from isthmus.values import Item, item_size
+from isthmus.values import Item, copy_item, item_size
 from isthmus.writes import check_index_keys, visible, write
 
 M = TypeVar("M")
@@ -56,6 +56,11 @@ def in_time(operation: op.Operation, members: Iterable[M]) -> Iterator[M]:
             error.maybe_applied = operation.writes and place > 0
             raise error
         yield member
+
+
+def image(item: Item | None) -> Item | None:
+    """A copy of what a write left, because that is part of the operation (rule LYR-3)."""
+    return None if item is None else copy_item(item)
 
 
 class Session(ABC):
@@ -194,8 +199,7 @@ class EmbeddedBackend(Backend):
 
     def _write(self, session: Session, operation: op.Create | op.Put | op.Update) -> res.Result:
         old, new = self._apply(session, operation)
-        returning = None if isinstance(operation, op.Create) else operation.returning
-        return res.WriteResult(old if returning == "old" else new if returning == "new" else None)
+        return res.WriteResult(old if operation.returning == "old" else image(new) if operation.returning else None)
 
     def _delete(self, session: Session, operation: op.Delete) -> res.Result:
         old, _new = self._apply(session, operation)

@@ -110,6 +110,7 @@ class Create(TableOperation):
     writes = True
 
     item: Item
+    returning: Returning = None
 
     @property
     def key(self) -> ItemKey:
@@ -117,7 +118,7 @@ class Create(TableOperation):
         return self.table.key_of(self.item)
 
     def requires(self) -> tuple[Capability, ...]:
-        return (Capability.CONDITIONAL_WRITE,)
+        return (Capability.CONDITIONAL_WRITE, *_returning(self.returning))
 
     def map_items(self, function: MapItem) -> Self:
         return evolve(self, item=function(self.item))
@@ -141,7 +142,7 @@ class Put(TableOperation):
 
     @property
     def idempotent(self) -> bool:
-        return self.condition is None and self.returning is None
+        return self.condition is None and self.returning != "old"
 
     def requires(self) -> tuple[Capability, ...]:
         return (*_conditional(self.condition), *_returning(self.returning))

@@ -174,15 +174,16 @@ class Requests:
 
     # ---- writes ----
 
-    def create(self, item: Mapping[str, Any], timeout: float | None) -> op.Create:
+    def create(self, item: Mapping[str, Any], returning: Returning, timeout: float | None) -> op.Create:
         """Write an item whose key must be free."""
-        return op.Create(self.context(timeout), self.table, self.item(item))
+        check_returning(returning, "new")
+        return op.Create(self.context(timeout), self.table, self.item(item), returning)
 
     def put(
         self, item: Mapping[str, Any], when: Condition | None, returning: Returning, timeout: float | None
     ) -> op.Put:
         """Write an item in place of whatever has its key."""
-        check_returning(returning, "old")
+        check_returning(returning, "old", "new")
         return op.Put(self.context(timeout), self.table, self.item(item), self._condition(when), returning)
 
     def update(

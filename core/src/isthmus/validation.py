@@ -23,7 +23,6 @@ from isthmus.results import Failure, Result, WriteManyResult
 from isthmus.schema import Table
 from isthmus.types import timestamp
 from isthmus.values import Item, Value, item_size
-from isthmus.writes import check_index_keys
 
 Clock = Callable[[], float]
 E = TypeVar("E", bound=IsthmusError)
@@ -123,18 +122,17 @@ class ValidationLayer(Layer):
         if table.updated_at is not None:
             _time(table, table.updated_at, item)
             stamped[table.updated_at] = now
-        self._check(table, stamped)
+        self._check_size(table, stamped)
         return stamped
 
-    def _check(self, table: Table, stamped: Item) -> None:
-        """What was added counts too, for the item's size and as keys of indexes."""
+    def _check_size(self, table: Table, stamped: Item) -> None:
+        """What was added counts too."""
         size, most = item_size(stamped), self._limits.item_bytes
         if size > most:
             raise ItemTooLarge(
                 f"an item of table {table.name!r} has {size} bytes with its version and timestamps, {most} are allowed:"
                 " make it smaller, or split it"
             )
-        check_index_keys(table, stamped, self._limits)
 
     def _update(self, action: Update) -> Update:
         table, now = action.table, timestamp(self._clock())

@@ -12,6 +12,7 @@ from isthmus import operations as op
 from isthmus import results as res
 from isthmus.backends import Backend, Clock
 from isthmus.capabilities import Capabilities, Capability, Limits, Support, Unsupported
+from isthmus.embedded import image
 from isthmus.errors import AlreadyExists, BackendError, Closed, ConfigurationError, DeadlineExceeded, IsthmusError
 from isthmus.evaluate import project
 from isthmus.expressions import Path
@@ -57,7 +58,7 @@ class SQLiteBackend(Backend):
         if sqlite3.sqlite_version_info < _OLDEST:
             raise ConfigurationError(f"SQLite {sqlite3.sqlite_version} is too old: Isthmus needs 3.38 or later")
         self.capabilities = capabilities(path, options.synchronous)
-        self._clock = clock
+        self.clock: Clock = clock
         self._catalogue = Catalogue()
         self._workers = Workers(options.threads)
         self._purge_in = _PURGE_EVERY
@@ -114,7 +115,7 @@ class SQLiteBackend(Backend):
         with session.lock:
             self._sessions.admit(session, writes=False, deadline=None)
             layout = self._catalogue.layout(operation.table, session)
-        return paging.plan(layout, operation, self._clock()).explain()
+        return paging.plan(layout, operation, self.clock()).explain()
 
     def native(self) -> sqlite3.Connection:
         """The current thread's connection."""
@@ -148,12 +149,12 @@ class SQLiteBackend(Backend):
     def _get(self, session: Session, operation: op.Get) -> res.GetResult:
         layout = self._catalogue.layout(operation.table, session)
         params = layout.key(operation.key)
-        row = session.execute(layout.get, (*params, self._clock()) if layout.visible else params).fetchone()
+        row = session.execute(layout.get, (*params, self.clock()) if layout.visible else params).fetchone()
         return res.GetResult(None if row is None else _item(row[0], operation.projection))
 
     def _get_many(self, session: Session, operation: op.GetMany) -> res.Result:
         layout = self._catalogue.layout(operation.table, session)
-        now = (self._clock(),) if layout.visible else ()
+        now = (self.clock(),) if layout.visible else ()
         keys = batches.until(operation.keys, operation.context.deadline)
         with session.transaction("BEGIN"):
             found = [session.execute(layout.get, (*layout.key(key), *now)).fetchone() for key in keys]
@@ -166,7 +167,7 @@ class SQLiteBackend(Backend):
     def _page(self, session: Session, operation: op.Paged) -> res.Result:
         layout = self._catalogue.layout(operation.table, session)
         with session.interrupted_at(operation.context.deadline):
-            return paging.read_page(session, paging.plan(layout, operation, self._clock()))
+            return paging.read_page(session, paging.plan(layout, operation, self.clock()))
 
     # ---- writes ----
 
@@ -174,26 +175,26 @@ class SQLiteBackend(Backend):
         with self._sessions.writing(session, operation.context.deadline):
             layout = self._catalogue.layout(operation.table, session)
             layout.check(operation.table, operation.item, self.limits)
-            now = (self._clock(),) if layout.visible else ()
+            now = (self.clock(),) if layout.visible else ()
             written = session.execute(layout.create, (*layout.row(operation.item), *now)).rowcount
             self._purge(session, layout)
         if not written:
             raise AlreadyExists(f"table {operation.table.name!r} has an item with this key: use put to replace it")
-        return res.WriteResult()
+        return _written(operation)
 
     def _put(self, session: Session, operation: op.Put) -> res.Result:
-        if operation.condition is not None or operation.returning is not None:
+        if operation.condition is not None or operation.returning == "old":
             return self._change(session, operation)
         with self._sessions.writing(session, operation.context.deadline):
             layout = self._catalogue.layout(operation.table, session)
             layout.check(operation.table, operation.item, self.limits)
             session.execute(layout.put, layout.row(operation.item))
             self._purge(session, layout)
-        return res.WriteResult()
+        return _written(operation)
 
     def _change(self, session: Session, operation: op.Put | op.Update) -> res.Result:
         old, new = self._apply(session, operation)
-        return res.WriteResult(old if operation.returning == "old" else new if operation.returning == "new" else None)
+        return res.WriteResult(old if operation.returning == "old" else image(new) if operation.returning else None)
 
     def _delete(self, session: Session, operation: op.Delete) -> res.Result:
         old, _new = self._apply(session, operation)
@@ -203,7 +204,7 @@ class SQLiteBackend(Backend):
         """Read, judge and write in one transaction; the images before and after."""
         with self._transaction(session, action.context):
             layout = self._catalogue.layout(action.table, session)
-            now = self._clock()
+            now = self.clock()
             old = transactions.current(session, layout, action.key, now)
             new = write(action, old, self.limits, now)
             layout.check(action.table, new, self.limits)
@@ -235,7 +236,7 @@ class SQLiteBackend(Backend):
     def _transact_write(self, session: Session, operation: op.TransactWrite) -> res.Result:
         with self._transaction(session, operation.context):
             return transactions.write_all(
-                session, lambda table: self._catalogue.layout(table, session), operation, self.limits, self._clock()
+                session, lambda table: self._catalogue.layout(table, session), operation, self.limits, self.clock()
             )
 
     # ---- helpers ----
@@ -252,12 +253,16 @@ class SQLiteBackend(Backend):
             self._purge_in = _PURGE_EVERY
             # The write itself may be committed already, so a failure here must not look like one of the write.
             with suppress(sqlite3.Error):
-                session.execute(layout.purge, (self._clock(), _PURGE_ITEMS))
+                session.execute(layout.purge, (self.clock(), _PURGE_ITEMS))
 
 
 def _item(text: object, projection: tuple[Path, ...] | None) -> Item:
     item = stored_item(text)
     return item if projection is None else project(item, projection)
+
+
+def _written(operation: op.Create | op.Put) -> res.WriteResult:
+    return res.WriteResult(image(operation.item) if operation.returning == "new" else None)
 
 
 _ANSWERS: dict[type[op.Operation], Callable[[SQLiteBackend, Session, Any], res.Result]] = {

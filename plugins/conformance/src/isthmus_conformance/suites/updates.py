@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -283,14 +284,49 @@ class Upserting(Suite):
         assert table.update(id="a", set={"x": 1}) is None
         assert_same(first, table.pop(id="a"))
 
+    @rule("UPD-13", "LYR-3")
+    @requires(Capability.RETURN_NEW)
+    @pytest.mark.parametrize("condition", [None, F.z.not_exists()], ids=["plain", "conditional"])
+    def test_new_items_may_be_given_back(self, table: BoundTable, condition: Condition | None) -> None:
+        """A create and a put give what they wrote, as a copy; a create has no image before it."""
+        item: dict[str, Any] = {"id": "a", "list": [1, Decimal("1.5")]}
+        writes: list[Callable[[], Any]] = [
+            lambda: table.create(item, returning="new"),
+            lambda: table.put(item, when=condition, returning="new"),
+        ]
+        for write in writes:
+            image = write()
+            assert_same(item, image)
+            image["list"].append("changed")
+            assert_same(item, table.get(id="a"))
+        assert table.create({"id": "b"}) is None
+        with pytest.raises(InvalidArgument):
+            table.create({"id": "c"}, returning="old")
+
+    @rule("UPD-13")
+    @requires(Capability.RETURN_NEW)
+    def test_given_back_items_show_what_was_added(self, make_table: MakeTable) -> None:
+        """The version and the timestamps of a write are known without reading."""
+        table = make_table(versioned=True, timestamps=True)
+        created = table.create({"id": "a"}, returning="new")
+        assert_same(table.get(id="a"), created)
+        replaced = table.put({**table.get(id="a"), "n": 1}, returning="new")
+        assert_same(table.get(id="a"), replaced)
+        assert [item and item["version"] for item in (created, replaced)] == [1, 2]
+
     @rule("UPD-13")
     @pytest.mark.parametrize("returning", ["both", "NEW", 1, True])
     def test_other_images_are_refused(self, table: BoundTable, returning: Any) -> None:
-        """InvalidArgument; a put has no image after it but the given one."""
-        with pytest.raises(InvalidArgument):
-            table.update(id="a", returning=returning)
-        with pytest.raises(InvalidArgument):
-            table.put({"id": "a"}, returning="new")
+        """InvalidArgument, and nothing is written."""
+        calls: list[Callable[[], Any]] = [
+            lambda: table.update(id="a", upsert=True, returning=returning),
+            lambda: table.put({"id": "a"}, returning=returning),
+            lambda: table.create({"id": "a"}, returning=returning),
+        ]
+        for call in calls:
+            with pytest.raises(InvalidArgument):
+                call()
+        assert table.find(id="a") is None
 
 
 class UpdateProperties(Suite):
