@@ -30,7 +30,8 @@ def test_a_missing_package_is_named_without_a_traceback(package: str) -> None:
 def test_the_command_runs_as_a_process() -> None:
     """The entry point gives its exit code to the shell."""
     code = "import sys\nfrom isthmus.cli.main import main\nsys.exit(main())"
-    good, bad = _python(code, "explain", "memory://", "--json"), _python(code, "get", "memory://", "t", "k", "--json")
+    good = _python(code, "explain", "memory://", "--json")
+    bad = _python(code, "get", "memory://", "things", "k", "--json")
     assert (good.returncode, json.loads(good.stdout)["backend"]) == (0, "memory")
     assert (bad.returncode, json.loads(bad.stderr)["error"]["code"]) == (1, "table_not_found")
 
