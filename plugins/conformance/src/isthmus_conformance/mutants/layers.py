@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from attrs import evolve
 
-from isthmus import Capabilities, Capability, Full
+from isthmus import Capabilities, Capability, Full, Unsupported
 from isthmus import operations as op
 from isthmus import results as res
 from isthmus.errors import ConditionFailed, IsthmusError
@@ -131,6 +131,14 @@ class EverythingPromised(PassThrough):
 
     def capabilities(self, inner: Capabilities) -> Capabilities:
         return Capabilities({capability: Full() for capability in Capability})
+
+
+@mutant("LYR-1")
+class DeniesWhatItPasses(PassThrough):
+    """Transactional reads are declared unsupported, and let through all the same."""
+
+    def capabilities(self, inner: Capabilities) -> Capabilities:
+        return inner.replace({Capability.TRANSACT_GET: Unsupported("reads of several items are not audited yet")})
 
 
 @mutant("LYR-1", "QRY-14", "QRY-15")

@@ -7,7 +7,6 @@ from typing import Any
 
 from attrs import evolve
 
-from isthmus import Capability, Unsupported
 from isthmus import operations as op
 from isthmus import results as res
 from isthmus.embedded import Session
@@ -119,15 +118,6 @@ class ErrorsShowKeys(_Telling):
 
     def tell(self, error: IsthmusError, operation: op.Operation) -> str:
         return f"there is {getattr(operation, 'key', '')!r}" if isinstance(error, AlreadyExists) else error.message
-
-
-@mutant("LYR-1")
-class DeniesWhatItDoes(MemoryBackend):
-    """Transactional reads are declared unsupported, and answered all the same."""
-
-    capabilities = MemoryBackend.capabilities.replace(
-        {Capability.TRANSACT_GET: Unsupported("this store has no snapshot reads")}
-    )
 
 
 @mutant("TXN-12", "LYR-1")
