@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 @frozen
 class AsyncSelection(sel.SelectionSpec):
-    """A query or scan. Iterate over it, or take pages, the first item, or a count."""
+    """A query or scan. Iterate over it, or take pages, the first item, or a count.
+
+    Reads of an ``async for`` that is left early end a moment later; within ``contextlib.aclosing(selection.pages())``
+    they have ended when the block has.
+    """
 
     database: AsyncDatabase = field(kw_only=True)
 
