@@ -10,7 +10,15 @@ from decimal import Decimal
 from typing import TypeGuard
 
 from isthmus.capabilities import Limits
-from isthmus.errors import AlreadyExists, ConditionFailed, InvalidArgument, InvalidKey, ItemNotFound
+from isthmus.errors import (
+    AlreadyExists,
+    BackendError,
+    ConditionFailed,
+    InvalidArgument,
+    InvalidKey,
+    IsthmusError,
+    ItemNotFound,
+)
 from isthmus.evaluate import apply_changes, matches
 from isthmus.expressions import Condition, Remove
 from isthmus.expressions import Delete as DeleteMembers
@@ -47,7 +55,19 @@ def write(action: Action, current: Item | None, limits: Limits, now: float) -> I
     :raises AlreadyExists: a create met an item
     :raises ItemNotFound: an update without upsert met no item
     :raises InvalidArgument: the changes can't be applied to this item, or would let it expire at once
+    :raises BackendError: judging failed in a way that nobody foresaw; nothing was written, so it is no unknown outcome
     """
+    try:
+        return _judged(action, current, limits, now)
+    except IsthmusError:
+        raise
+    except Exception as error:
+        raise BackendError(
+            f"this {action.kind} failed before it wrote ({type(error).__name__}): see the cause"
+        ) from error
+
+
+def _judged(action: Action, current: Item | None, limits: Limits, now: float) -> Item | None:
     if isinstance(action, Create):
         return _create(action, current)
     require(action.condition, current)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 import isthmus
-from isthmus import F, Plugin, RetryPolicy, hookimpl
+from isthmus import F, Plugin, RetryPolicy, hookimpl, writes
 from isthmus import operations as op
 from isthmus.errors import (
     BackendError,
@@ -303,3 +303,21 @@ def place(error: IsthmusError | None) -> Any:
     """Where an error came from."""
     assert error is not None
     return (error.backend, error.operation, error.table, error.key)
+
+
+@pytest.mark.parametrize("url", ["memory://", "sqlite://"])
+def test_a_failure_before_writing_is_no_unknown_outcome(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect that shows while a write is judged has written nothing, and the error says so."""
+
+    def explode(*_arguments: Any) -> Any:
+        raise RuntimeError("a defect")
+
+    with isthmus.connect(url) as database:
+        table = database.table("things", partition_key="id").ensure()
+        table.put({"id": "a", "n": 1})
+        monkeypatch.setattr(writes, "apply_changes", explode)
+        with pytest.raises(BackendError, match="before it wrote") as raised:
+            table.update(id="a", add={"n": 1})
+        assert (raised.value.maybe_applied, raised.value.table) == (False, "things")
+        assert type(raised.value.__cause__) is RuntimeError
+        assert table.get(id="a") == {"id": "a", "n": 1}
