@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -98,6 +99,35 @@ def test_a_long_read_is_interrupted() -> None:
         with pytest.raises(Closed, match="at work"):
             reading.result(10)
     assert waited < 0.5
+
+
+SIGNAL = """
+import signal, sys
+import isthmus
+from isthmus import F
+from isthmus.errors import Closed
+from isthmus.expressions import any_of
+database = isthmus.connect(sys.argv[1])
+table = database.table("counters", partition_key="id").ensure()
+table.put_many([{"id": str(number), "text": "x" * 100} for number in range(30_000)])
+condition = any_of(F.text.contains(f"{number}y") for number in range(100))
+signal.signal(signal.SIGALRM, lambda *_: database.close())
+signal.setitimer(signal.ITIMER_REAL, 0.05)
+try:
+    table.scan(timeout=30).where(condition).count()
+except Closed:
+    print("closed")
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no such signals here")
+@pytest.mark.parametrize("source", ["file", "memory"])
+def test_a_signal_may_close_in_the_middle_of_a_read(tmp_path: Path, source: str) -> None:
+    """The handler runs inside the statement, in the same thread, and need not wait for itself."""
+    target = url(tmp_path / "file.db", "?synchronous=off") if source == "file" else "sqlite://"
+    command = [sys.executable, "-c", SIGNAL, target]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "closed\n", "")
 
 
 def test_a_closed_pool_calls_nothing() -> None:

@@ -202,6 +202,8 @@ def test_a_closed_backend_says_so_in_every_thread(tmp_path: Path) -> None:
     database.close()
     with ThreadPoolExecutor(1) as pool, pytest.raises(Closed):
         pool.submit(backend.native).result()
+    with pytest.raises(Closed):
+        backend.native()
 
 
 def count_up(table: isthmus.BoundTable, writes: int) -> None:

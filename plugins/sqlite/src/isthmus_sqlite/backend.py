@@ -79,7 +79,10 @@ class SQLiteBackend(Backend):
         session = self._sessions.get()
         with session.lock if deadline is None else session.held_until(deadline):
             self._sessions.admit(session, writes=operation.writes, deadline=deadline)
-            return self._answer(session, operation)
+            try:
+                return self._answer(session, operation)
+            finally:
+                session.at_work = False
 
     def _answer(self, session: Session, operation: op.Operation) -> res.Result:
         answer = _ANSWERS[type(operation)]
@@ -113,7 +116,6 @@ class SQLiteBackend(Backend):
             return {}
         session = self._sessions.get()
         with session.lock:
-            self._sessions.admit(session, writes=False, deadline=None)
             layout = self._catalogue.layout(operation.table, session)
         return paging.plan(layout, operation, self.clock()).explain()
 

@@ -36,7 +36,7 @@ class Catalogue:
         layout = read(session, table.name) if known is None else known[1]
         if table.keys != layout.table.keys:
             raise mismatch(table, layout.table)
-        if table == layout.table:
+        if known is None and table == layout.table:
             # With the declaration itself inside, comparing them later takes no time.
             layout = Layout(table, layout.number)
         self._known[table.name] = (table, layout)

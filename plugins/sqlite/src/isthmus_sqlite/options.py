@@ -31,7 +31,7 @@ class Options:
     :param synchronous: what a power failure may do: nothing to acknowledged writes (``full``), lose the last ones
         (``normal``), or damage the file (``off``)
     :param create: whether a missing file is created
-    :param busy_timeout: longest wait for another process's writes, seconds
+    :param busy_timeout: longest wait for the writes of another thread or process, seconds
     :param cache_mb: memory for pages of the file, for each connection, MiB
     :param threads: threads, and so connections, that serve an async database
     """

@@ -28,16 +28,16 @@ class Session:
     """One connection and the waiting time that it is set to.
 
     ``lock`` is held by every operation that uses the connection: closing a connection under a statement at work would
-    kill the process. ``reading`` tells whether that operation may be interrupted.
+    kill the process. ``at_work`` tells whether there is one, and ``reading`` whether it may be interrupted.
     """
 
-    __slots__ = ("__weakref__", "_busy", "_default", "connection", "execute", "lock", "reading")
+    __slots__ = ("__weakref__", "_busy", "_default", "at_work", "connection", "execute", "lock", "reading")
 
     def __init__(self, connection: sqlite3.Connection, busy_timeout: float) -> None:
         self.connection = connection
         self.execute: Callable[..., sqlite3.Cursor] = connection.execute
         self.lock = threading.RLock()
-        self.reading = False
+        self.reading = self.at_work = False
         self._default = self._busy = int(busy_timeout * 1_000)
 
     def __del__(self) -> None:
@@ -122,7 +122,12 @@ class Sessions:
         _living.add(self)
 
     def get(self) -> Session:
-        """The current thread's session."""
+        """The current thread's session.
+
+        :raises Closed: the database was closed
+        """
+        if self.closed:
+            raise Closed(_CLOSED)
         try:
             session: Session = self._local.session
         except AttributeError:
@@ -134,9 +139,10 @@ class Sessions:
 
         :raises Closed: the database was closed
         """
-        session.reading = not writes
+        session.reading, session.at_work = not writes, True
         # Looked at after the line above: close() sets it first, so that it interrupts nothing but reads.
         if self.closed:
+            session.at_work = False
             raise Closed(_CLOSED)
         if deadline is not None or session._busy != session._default:  # noqa: SLF001  # saves a call on each operation
             session.allow(deadline)
@@ -226,7 +232,9 @@ class Sessions:
                     session.connection.interrupt()
         for session in sessions:
             with session.lock:
-                session.connection.close()
+                # A signal's handler may close in the middle of its own thread's operation: its thread closes that one.
+                if not session.at_work:
+                    session.connection.close()
         _living.discard(self)
 
     def before_fork(self) -> None:
