@@ -22,7 +22,7 @@ demo: $(VENV)/.runtime ## load real data into SQLite, query it, copy it to a sec
 	$(BIN)/isthmus demo --file build/demo/cities.db --copy build/demo/copy.db
 
 test: $(VENV)/.dev ## run every test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --isthmus-report build/conformance.json $(ARGS)
 
 check: $(VENV)/.dev ## format, lint and type checks
 	$(BIN)/ruff format --check .
