@@ -6,34 +6,28 @@ from collections.abc import Iterable, Mapping
 from time import perf_counter
 from typing import Any, Self, cast
 
-from attrs import evolve
-
 from isthmus import operations as op
-from isthmus import requests as req
 from isthmus import results as res
 from isthmus import transactions as txn
 from isthmus.arguments import check_open, check_operation, check_table
-from isthmus.backends import Backend
 from isthmus.bound_table import BoundTable
-from isthmus.capabilities import Capabilities, Limits
+from isthmus.database_base import DatabaseBase
 from isthmus.errors import AlreadyExists, SchemaMismatch, TableNotFound
 from isthmus.health import Health
-from isthmus.metrics import MetricDescription
 from isthmus.operations import Context
-from isthmus.pipeline import Explanation, Pipeline
+from isthmus.pipeline import Pipeline
 from isthmus.schema import Index, KeyDeclaration, Table
 from isthmus.values import Item, check_table_name
 
 
-class Database:
+class Database(DatabaseBase):
     """One opened database; safe for use from several threads.
 
     Use it as a context manager, or call ``close``. ``bind`` gives views of the same database for other callers.
     """
 
     def __init__(self, pipeline: Pipeline, context: Context = Context()) -> None:  # noqa: B008  # frozen
-        self._pipeline = pipeline
-        self._context = context
+        super().__init__(pipeline, context)
         self.tables = Tables(self)
 
     def __enter__(self) -> Self:
@@ -41,59 +35,6 @@ class Database:
 
     def __exit__(self, *_error: object) -> None:
         self.close()
-
-    def __repr__(self) -> str:
-        return f"<Database {self.url}{' (closed)' if self._pipeline.closed else ''}>"
-
-    @property
-    def url(self) -> str:
-        """The URL with secrets left out."""
-        return self._pipeline.url
-
-    @property
-    def backend_name(self) -> str:
-        """The backend's name."""
-        return self._pipeline.backend_name
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What callers can rely on, after all layers."""
-        return self._pipeline.capabilities
-
-    @property
-    def limits(self) -> Limits:
-        """The backend's limits."""
-        return self._pipeline.limits
-
-    @property
-    def converter(self) -> Any:
-        """The cattrs converter between Python types and portable values."""
-        return self._pipeline.converter
-
-    @property
-    def backend(self) -> Backend:
-        """The backend beneath all layers: for tests and tools that must see what is stored."""
-        return self._pipeline.backend
-
-    def native(self) -> Any:
-        """The driver's own client: an escape hatch, outside of all layers and of the contract.
-
-        :raises Closed: the database was closed
-        """
-        check_open(self._pipeline.closed)
-        return self._pipeline.backend.native()
-
-    def bind(self, *, actor: str | None) -> Database:
-        """A view of the same database for a named caller."""
-        return Database(self._pipeline, evolve(self._context, actor=actor))
-
-    def explain(self) -> Explanation:
-        """The composed stack, outer to inner."""
-        return self._pipeline.explain()
-
-    def describe_metrics(self) -> list[MetricDescription]:
-        """The metrics that the core and the active plugins emit."""
-        return self._pipeline.describe_metrics()
 
     def health(self) -> Health:
         """Whether the backend answers, and what the plugins say of themselves."""
@@ -141,14 +82,6 @@ class Database:
         """
         table = Table.declare(name, partition_key, sort_key, indexes, ttl, versioned, timestamps)
         return BoundTable(self, self._requests(table), self._pipeline.execute)
-
-    def _requests(self, table: Table) -> req.Requests:
-        pipeline = self._pipeline
-        return req.Requests(table, pipeline.limits, self._context, pipeline.settings.timeout, pipeline.clock)
-
-    def context(self, timeout: float | None) -> Context:
-        """The caller's context with a deadline."""
-        return req.with_deadline(self._context, self._pipeline.settings.timeout if timeout is None else timeout)
 
     def transact_write(
         self, actions: Iterable[op.Action], *, token: str | None = None, timeout: float | None = None
