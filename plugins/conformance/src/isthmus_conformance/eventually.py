@@ -12,9 +12,9 @@ PATIENCE = 20.0
 """Seconds that an eventual read may lag."""
 
 
-def eventually(expected: Any, read: Callable[[], Any], *, patience: float = PATIENCE) -> None:
-    """Fail unless ``read`` gives ``expected`` within ``patience`` seconds."""
-    until, pause = time.monotonic() + patience, 0.001
+def eventually(expected: Any, read: Callable[[], Any], *, patience: float | None = None) -> None:
+    """Fail unless ``read`` gives ``expected`` within ``patience`` seconds, by default ``PATIENCE``."""
+    until, pause = time.monotonic() + (PATIENCE if patience is None else patience), 0.001
     while time.monotonic() < until:
         try:
             assert_same(expected, read())
