@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import tomllib
 
 KeyPath = tuple[str, ...]
 _AT_LINE = re.compile(r"\s*\(at line (\d+), column \d+\)")
@@ -17,6 +19,8 @@ def lines_of(text: str) -> dict[KeyPath, int]:
     The beginning of a file up to the end of a statement is itself a TOML document, so a key stands in the statement
     whose end makes it appear. That takes quadratic time, for files that are short.
     """
+    import tomllib  # only programs with a configuration file need it
+
     lines = text.split("\n")
     found: dict[KeyPath, int] = {}
     start = 1
