@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import wraps
 from math import inf
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from attrs import evolve
 
@@ -32,6 +33,8 @@ from isthmus.writes import check_index_keys, is_number, value_limits
 KeyArgument = Mapping[str, Any] | None
 Projection = Iterable[Target] | None
 Identity = tuple[Value, ...]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def with_deadline(context: Context, timeout: float | None) -> Context:
@@ -44,6 +47,28 @@ def with_deadline(context: Context, timeout: float | None) -> Context:
     if type(timeout) not in (int, float) or not 0 < timeout < inf:
         raise InvalidArgument("a timeout is a positive, finite number of seconds; leave it out to wait without end")
     return evolve(context, deadline=time.monotonic() + timeout)
+
+
+def _locate(error: InvalidArgument, kind: str, table: Table) -> None:
+    """Note the place that an error comes from; no backend was involved."""
+    error.operation, error.table = kind, table.name
+
+
+def _located(kind: str) -> Callable[[Callable[Concatenate[Requests, P], T]], Callable[Concatenate[Requests, P], T]]:
+    """Errors of the decorated method say which kind of operation they refused, and for which table."""
+
+    def decorate(build: Callable[Concatenate[Requests, P], T]) -> Callable[Concatenate[Requests, P], T]:
+        @wraps(build)
+        def located(self: Requests, /, *arguments: P.args, **named: P.kwargs) -> T:
+            try:
+                return build(self, *arguments, **named)
+            except InvalidArgument as error:
+                _locate(error, kind, self.table)
+                raise
+
+        return located
+
+    return decorate
 
 
 class Requests:
@@ -88,7 +113,7 @@ class Requests:
             except KeyError:
                 raise self._wrong_attributes(given) from None
             except InvalidKey as error:
-                raise InvalidKey(f"key attribute {name!r} of table {self.table.name!r}: {error.message}") from None
+                raise self._wrong_value(name, error) from None
         return normal
 
     def merged(self, key: KeyArgument, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -111,25 +136,36 @@ class Requests:
             f"table {self.table.name!r} has the key {wanted}; got {', '.join(map(str, given)) or 'nothing'}"
         )
 
-    def item(self, item: Mapping[str, Any]) -> Item:
+    def item(self, item: Any) -> Item:
         """The normal form of an item to be written.
 
         :raises InvalidArgument: a value, a name, a key or the whole item is not allowed
         """
+        # Keys come first, so that whatever is wrong with one is InvalidKey, as it is for reads.
+        keys = self._keys_of(item)
         normal = normalise_item(item, self._values)
-        missing = [name for name in self.table.key_names if name not in normal]
-        if missing:
-            raise InvalidKey(f"an item of table {self.table.name!r} lacks its key attribute {missing[0]!r}")
-        for name, kind, size in self._keys:
-            try:
-                normal[name] = normalise_key_value(normal[name], kind, size, self.limits.number_digits)
-            except InvalidKey as error:
-                raise InvalidKey(f"key attribute {name!r} of table {self.table.name!r}: {error.message}") from None
+        normal.update(keys)
         if self.table.indexes:
             check_index_keys(self.table, normal, self.limits)
         if self.table.ttl is not None:
             self._check_expiry(normal.get(self.table.ttl))
         return normal
+
+    def _keys_of(self, item: Any) -> ItemKey:
+        normal: ItemKey = {}
+        if not isinstance(item, Mapping):
+            return normal  # refused as an item
+        for name, kind, size in self._keys:
+            if name not in item:
+                raise InvalidKey(f"an item of table {self.table.name!r} lacks its key attribute {name!r}")
+            try:
+                normal[name] = normalise_key_value(item[name], kind, size, self.limits.number_digits)
+            except InvalidKey as error:
+                raise self._wrong_value(name, error) from None
+        return normal
+
+    def _wrong_value(self, name: str, error: InvalidKey) -> InvalidKey:
+        return InvalidKey(f"key attribute {name!r} of table {self.table.name!r}: {error.message}")
 
     def _check_expiry(self, expires: Value) -> None:
         if is_number(expires) and expires <= self._clock():
@@ -152,10 +188,16 @@ class Requests:
         timeout: float | None,
     ) -> op.Get:
         """Read one item."""
-        paths = None if select is None else projection(select)
-        context = self._context if timeout is None and self._timeout is None else self.context(timeout)
-        return op.Get(context, self.table, self.key(key, attributes), paths, consistent)
+        # Not decorated: one more call would be felt by each point read.
+        try:
+            paths = None if select is None else projection(select)
+            context = self._context if timeout is None and self._timeout is None else self.context(timeout)
+            return op.Get(context, self.table, self.key(key, attributes), paths, consistent)
+        except InvalidArgument as error:
+            _locate(error, "get", self.table)
+            raise
 
+    @_located("get_many")
     def get_many(
         self, keys: Iterable[Mapping[str, Any]], select: Projection, consistent: bool, timeout: float | None
     ) -> tuple[op.GetMany, list[int]]:
@@ -174,11 +216,13 @@ class Requests:
 
     # ---- writes ----
 
+    @_located("create")
     def create(self, item: Mapping[str, Any], returning: Returning, timeout: float | None) -> op.Create:
         """Write an item whose key must be free."""
         check_returning(returning, "new")
         return op.Create(self.context(timeout), self.table, self.item(item), returning)
 
+    @_located("put")
     def put(
         self, item: Mapping[str, Any], when: Condition | None, returning: Returning, timeout: float | None
     ) -> op.Put:
@@ -186,6 +230,7 @@ class Requests:
         check_returning(returning, "old", "new")
         return op.Put(self.context(timeout), self.table, self.item(item), self._condition(when), returning)
 
+    @_located("update")
     def update(
         self,
         key: KeyArgument,
@@ -226,6 +271,7 @@ class Requests:
         if type(expected) is not int or expected < 1:
             raise InvalidArgument("an expected version is a positive integer")
 
+    @_located("delete")
     def delete(
         self,
         key: KeyArgument,
@@ -241,6 +287,7 @@ class Requests:
         normal = self.key(key, attributes)
         return op.Delete(self.context(timeout), self.table, normal, self._condition(when), returning, expected_version)
 
+    @_located("check")
     def check(self, key: KeyArgument, attributes: Mapping[str, Any], when: Condition) -> op.Check:
         """Require a condition inside a transaction."""
         return op.Check(self._context, self.table, self.key(key, attributes), self._checked(when))
@@ -251,12 +298,14 @@ class Requests:
     def _checked(self, condition: Condition) -> Condition:
         return check_condition_size(check_condition(condition), self.limits)
 
+    @_located("put_many")
     def put_many(self, items: Iterable[Mapping[str, Any]], timeout: float | None) -> op.PutMany:
         """Write many items."""
         normal = tuple(self.item(item) for item in members(items, "items"))
         self._check_unique(normal)
         return op.PutMany(self.context(timeout), self.table, normal)
 
+    @_located("delete_many")
     def delete_many(self, keys: Iterable[Mapping[str, Any]], timeout: float | None) -> op.DeleteMany:
         """Remove many items."""
         normal = tuple(self.key(key, {}) for key in members(keys, "keys"))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import rule as step
 
-from isthmus import BoundTable, Capability, Database, Index
+from isthmus import BoundTable, Capability, Database, F, Index
 from isthmus.errors import InvalidArgument, InvalidKey
 from isthmus.schema import KeyType
 from isthmus.values import Item
@@ -23,8 +24,29 @@ from isthmus_conformance.rules import rule
 from isthmus_conformance.strategies import attribute_values, keys
 
 _PARTITIONS = itertools.count()
-_NEVER_KEYS: tuple[Any, ...] = (True, False, None, float("nan"), Decimal("Infinity"), [], {}, {"a"}, ("a",), object())
+_NEVER_KEYS: tuple[Any, ...] = (
+    True, False, None, float("nan"), Decimal("Infinity"), [], {}, {"a"}, ("a",), object(), "\ud800", "a\udfff",
+)  # fmt: skip
 _SAMPLES: dict[str, Any] = {"string": "a", "number": 1, "binary": b"a"}
+
+
+_CALLS: dict[str, Callable[[Database, BoundTable, dict[str, Any]], object]] = {
+    "find": lambda _d, table, key: table.find(key),
+    "get": lambda _d, table, key: table.get(key),
+    "get_many": lambda _d, table, key: table.get_many([key]),
+    "transact_get": lambda d, table, key: d.transact_get([table.actions.get(key)]),
+    "create": lambda _d, table, key: table.create(key),
+    "put": lambda _d, table, key: table.put(key),
+    "put_many": lambda _d, table, key: table.put_many([key]),
+    "update": lambda _d, table, key: table.update(key, set={"x": 1}),
+    "delete": lambda _d, table, key: table.delete(key),
+    "delete_many": lambda _d, table, key: table.delete_many([key]),
+    "transact_create": lambda d, table, key: d.transact_write([table.actions.create(key)]),
+    "transact_put": lambda d, table, key: d.transact_write([table.actions.put(key)]),
+    "transact_update": lambda d, table, key: d.transact_write([table.actions.update(key, set={"x": 1})]),
+    "transact_delete": lambda d, table, key: d.transact_write([table.actions.delete(key)]),
+    "transact_check": lambda d, table, key: d.transact_write([table.actions.check(key, when=F.x.exists())]),
+}
 
 
 class KeyMachine(ModelMachine):
@@ -66,20 +88,23 @@ class KeyMachine(ModelMachine):
 class KeysSuite(Suite):
     """Keys: their types, their identity and their order."""
 
-    @rule("KEY-1", "KEY-6")
+    @rule("KEY-1", "KEY-6", "STR-3")
     @pytest.mark.parametrize("kind", ["string", "number", "binary"])
     @pytest.mark.parametrize("value", _NEVER_KEYS, ids=[type(value).__name__ for value in _NEVER_KEYS])
-    def test_some_types_are_never_keys(self, database: Database, kind: str, value: Any) -> None:
+    def test_some_values_are_never_keys(self, database: Database, kind: str, value: Any) -> None:
         """InvalidKey from every call, whatever the declared type; nothing is sent."""
         table = database.table("never-created", partition_key=("id", kind))
+        assert _refusals(database, table, {"id": value}) == dict.fromkeys(_CALLS, InvalidKey)
+
+    @rule("KEY-1", "STR-3")
+    def test_some_values_are_never_sort_keys(self, database: Database) -> None:
+        """Also where the rest of the item is fine, or wrong in another way."""
+        table = database.table("never-created", partition_key="pk", sort_key="sk")
+        for value in _NEVER_KEYS:
+            found = _refusals(database, table, {"pk": "a", "sk": value})
+            assert (type(value), found) == (type(value), dict.fromkeys(_CALLS, InvalidKey))
         with pytest.raises(InvalidKey):
-            table.get({"id": value})
-        with pytest.raises(InvalidKey):
-            table.delete({"id": value})
-        with pytest.raises(InvalidKey):
-            table.update({"id": value}, set={"x": 1})
-        with pytest.raises(InvalidArgument):  # an item's values are checked first
-            table.put({"id": value})
+            table.put({"pk": "a", "sk": "\ud800", "x": object()})
 
     @rule("KEY-5")
     @pytest.mark.parametrize(("kind", "other"), list(itertools.permutations(_SAMPLES, 2)))
@@ -230,6 +255,19 @@ class KeysSuite(Suite):
     def test_any_history_of_keys_equals_a_dictionary(self, database: Database, sorted_table: BoundTable) -> None:
         """Puts, creates, reads, deletes and queries of nasty keys."""
         run_machine(lambda: KeyMachine(database, sorted_table))
+
+
+def _refusals(database: Database, table: BoundTable, key: dict[str, Any]) -> dict[str, type[Exception] | None]:
+    """The error that each call gives for a key, or for an item that is nothing but its key."""
+    return {name: _error(partial(call, database, table, key)) for name, call in _CALLS.items()}
+
+
+def _error(call: Callable[[], object]) -> type[Exception] | None:
+    try:
+        call()
+    except Exception as error:
+        return type(error)
+    return None
 
 
 def _check_order(table: BoundTable, found: list[Any]) -> None:
