@@ -180,6 +180,16 @@ class BatchWriteSuite(Suite):
 
         check()
 
+    @rule("BAT-3", "BAT-1")
+    @requires(Capability.BATCH_WRITE)
+    def test_a_batch_replaces_what_is_there(self, make_table: MakeTable) -> None:
+        """A member that counts as written is stored whole, also where its key was taken."""
+        table = make_table()
+        old = [{"id": f"{n}", "n": -1, "old": True} for n in range(0, 60, 2)]
+        assert table.put_many(old).raise_for_failures().written == 30
+        assert table.put_many(some(60)).raise_for_failures().written == 60
+        assert_same_items(some(60), table.scan())
+
 
 class LeftoverSuite(Suite):
     """Members that the store leaves over: reported at their place, never taken for missing or done."""
