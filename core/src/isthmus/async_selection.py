@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from isthmus.async_database import AsyncDatabase
 
 
-@frozen
+@frozen(repr=False)
 class AsyncSelection(sel.SelectionSpec):
     """A query or scan. Iterate over it, or take pages, the first item, or a count.
 

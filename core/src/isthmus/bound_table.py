@@ -36,6 +36,9 @@ class BoundTable:
         # Loosely typed and without a detour, because even a cast costs time on the path of each point read.
         self._execute = execute
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r} of {self.database.url}>"
+
     @property
     def name(self) -> str:
         """The table's name."""

@@ -7,6 +7,7 @@ name.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Container, Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
@@ -26,6 +27,9 @@ Group = Literal["isthmus.backends", "isthmus.plugins"]
 BACKENDS: Final = "isthmus.backends"
 PLUGINS: Final = "isthmus.plugins"
 Status = Literal["available", "active", "blocked", "broken", "incompatible"]
+
+# A requirement without extras and conditions, in clauses that ``admits`` can read.
+_CORE_REQUIREMENT: Final = re.compile(r"isthmus\s*\(?\s*((?:[<>=!]=?\s*[\d.]+\s*,?\s*)+)\)?\s*$")
 
 # Packages that may be named before they are installed. Any other name could be anybody's package on an index.
 FIRST_PARTY: dict[Group, tuple[str, ...]] = {BACKENDS: ("dynamodb", "mongodb", "sqlite"), PLUGINS: ()}
@@ -179,7 +183,7 @@ def check_class(plugin: type[Plugin]) -> None:
 
     :raises PluginError: it has no name, compares by value, or works with other versions of the core
     """
-    reason = _flaw(plugin) or _misfit(plugin)
+    reason = _flaw(plugin) or _misfit(plugin.requires)
     if reason:
         raise PluginError(f"plugin {plugin.__name__} {reason}")
 
@@ -192,10 +196,24 @@ def _flaw(plugin: type[Plugin]) -> str:
     return ""
 
 
-def _misfit(plugin: type[Plugin]) -> str:
-    if admits(plugin.requires, CORE_VERSION):
+def _misfit(versions: str) -> str:
+    if admits(versions, CORE_VERSION):
         return ""
-    return f"needs isthmus {plugin.requires}, this is {CORE_VERSION}: install a matching version"
+    return f"needs isthmus {versions}, this is {CORE_VERSION}: install a matching version"
+
+
+def _distribution_range(entry: EntryPoint) -> str:
+    """The versions of the core that the distribution asks for; an installer may have been told to ignore them."""
+    for requirement in (entry.dist.requires if entry.dist else None) or ():
+        match = _CORE_REQUIREMENT.match(requirement)
+        if match:
+            return match.group(1)
+    return ""
+
+
+def _why(error: Exception) -> str:
+    missing = f" of {error.name}" if isinstance(error, ImportError) and error.name else ""
+    return f"{type(error).__name__}{missing}"
 
 
 # ---- discovery ----
@@ -240,11 +258,11 @@ def _load(entry: EntryPoint) -> _Loaded:
     try:
         plugin = entry.load()
     except Exception as error:  # a broken plugin may raise anything while it is imported
-        return _Loaded("broken", None, f"fails to import ({type(error).__name__}): reinstall it, or block it", error)
+        return _Loaded("broken", None, f"fails to import ({_why(error)}): reinstall it, or block it", error)
     if not (isinstance(plugin, type) and issubclass(plugin, Plugin)):
         return _Loaded("broken", None, "is not a subclass of isthmus.Plugin: ask its author")
     try:
-        flaw, misfit = _flaw(plugin), _misfit(plugin)
+        flaw, misfit = _flaw(plugin), _misfit(plugin.requires) or _misfit(_distribution_range(entry))
     except PluginError as error:
         return _Loaded("broken", None, f"can't be checked: {error.message}")
     if flaw or misfit:

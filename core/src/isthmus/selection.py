@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from isthmus.database import Database
 
 
-@frozen
+@frozen(repr=False)
 class Selection(sel.SelectionSpec):
     """A query or scan. Iterate over it, or take pages, the first item, or a count."""
 

@@ -42,7 +42,7 @@ ITERATION_BYTES = 4_194_304
 SEGMENTS_AT_ONCE = 32
 
 
-@frozen
+@frozen(repr=False)
 class SelectionSpec:
     """A query or scan before it runs."""
 
@@ -53,6 +53,10 @@ class SelectionSpec:
     at_most: int | None = None
     timeout: float | None = None
     parallel: bool = field(default=False, kw_only=True)
+
+    def __repr__(self) -> str:
+        where = "" if self.condition is None else f" where {self.condition!r}"
+        return f"<{type(self).__name__}: {self.base.kind} of {self.base.table.name!r}{where}>"
 
     def where(self, condition: Condition) -> Self:
         """Only items for which the condition holds too. Conditions on the sort key narrow the range that is read."""

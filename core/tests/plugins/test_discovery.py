@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import isthmus
 from isthmus.errors import PluginError
-from isthmus.plugins import BACKENDS, PLUGINS, PluginInfo, list_plugins, load
+from isthmus.plugins import BACKENDS, PLUGINS, PluginInfo, installed, list_plugins, load
 
 GOOD = """
 import isthmus
@@ -99,7 +100,7 @@ def test_list_names_distribution_and_version(install: Any) -> None:
         "isthmus-broken",
         "1.2",
         "broken",
-        "fails to import (ModuleNotFoundError): reinstall it, or block it",
+        "fails to import (ModuleNotFoundError of a_module_that_nobody_has): reinstall it, or block it",
     )
 
 
@@ -133,6 +134,17 @@ def test_incompatible_plugin_names_both_versions(install: Any) -> None:
     assert raised.value.message == (
         "plugin 'future' of isthmus-future 1.2 needs isthmus >=0.9, this is 0.1.0: install a matching version"
     )
+
+
+def test_the_requirement_of_the_distribution_counts_too(install: Any, tmp_path: Path) -> None:
+    """A class that says nothing is judged by what its distribution asks for; other requirements are not looked at."""
+    install("good", GOOD.format(name="good"))
+    metadata = tmp_path / "isthmus_good-1.2.dist-info" / "METADATA"
+    text = metadata.read_text(encoding="utf-8")
+    metadata.write_text(f"{text}Requires-Dist: isthmus-sqlite>=7\nRequires-Dist: isthmus>=5,<6\n", encoding="utf-8")
+    installed.cache_clear()
+    with pytest.raises(PluginError, match=r"needs isthmus >=5,<6, this is 0\.1\.0"):
+        load(PLUGINS, "good")
 
 
 def test_installed_backend_serves_its_scheme(install: Any) -> None:

@@ -57,7 +57,7 @@ class Checker:
         elif near:
             hint = f"did you mean {_spelled(given, near[0])}?"
         else:
-            hint = f"known are {', '.join(sorted(known))}"
+            hint = f"known are {', '.join(sorted(set(known)))}"
         self.note(given.origin, f"{given.dotted} is unknown: {hint}")
 
     # ---- one section ----

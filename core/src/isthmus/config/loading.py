@@ -66,14 +66,19 @@ def load_settings(
     """
     options = {
         "url": url,
-        "plugins": None if plugins is None else list(plugins),
-        "blocked": None if blocked is None else list(blocked),
+        "plugins": _listed(plugins),
+        "blocked": _listed(blocked),
         "timeout": timeout,
     }
     path = sources.find_file(config_file)
     loading = _Loading(sources.from_code(options, sections or {}), retry_policy)
     loading.file = loading.read(lambda: sources.from_file(path)) if path else ()
     return loading.run(url_use)
+
+
+def _listed(given: object) -> object:
+    """Any iterable as a list; text and whatever else there is stays, and is judged as in every other source."""
+    return list(given) if isinstance(given, Iterable) and not isinstance(given, str) else given
 
 
 def active_plugins(settings: Settings) -> list[Plugin]:
@@ -327,4 +332,4 @@ def _section_hint(section: str, sections: list[str]) -> str:
     if any(section in FIRST_PARTY[group] for group in (BACKENDS, PLUGINS)):
         return f"pip install isthmus-{section}"
     near = nearest(section, sections)
-    return f"did you mean {near[0]}?" if near else f"known are {', '.join(sections)}"
+    return f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(set(sections)))}"

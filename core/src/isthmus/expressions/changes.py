@@ -165,8 +165,8 @@ def changes(
     :raises InvalidArgument: a value of the wrong type for its action
     """
     actions: list[Action] = [
-        *(Set(path, value) for path, value in _pairs("set", set)),
-        *(SetIfAbsent(path, value) for path, value in _pairs("set_if_absent", set_if_absent)),
+        *(Set(path, value) for path, value in _values("set", set)),
+        *(SetIfAbsent(path, value) for path, value in _values("set_if_absent", set_if_absent)),
         *(_set_from(path, source) for path, source in _pairs("copy", copy)),
         *(Add(path, value) for path, value in _pairs("add", add)),
         *(Remove(path_of(target)) for target in ([] if remove is None else targets_of(remove))),
@@ -183,6 +183,14 @@ def _pairs(argument: str, targets: Targets | None) -> list[tuple[Path, Any]]:
     if not isinstance(targets, Mapping):
         raise InvalidArgument(f"{argument}= takes a mapping of attributes to values, not {type(targets).__name__}.")
     return [(path_of(target), value) for target, value in targets.items()]
+
+
+def _values(argument: str, targets: Targets | None) -> list[tuple[Path, Any]]:
+    pairs = _pairs(argument, targets)
+    for path, value in pairs:
+        if isinstance(value, Field):
+            raise InvalidArgument(f"{argument}= of {path_text(path)} takes a value; copy= copies another attribute.")
+    return pairs
 
 
 def _set_from(path: Path, source: Any) -> SetFrom:
