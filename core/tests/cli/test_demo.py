@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 import subprocess
 import sys
 from decimal import Decimal
@@ -40,6 +41,24 @@ def test_the_demo_runs_every_step_and_leaves_equal_files(command: Run, tmp_path:
     assert (check.equal, check.target.items, file.exists()) == (True, 300, True)
 
 
+def populations_of_the_file_alone(file: Path) -> list[int]:
+    """The populations in a copy of the main file, without what SQLite may have left beside it."""
+    alone = file.with_name(f"alone-{file.name}")
+    shutil.copy(file, alone)
+    with isthmus.connect(f"sqlite:///{alone}") as database:
+        return sorted(int(str(item["population"])) for item in database.tables.open("cities").scan())
+
+
+def test_both_files_are_whole_without_their_logs(command: Run, tmp_path: Path) -> None:
+    """All cities, and what the transaction did, are in the files that the report names."""
+    files = [tmp_path / "a.db", tmp_path / "b.db"]
+    ended = command("demo", "--file", str(files[0]), "--copy", str(files[1]), "--cities", "300", "--json")
+    before = sorted(int(str(city["population"])) for city in read_cities(300))
+    assert (ended.code, sorted(tmp_path.iterdir())) == (0, files)
+    after, copied = map(populations_of_the_file_alone, files)
+    assert (len(after), sum(after), after == copied, after == before) == (300, sum(before), True, False)
+
+
 def test_the_report_for_people_ends_with_the_next_command(command: Run, tmp_path: Path) -> None:
     """The printed command queries the file that was made."""
     ended = command("demo", "--file", str(tmp_path / "a.db"), "--cities", "100")
@@ -73,5 +92,6 @@ def test_the_whole_demo_is_quick_and_small(tmp_path: Path) -> None:
     seconds = perf_counter() - started
     steps = {one["step"]: one["count"] for one in json.loads(ended.stdout)["steps"]}
     assert (steps["load"], steps["copy and verify"]) == (34_006, 34_006)
+    assert len(populations_of_the_file_alone(tmp_path / "a.db")) == 34_006
     # The largest child so far: other children of this process are smaller.
     assert (seconds < 60, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 300 * 1024) == (True, True)

@@ -233,14 +233,6 @@ def test_items_survive_closing(tmp_path: Path) -> None:
     assert item == {"id": "a", "n": 1}
 
 
-def test_closing_leaves_one_file(tmp_path: Path) -> None:
-    """The log is folded into the file when the last connection closes."""
-    database, table = open_counters(tmp_path / "file.db")
-    table.put({"id": "a"})
-    database.close()
-    assert [entry.name for entry in tmp_path.iterdir()] == ["file.db"]
-
-
 def test_full_synchronisation_is_the_default(tmp_path: Path) -> None:
     """A commit waits for the disk unless an option says otherwise."""
     levels = []

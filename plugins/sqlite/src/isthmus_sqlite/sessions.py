@@ -41,6 +41,20 @@ class Session:
         self._default = self._busy = int(busy_timeout * 1_000)
 
     def __del__(self) -> None:
+        self.close()
+
+    def interrupt(self) -> None:
+        """Stop a read that is at work."""
+        # An idle connection is left alone, and one whose thread ended meanwhile is closed.
+        if self.at_work and self.reading:
+            with suppress(sqlite3.ProgrammingError):
+                self.connection.interrupt()
+
+    def close(self) -> None:
+        """Close the connection; the last one of a file folds its log into it."""
+        # An interruption lasts until the next statement begins, and SQLite would not fold the log under it.
+        with suppress(sqlite3.Error):
+            self.connection.execute("SELECT 1").fetchall()
         self.connection.close()
 
     @contextmanager
@@ -226,22 +240,19 @@ class Sessions:
             self.closed = True
             sessions = tuple(self._open)
         for session in sessions:
-            if session.reading:
-                # One whose thread ended meanwhile is closed.
-                with suppress(sqlite3.ProgrammingError):
-                    session.connection.interrupt()
+            session.interrupt()
         for session in sessions:
             with session.lock:
                 # A signal's handler may close in the middle of its own thread's operation: its thread closes that one.
                 if not session.at_work:
-                    session.connection.close()
+                    session.close()
         _living.discard(self)
 
     def before_fork(self) -> None:
         """Close the forking thread's connection, so that the child inherits none of its locks."""
         session = getattr(self._local, "session", None)
         if session is not None and self._shared is None:
-            session.connection.close()
+            session.close()
             del self._local.session
 
     def after_fork(self) -> None:
