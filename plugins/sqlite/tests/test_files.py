@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +15,9 @@ import pytest
 
 import isthmus
 from isthmus.errors import ConfigurationError, IntegrityError, IsthmusError, Unavailable
+from isthmus_sqlite.failures import translate
 from isthmus_sqlite.files import APPLICATION_ID, FORMAT
-from isthmus_sqlite.options import database_path
+from isthmus_sqlite.options import Options, check_exists, database_path
 from plugins.sqlite.tests.helpers import open_counters, url
 
 
@@ -209,17 +211,56 @@ def test_a_file_that_is_not_ours_is_refused_and_unchanged(
     assert callable(make)
     make(path)
     before = path.read_bytes()
-    with pytest.raises(expected):
+    with pytest.raises(expected, match=re.escape(repr(str(path)))):
         isthmus.connect(url(path))
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["file.db"]
 
 
-def test_a_missing_folder_is_named_as_the_reason(tmp_path: Path) -> None:
-    """A file in a folder that does not exist can't be opened, and repeating does not help."""
-    with pytest.raises(IsthmusError, match="folder") as caught:
-        isthmus.connect(url(tmp_path / "none" / "file.db"))
-    assert not caught.value.retryable
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("folder", "it is a directory"),
+        ("none/file.db", "the folder '{}/none' does not exist"),
+        ("text/file.db", "'{}/text' is no folder"),
+        ("x" * 300, "check its name"),
+    ],
+)
+def test_a_file_that_cant_be_opened_is_named_with_the_reason(tmp_path: Path, path: str, reason: str) -> None:
+    """Repeating does not help, and nothing is created."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text").write_text("mine")
+    with pytest.raises(Unavailable) as caught:
+        isthmus.connect(url(tmp_path / path))
+    assert caught.value.message.startswith(f"the database file {str(tmp_path / path)!r} can't be opened: ")
+    assert (reason.format(tmp_path) in caught.value.message, caught.value.retryable) == (True, False)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["folder", "text"]
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_missing_permission_is_named_as_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exists: bool
+) -> None:
+    """A file that may not be read, and a folder in which none may be made."""
+    path = tmp_path / "file.db"
+    if exists:
+        path.touch()
+    error = sqlite3.OperationalError("unable to open database file")
+    error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+    # Not by chmod(): tests may run as a user who may do everything.
+    monkeypatch.setattr(os, "access", lambda _path, mode: mode == os.F_OK)
+    failure = translate(error, writes=False, path=str(path))
+    assert (type(failure), "there is no permission" in str(failure)) == (Unavailable, True)
+
+
+def test_a_file_that_may_not_be_looked_at_is_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it exists is unknown, so opening it tells."""
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    check_exists("/locked/file.db", Options(create=False))
 
 
 def test_items_survive_closing(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ class SQLiteBackend(Backend):
         try:
             self._sessions.get()
         except sqlite3.Error as error:
-            raise translate(error, writes=False) or error from error
+            raise translate(error, writes=False, path=self._sessions.path) or error from error
 
     # ---- life ----
 
@@ -106,7 +106,7 @@ class SQLiteBackend(Backend):
         if busy(error) and deadline is not None and time.monotonic() >= deadline - _ROUNDING:
             return DeadlineExceeded("the deadline passed while another process was writing: allow a longer timeout")
         # What is not SQLite's own was raised before a statement or a COMMIT, so nothing was applied.
-        return translate(error, writes=operation.writes) or BackendError(
+        return translate(error, writes=operation.writes, path=self._sessions.path) or BackendError(
             f"sqlite failed with {type(error).__name__}, nothing was applied: see the cause"
         )
 

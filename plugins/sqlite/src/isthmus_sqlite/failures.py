@@ -2,46 +2,46 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from pathlib import Path
 
 from isthmus.errors import (
     BackendError,
     Closed,
     Conflict,
     DeadlineExceeded,
-    IntegrityError,
     InvalidStoredValue,
     IsthmusError,
     ItemTooLarge,
     PermissionDenied,
     Unavailable,
 )
-from isthmus_sqlite.files import MISSING
+from isthmus_sqlite.files import damaged, missing, named
 
 _LOCKED = "another process holds the database's write lock: retry later, or raise the option busy_timeout"
 _WAITED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_TIMEOUT)
-_DAMAGED = "the file is damaged or no SQLite database: restore it from a backup"
-_READ_ONLY = "the database can't be written: check the permissions of the file and of its folder"
 
 
-def translate(error: Exception, *, writes: bool) -> IsthmusError | None:
+def translate(error: Exception, *, writes: bool, path: str | None = None) -> IsthmusError | None:
     """The error of the tree for one of ``sqlite3``, or ``None`` if it is not one of its.
 
     SQLite rolls back what it refuses, so nothing was applied, except where writing the log itself failed.
 
     :param writes: whether the operation writes
+    :param path: the database file, or ``None`` for memory
     """
     if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
         return Closed("the database was closed: connect again")
     if not isinstance(error, sqlite3.Error):
         return None
-    return _by_text(str(error)) or _by_code(getattr(error, "sqlite_errorcode", 0), writes)
+    return _by_text(str(error), path) or _by_code(getattr(error, "sqlite_errorcode", 0), writes, path)
 
 
-def unapplied(error: sqlite3.Error) -> IsthmusError | None:
+def unapplied(error: sqlite3.Error, path: str | None) -> IsthmusError | None:
     """The error for one that undid its transaction, if it does not tell by itself that nothing was applied."""
-    failure = None if missing_table(error) else translate(error, writes=True)
-    return translate(error, writes=False) if failure is not None and failure.maybe_applied else None
+    failure = None if missing_table(error) else translate(error, writes=True, path=path)
+    return translate(error, writes=False, path=path) if failure is not None and failure.maybe_applied else None
 
 
 def interrupted(error: Exception) -> bool:
@@ -54,46 +54,46 @@ def busy(error: Exception) -> bool:
     return getattr(error, "sqlite_errorcode", 0) in _WAITED
 
 
-def moved() -> Unavailable:
+def moved(path: str | None) -> Unavailable:
     """The error for a file that was replaced or removed while it was open."""
     return Unavailable(
-        "the database file was replaced or removed while it was open, nothing was written: connect again",
+        f"{named(path)} was replaced or removed while it was open, nothing was written: connect again",
         retryable=False,
     )
 
 
-def _by_text(text: str) -> IsthmusError | None:
+def _by_text(text: str, path: str | None) -> IsthmusError | None:
     if "malformed JSON" in text:
-        return InvalidStoredValue("a stored item is no JSON text: restore the file from a backup")
+        return InvalidStoredValue(f"an item stored in {named(path)} is no JSON text: restore the file from a backup")
     if text.startswith("no such table: isthmus_"):
-        return IntegrityError(MISSING)
+        return missing(path)
     return None
 
 
-def _by_code(code: int, writes: bool) -> IsthmusError:
+def _by_code(code: int, writes: bool, path: str | None) -> IsthmusError:
     # The wait is over already: repeating it would multiply what the caller allowed.
     if code in _WAITED:
         return Conflict(_LOCKED, retryable=False)
     if code == sqlite3.SQLITE_READONLY_DBMOVED:
-        return moved()
+        return moved(path)
     # The low byte is the kind; the rest tells where inside SQLite it arose.
-    return _by_kind(code & 0xFF, writes)
+    return _by_kind(code & 0xFF, writes, path)
 
 
-def _by_kind(kind: int, writes: bool) -> IsthmusError:  # noqa: PLR0911  # a table
+def _by_kind(kind: int, writes: bool, path: str | None) -> IsthmusError:  # noqa: PLR0911  # a table
     match kind:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED | sqlite3.SQLITE_SCHEMA:
             return Conflict(_LOCKED)
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_FORMAT:
-            return IntegrityError(_DAMAGED)
+            return damaged(path)
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
-            return PermissionDenied(_READ_ONLY)
+            return PermissionDenied(f"{named(path)} can't be written: check its permissions and those of its folder")
         case sqlite3.SQLITE_FULL:
-            return BackendError("the disk is full, so this was not written: free some space")
+            return BackendError(f"the disk of {named(path)} is full, so this was not written: free some space")
         case sqlite3.SQLITE_CANTOPEN:
-            return Unavailable("the database file can't be opened: check that its folder exists", retryable=False)
+            return Unavailable(f"{named(path)} can't be opened: {_obstacle(path)}", retryable=False)
         case sqlite3.SQLITE_IOERR:
-            return BackendError("reading or writing the database file failed: check the disk", maybe_applied=writes)
+            return BackendError(f"reading or writing {named(path)} failed: check the disk", maybe_applied=writes)
         case sqlite3.SQLITE_INTERRUPT:
             return DeadlineExceeded("the deadline passed while SQLite was at work: allow a longer timeout")
         case sqlite3.SQLITE_TOOBIG:
@@ -102,6 +102,21 @@ def _by_kind(kind: int, writes: bool) -> IsthmusError:  # noqa: PLR0911  # a tab
             return BackendError("SQLite refused the statement, nothing was applied: see the cause")
         case _:
             return BackendError("SQLite failed: see the cause", maybe_applied=writes)
+
+
+def _obstacle(path: str | None) -> str:
+    """Why a file can't be opened, and what to do; SQLite does not tell."""
+    file = Path(path or "")
+    folder = str(file.parent)
+    if os.path.isdir(file):  # noqa: PTH112  # Path.is_dir() fails in a folder that may not be searched
+        return "it is a directory, name a file in it"
+    if not os.access(folder, os.F_OK):
+        return f"the folder {folder!r} does not exist, create it first"
+    if not os.path.isdir(folder):  # noqa: PTH112
+        return f"{folder!r} is no folder, check the path"
+    if not os.access(path or "", os.R_OK) and (os.path.lexists(file) or not os.access(folder, os.W_OK | os.X_OK)):
+        return "there is no permission, check those of the file and of its folder"
+    return "check its name, and the file system"
 
 
 def missing_table(error: Exception) -> bool:

@@ -14,7 +14,6 @@ APPLICATION_ID = 0x49737468
 FORMAT = 1
 TABLES = "isthmus_tables"
 TOKENS = "isthmus_tokens"
-MISSING = "a table of the file's catalogue is missing: restore the file from a backup"
 
 # Ids are never used twice, so a statement made for a dropped table can't touch another one of its name.
 _SET_UP = f"""
@@ -25,20 +24,38 @@ PRAGMA user_version = {FORMAT};
 """
 
 
-def prepare(connection: sqlite3.Connection, patience: float) -> None:
+def named(path: str | None) -> str:
+    """A database in messages: a file by its path."""
+    return "the database in memory" if path is None else f"the database file {path!r}"
+
+
+def missing(path: str | None) -> IntegrityError:
+    """The error for a file without one of its own tables."""
+    return IntegrityError(f"a table of the catalogue of {named(path)} is missing: restore it from a backup")
+
+
+def damaged(path: str | None) -> IntegrityError:
+    """The error for a file that SQLite can't read."""
+    return IntegrityError(
+        f"{named(path)} is damaged or no SQLite database: restore it from a backup, or choose another file"
+    )
+
+
+def prepare(connection: sqlite3.Connection, path: str | None, patience: float) -> None:
     """Check the file, and set it up if it is empty.
 
+    :param path: the file, for messages
     :param patience: longest wait for another process that sets it up at the same time, seconds
     :raises ConfigurationError: the file belongs to another program or to a newer version
     :raises IntegrityError: the file is damaged, or no database
     """
-    _check_encoding(connection)
-    if _ours(connection):
+    _check_encoding(connection, path)
+    if _ours(connection, path):
         return
     _use_log(connection, time.monotonic() + patience)
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if not _ours(connection):
+        if not _ours(connection, path):
             for statement in _SET_UP.strip().splitlines():
                 connection.execute(statement)
         connection.execute("COMMIT")
@@ -48,29 +65,29 @@ def prepare(connection: sqlite3.Connection, patience: float) -> None:
 
 
 @contextmanager
-def _readable() -> Iterator[None]:
+def _readable(path: str | None) -> Iterator[None]:
     """Tell a file that can't be a database from one that can't be read at the moment."""
     try:
         yield
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
             raise
-        raise IntegrityError("the file is damaged or no SQLite database: restore it, or choose another file") from error
+        raise damaged(path) from error
 
 
-def _ours(connection: sqlite3.Connection) -> bool:
+def _ours(connection: sqlite3.Connection, path: str | None) -> bool:
     """Whether the file was set up before; ``False`` when it is empty."""
-    with _readable():
+    with _readable(path):
         application = _pragma(connection, "application_id")
         version = _pragma(connection, "user_version")
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master").fetchall()}
     if application == APPLICATION_ID and names:
-        _check_version(version)
+        _check_version(version, path)
         if not {TABLES, TOKENS} <= names:
-            raise IntegrityError(MISSING)
+            raise missing(path)
         return True
     if application or version or names:
-        raise ConfigurationError("the file is a SQLite database of another program: choose another file")
+        raise ConfigurationError(f"{named(path)} belongs to another program: choose another file")
     return False
 
 
@@ -78,19 +95,21 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
     return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
 
 
-def _check_encoding(connection: sqlite3.Connection) -> None:
+def _check_encoding(connection: sqlite3.Connection, path: str | None) -> None:
     """Refuse a file of another encoding, which an empty one may have too: its strings would be in another order."""
-    with _readable():
+    with _readable(path):
         encoding = connection.execute("PRAGMA encoding").fetchone()[0]
     if encoding != "UTF-8":
-        raise ConfigurationError(f"the file's text is {encoding}, not UTF-8: choose another file")
+        raise ConfigurationError(f"the text of {named(path)} is {encoding}, not UTF-8: choose another file")
 
 
-def _check_version(version: int) -> None:
+def _check_version(version: int, path: str | None) -> None:
     if version > FORMAT:
-        raise ConfigurationError(f"the file has format {version}, this version reads {FORMAT}: upgrade isthmus-sqlite")
+        raise ConfigurationError(
+            f"{named(path)} has format {version}, this version reads {FORMAT}: upgrade isthmus-sqlite"
+        )
     if version < 1:
-        raise IntegrityError("the file's format version is damaged: restore it from a backup")
+        raise IntegrityError(f"the format version of {named(path)} is damaged: restore it from a backup")
 
 
 def _use_log(connection: sqlite3.Connection, until: float) -> None:

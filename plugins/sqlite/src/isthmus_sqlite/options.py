@@ -78,5 +78,16 @@ def check_exists(path: str | None, options: Options) -> None:
 
     :raises ConfigurationError: naming the path
     """
-    if path is not None and not options.create and not Path(path).exists():
+    # A file that may not be looked at is left to SQLite, which then says so.
+    if path is not None and not options.create and _is_missing(path):
         raise ConfigurationError(f"there is no database file {path!r}: check the path, or allow create")
+
+
+def _is_missing(path: str) -> bool:
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False

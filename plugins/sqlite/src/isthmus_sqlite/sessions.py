@@ -31,10 +31,10 @@ class Session:
     kill the process. ``at_work`` tells whether there is one, and ``reading`` whether it may be interrupted.
     """
 
-    __slots__ = ("__weakref__", "_busy", "_default", "at_work", "connection", "execute", "lock", "reading")
+    __slots__ = ("__weakref__", "_busy", "_default", "at_work", "connection", "execute", "lock", "path", "reading")
 
-    def __init__(self, connection: sqlite3.Connection, busy_timeout: float) -> None:
-        self.connection = connection
+    def __init__(self, connection: sqlite3.Connection, busy_timeout: float, path: str | None) -> None:
+        self.connection, self.path = connection, path
         self.execute: Callable[..., sqlite3.Cursor] = connection.execute
         self.lock = threading.RLock()
         self.reading = self.at_work = False
@@ -87,7 +87,7 @@ class Session:
             try:
                 yield
             except sqlite3.Error as error:
-                failure = unapplied(error)
+                failure = unapplied(error, self.path)
                 if failure is None:
                     raise
                 raise failure from error
@@ -190,14 +190,14 @@ class Sessions:
     def _check_file(self) -> None:
         """Refuse a path at which there is another file by now, or none: what is written would be lost."""
         if self._identity is not None and _identity(self.path) != self._identity:
-            raise moved()
+            raise moved(self.path)
 
     def _connect(self) -> Session:
         with self._opening:
             if self.closed:
                 raise Closed(_CLOSED)
             self._check_file()
-            session = Session(self._connection(), self._options.busy_timeout)
+            session = Session(self._connection(), self._options.busy_timeout, self.path)
             self._open.add(session)
             self._identity = self._identity or _identity(self.path)
             self._check_file()
@@ -213,7 +213,7 @@ class Sessions:
             cached_statements=_STATEMENTS,
         )
         try:
-            files.prepare(connection, options.busy_timeout)
+            files.prepare(connection, self.path, options.busy_timeout)
             for setting in self._settings():
                 connection.execute(f"PRAGMA {setting}")
             for name, arguments, function in self._functions:
