@@ -141,15 +141,17 @@ def _map(value: Any, limits: ValueLimits, room: int) -> dict[str, Any]:
 
 def _entries(entries: Mapping[Any, Any], limits: ValueLimits, room: int, *, top_level: bool = False) -> dict[str, Any]:
     longest = limits.name_bytes
+    known = _KNOWN_NAMES if longest >= _SHORT_BYTES else frozenset()
     result: dict[str, Any] = {}
     name = ""
     try:
         for given, value in entries.items():
             name = given
-            plain = type(name) is str and name and name.isascii() and len(name) <= longest and "\0" not in name
-            if not plain or (top_level and name[0] == "_"):
+            if type(name) is not str or name not in known:
                 name = _name(given, longest, top_level)
-            result[name] = _convert(value, limits, room)
+            # The commonest value is taken without a call.
+            plain = type(value) is str and value.isascii()
+            result[name] = value if plain else _convert(value, limits, room)
     except _RefusedName as refused:
         raise Refused(refused.reason) from None
     except Refused as refused:
@@ -158,6 +160,12 @@ def _entries(entries: Mapping[Any, Any], limits: ValueLimits, room: int, *, top_
     if len(result) != len(entries):
         raise Refused("holds two names that are equal as text; rename one")
     return result
+
+
+# Names come again with each item, so short valid ones are remembered, up to a bound.
+_KNOWN_NAMES: Final[set[str]] = set()
+_MOST_KNOWN: Final = 4_096
+_SHORT_BYTES: Final = 60
 
 
 class _RefusedName(Exception):
@@ -171,6 +179,8 @@ class _RefusedName(Exception):
 def _name(name: Any, limit: int, top_level: bool) -> str:
     problem = "is an enum member" if isinstance(name, Enum) else name_problem(name, limit, top_level=top_level)
     if problem is None:
+        if len(_KNOWN_NAMES) < _MOST_KNOWN and len(name.encode()) <= _SHORT_BYTES and name[0] != "_":
+            _KNOWN_NAMES.add(str.__str__(name))
         return str.__str__(name)
     quoted = f" {shown(name)}" if isinstance(name, str) and name else ""
     raise _RefusedName(f"holds a name{quoted} that {problem}; rename it")

@@ -40,6 +40,8 @@ def normalise_number(number: Any, digits: int = WIDE.number_digits) -> int | Dec
 
 def canonical_number(number: Any, digits: int) -> int | Decimal:
     """As :func:`normalise_number`, but raising the private ``Refused``."""
+    if type(number) is Decimal:
+        return _decimal(number, digits)
     if isinstance(number, bool):
         raise Refused("is a boolean, not a number")
     if isinstance(number, int):

@@ -8,9 +8,12 @@ user's that has a single name starting with ``$`` is written as ``{"$map": {...}
 from __future__ import annotations
 
 import json
+import threading
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
+from collections.abc import Callable
 from decimal import Context, Decimal, InvalidOperation
+from json import encoder as json_encoder
 from json.encoder import encode_basestring
 from typing import Any, Final, NoReturn
 
@@ -51,36 +54,50 @@ def _encoded(value: Any) -> str:
 
     :raises _NotPlain: it can't
     """
-    substitute = _Substitute()
-    text = json.JSONEncoder(
-        ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":"), default=substitute
-    ).encode(value)
+    _SUBSTITUTES.tags = 0
+    text = _encode(value)
     # A quote inside a string is escaped, so each of these is an object whose first name starts with "$": those that
     # stand for sets and binary values, or else maps of the caller's, which need an escape.
-    if text.count('{"$') != substitute.tags:
+    if text.count('{"$') != _SUBSTITUTES.tags:
         raise _NotPlain
     return text
 
 
-class _Substitute:
-    """What the C encoder may write in place of values that it does not know; counts the tagged ones."""
+class _Substitutes(threading.local):
+    """How many tagged substitutes the text that this thread writes has."""
 
-    __slots__ = ("tags",)
+    tags = 0
 
-    def __init__(self) -> None:
-        self.tags = 0
 
-    def __call__(self, value: Any) -> Any:
-        kind = type(value)
-        if kind is Decimal and len(_text_of(value)) <= _FLOAT_TEXT:
-            # At most 15 digits survive the way through a float unchanged.
-            return float(value)
-        self.tags += 1
-        if kind is frozenset:
-            return {"$set": sorted(value)}
-        if kind is bytes:
-            return {"$binary": b2a_base64(value, newline=False).decode()}
-        raise _NotPlain
+_SUBSTITUTES: Final = _Substitutes()
+
+
+def _substitute(value: Any) -> Any:
+    """What the C encoder may write in place of a value that it does not know."""
+    kind = type(value)
+    if kind is Decimal and len(_text_of(value)) <= _FLOAT_TEXT:
+        # At most 15 digits survive the way through a float unchanged.
+        return float(value)
+    _SUBSTITUTES.tags += 1
+    if kind is frozenset:
+        return {"$set": sorted(value)}
+    if kind is bytes:
+        return {"$binary": b2a_base64(value, newline=False).decode()}
+    raise _NotPlain
+
+
+def _new_encoder() -> Callable[[Any], str]:
+    """An encoder that is set up once; the library's own function makes a new one for each text."""
+    make: Any = getattr(json_encoder, "c_make_encoder", None)  # other Pythons than CPython have none
+    if make is None:
+        return json.JSONEncoder(
+            ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":"), default=_substitute
+        ).encode
+    chunks = make(None, _substitute, encode_basestring, None, ":", ",", False, False, False)
+    return lambda value: "".join(chunks(value, 0))
+
+
+_encode: Final = _new_encoder()
 
 
 def _write(value: Any, parts: list[str]) -> None:
