@@ -25,6 +25,48 @@ def test_overriding_a_test_is_an_error(replacement: Any) -> None:
         _suite(**{NAME: replacement})
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["mode", "database", "open_database", "make_table", "table", "expiring", "_skip_where_unsupported", "_numbers"],
+)
+def test_overriding_a_fixture_or_a_helper_is_an_error(name: str) -> None:
+    """They decide what the tests see; the message names the fixtures that suites may give."""
+    with pytest.raises(TypeError, match=f"overrides {name}.*clock, layers, source, stack"):
+        _suite(**{name: pytest.fixture(lambda _self: pytest.skip("nothing"))})
+
+
+@pytest.mark.parametrize("name", ["source", "clock", "stack"])
+def test_some_fixtures_are_meant_to_be_given(name: str) -> None:
+    """What is tested, and on what clock."""
+    given = pytest.fixture(lambda _self: None)
+    assert name in vars(_suite(**{name: given}))
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        pytest.mark.skip,
+        pytest.mark.skip(reason="slow"),
+        pytest.mark.skipif(True, reason="slow"),
+        pytest.mark.xfail,
+        pytest.mark.parametrize("mode", ["sync"]),
+    ],
+    ids=["skip", "skip with a reason", "skipif", "xfail", "parametrize"],
+)
+@pytest.mark.parametrize("listed", [True, False])
+def test_marks_that_silence_a_suite_are_an_error(mark: Any, listed: bool) -> None:
+    """Written in its body, or put on the class."""
+    with pytest.raises(TypeError, match=r"Author is marked .*excused"):
+        _suite(pytestmark=[mark] if listed else mark)
+    with pytest.raises(TypeError, match=r"Author is marked .*excused"):
+        check_suite(mark(_suite()))
+
+
+def test_other_marks_are_fine() -> None:
+    """A suite may be slow."""
+    check_suite(pytest.mark.slow(_suite()))
+
+
 def test_overriding_through_a_class_in_between_is_an_error() -> None:
     """A mixin that comes first hides tests as well."""
     mixin = type("Mixin", (), {"__module__": "author", NAME: None})

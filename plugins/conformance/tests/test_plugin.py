@@ -80,8 +80,15 @@ def test_one_failure_breaks_a_rule(run: tuple[str, dict[str, Any], Path]) -> Non
 def test_an_unsupported_capability_skips_with_the_declared_reason(run: tuple[str, dict[str, Any], Path]) -> None:
     """In the report and on the screen."""
     line = _line(run[1], "TTL-1", "sync")
-    assert (line["status"], line["reasons"]) == ("skipped", ["ttl: this store has no clock"])
+    assert (line["status"], line["reasons"]) == ("unsupported", ["ttl: this store has no clock"])
     assert "ttl: this store has no clock" in run[0]
+
+
+def test_a_rule_that_nothing_tried_is_listed(run: tuple[str, dict[str, Any], Path]) -> None:
+    """On the backend and in each mode that ran other tests."""
+    for mode in ("sync", "async"):
+        line = _line(run[1], "UPD-5", mode)
+        assert (line["status"], line["tests"], line["backend"]) == ("not run", 0, "limited")
 
 
 def test_what_is_excused_is_printed_with_its_reason(run: tuple[str, dict[str, Any], Path]) -> None:
@@ -96,26 +103,75 @@ def test_what_is_excused_is_printed_with_its_reason(run: tuple[str, dict[str, An
 @pytest.mark.parametrize("options", [[], ["--markdown"], ["--capabilities"]], ids=["plain", "markdown", "capabilities"])
 def test_the_report_is_rendered(run: tuple[str, dict[str, Any], Path], options: list[str]) -> None:
     """The exit code tells that a rule is broken."""
-    command = [sys.executable, "-m", "isthmus_conformance.report", str(run[2]), *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = _printed(run[2], *options)
     assert done.returncode == 1, done.stderr
     assert done.stdout.strip()
     assert ("| KEY-2 |" in done.stdout) == (options == ["--markdown"])
+
+
+SILENCED = {
+    "a mark on the class": "@pytest.mark.skip(reason='slow')\nclass TestMine(KeysSuite):\n",
+    "a mark in the class": "class TestMine(KeysSuite):\n    pytestmark = pytest.mark.skip(reason='slow')\n",
+    "a mark on the module": "pytestmark = [pytest.mark.skipif(True, reason='slow')]\nclass TestMine(KeysSuite):\n",
+    "a fixture": "class TestMine(KeysSuite):\n    @pytest.fixture\n    def mode(self): pytest.skip('slow')\n",
+}
+
+
+@pytest.mark.parametrize("text", SILENCED.values(), ids=SILENCED)
+def test_a_silenced_suite_is_no_success(tmp_path: Path, text: str) -> None:
+    """The run fails, and says how to leave out a test instead."""
+    source = "    @pytest.fixture\n    def source(self): return 'memory://'\n"
+    head = "import pytest\nfrom isthmus_conformance.suites.keys import KeysSuite\n"
+    (tmp_path / "test_mine.py").write_text(head + text + source)
+    done = _pytest(tmp_path, "test_mine.py")
+    assert done.returncode != 0
+    assert "conformance kit" in done.stdout + done.stderr
+
+
+def test_a_source_that_skips_everything_proves_nothing(tmp_path: Path) -> None:
+    """The report's exit code says so, although no test failed."""
+    text = "import pytest\nfrom isthmus_conformance.suites.keys import KeysSuite\nclass TestMine(KeysSuite):\n"
+    (tmp_path / "test_mine.py").write_text(
+        text + "    @pytest.fixture\n    def source(self): pytest.skip('no server')\n"
+    )
+    assert _pytest(tmp_path, "--isthmus-report", "report.json", "test_mine.py").returncode == 0
+    done = _printed(tmp_path / "report.json")
+    assert (done.returncode, "no server" in done.stdout) == (1, True)
+
+
+@pytest.mark.parametrize(("options", "code"), [([], 0), (["--complete"], 1)])
+def test_a_part_of_the_kit_is_a_success_unless_all_was_asked_for(tmp_path: Path, options: list[str], code: int) -> None:
+    """Rules that were not run are listed in either case."""
+    (tmp_path / "test_mine.py").write_text(
+        "import pytest\nfrom isthmus_conformance import BackendSuite\nclass TestMine(BackendSuite):\n"
+        "    @pytest.fixture\n    def source(self): return 'memory://'\n"
+    )
+    assert _pytest(tmp_path, "-k", "empty_keys", "--isthmus-report", "report.json", "test_mine.py").returncode == 0
+    done = _printed(tmp_path / "report.json", *options)
+    assert (done.returncode, "not run" in done.stdout) == (code, True)
+
+
+def _pytest(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+
+
+def _printed(report: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "isthmus_conformance.report", str(report), *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_a_suite_without_a_source_says_what_is_missing(tmp_path: Path) -> None:
     """By name."""
     text = "from isthmus_conformance import BackendSuite\nclass TestMine(BackendSuite):\n    pass\n"
     (tmp_path / "test_mine.py").write_text(text)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-x", "test_mine.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    done = _pytest(tmp_path, "-x", "test_mine.py")
     assert done.returncode != 0
     assert "TestMine needs a fixture `source`" in done.stdout + done.stderr
 
 
 def test_an_unknown_profile_is_refused(tmp_path: Path) -> None:
     """With the names that there are."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--isthmus-profile", "deep"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = _pytest(tmp_path, "--isthmus-profile", "deep")
     assert done.returncode != 0
     assert "nightly" in done.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, NoReturn, Protocol, TypeVar
 
 import pytest
 from attrs import define
@@ -18,6 +18,7 @@ from isthmus.schema import Table
 from isthmus.values import Item
 from isthmus_conformance.bridge import LoopThread, bridged
 from isthmus_conformance.guard import check_suite
+from isthmus_conformance.pytest_plugin import UNSUPPORTED
 from isthmus_conformance.recording import note_database
 
 START = 1_800_000_000
@@ -58,6 +59,11 @@ def requires(*capabilities: Capability) -> Callable[[_Test], _Test]:
     return pytest.mark.requires_capability(*capabilities)
 
 
+def skip_unsupported(capability: Capability, level: Unsupported) -> NoReturn:
+    """Skip a test whose capability is declared unsupported; the report tells this from every other skip."""
+    pytest.skip(f"{UNSUPPORTED}{capability.value}: {level.reason}")
+
+
 def fresh_name() -> str:
     """A table name that no other test uses."""
     return f"kit-{os.getpid()}-{next(_NUMBERS)}"
@@ -80,8 +86,8 @@ def stored_items(database: Database, table: BoundTable | Table) -> list[Item]:
 class Suite:
     """Base of all suites.
 
-    A subclass outside of the kit gives the fixture ``source``. Tests of the kit can't be overridden; ``excused`` leaves
-    some out, each with a reason, which the report prints.
+    A subclass outside of the kit gives the fixture ``source``. Tests and fixtures of the kit can't be overridden or
+    skipped by marks; ``excused`` leaves some tests out, each with a reason, which the report prints.
     """
 
     excused: ClassVar[Mapping[str, str]] = {}
@@ -173,7 +179,7 @@ class Suite:
         for capability in wanted:
             level = database.capabilities[capability]
             if isinstance(level, Unsupported):
-                pytest.skip(f"{capability.value}: {level.reason}")
+                skip_unsupported(capability, level)
 
 
 async def _aopen(source: str | Backend, options: dict[str, Any]) -> Any:

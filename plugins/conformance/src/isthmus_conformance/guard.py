@@ -1,11 +1,16 @@
-"""Nobody removes a test of the kit by accident: overriding one is an error unless it is excused with a reason."""
+"""Nobody empties the kit by accident: to override or skip a part of it is an error, unless excused with a reason."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from inspect import getattr_static
 from typing import Any
 
 KIT = "isthmus_conformance."
+OPEN = frozenset({"source", "layers", "clock", "stack"})
+"""The fixtures that suites give: what is tested, and on what clock. All others belong to the kit."""
+
+_SILENCING = ("skip", "skipif", "xfail", "parametrize")
 
 
 def from_kit(cls: type) -> bool:
@@ -15,17 +20,22 @@ def from_kit(cls: type) -> bool:
 
 def kit_tests(cls: type) -> dict[str, Any]:
     """The tests that a suite inherits from the kit, by name."""
+    return {name: value for name, value in _kit_members(cls).items() if name.startswith("test")}
+
+
+def _kit_members(cls: type) -> dict[str, Any]:
+    """Tests, fixtures and helpers that a suite inherits from the kit, by name."""
     found: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         if from_kit(base):
-            found.update({name: value for name, value in vars(base).items() if name.startswith("test")})
+            found.update({name: value for name, value in vars(base).items() if callable(value) and name[:2] != "__"})
     return found
 
 
 def overridden(cls: type) -> Iterator[str]:
-    """Names of the kit's tests that mean something else, or nothing, in ``cls``."""
-    for name, test in kit_tests(cls).items():
-        if getattr(cls, name, None) is not test:
+    """Names of the kit's tests, fixtures and helpers that mean something else, or nothing, in ``cls``."""
+    for name, member in _kit_members(cls).items():
+        if name not in OPEN and getattr_static(cls, name, None) is not member:
             yield name
 
 
@@ -36,20 +46,41 @@ def excuses(cls: type) -> Mapping[str, str]:
 
 
 def check_suite(cls: type) -> None:
-    """Refuse a suite that hides tests of the kit, or excuses what does not exist.
+    """Refuse a suite that hides or skips parts of the kit, or excuses what does not exist.
 
-    :raises TypeError: naming the tests
+    :raises TypeError: naming the parts
     """
     if from_kit(cls):
         return
-    excused = excuses(cls)
-    hidden = [name for name in overridden(cls) if name not in excused]
+    _check_excuses(cls)
+    hidden = [name for name in overridden(cls) if name not in excuses(cls)]
     if hidden:
-        raise TypeError(
-            f"{cls.__name__} overrides {', '.join(hidden)} of the conformance kit: rename your test, or declare"
-            f" excused = {{{hidden[0]!r}: 'the reason'}}"
-        )
+        raise TypeError(f"{cls.__name__} overrides {', '.join(hidden)} of the conformance kit: {_way_out(hidden[0])}")
+    marks = silencing_marks(getattr(cls, "pytestmark", []))
+    if marks:
+        raise TypeError(f"{cls.__name__} is marked {', '.join(marks)}, {LEAVE_OUT}")
+
+
+LEAVE_OUT = (
+    "which would leave out tests of the conformance kit without a sign: declare `excused` with a reason for each test,"
+    " or skip the module with pytest.skip(..., allow_module_level=True) where the store is not there"
+)
+
+
+def silencing_marks(marks: Any) -> list[str]:
+    """The names of those marks that change whether tests run, or how often."""
+    listed = marks if isinstance(marks, (list, tuple)) else [marks]
+    return [mark.name for mark in listed if mark.name in _SILENCING]
+
+
+def _check_excuses(cls: type) -> None:
     tests = kit_tests(cls)
-    idle = [name for name, reason in excused.items() if name not in tests or not reason.strip()]
+    idle = [name for name, reason in excuses(cls).items() if name not in tests or not reason.strip()]
     if idle:
         raise TypeError(f"{cls.__name__} excuses {', '.join(idle)}: name tests of the kit, each with a reason")
+
+
+def _way_out(name: str) -> str:
+    if name.startswith("test"):
+        return f"rename your test, or declare excused = {{{name!r}: 'the reason'}}"
+    return f"rename yours; suites give the fixtures {', '.join(sorted(OPEN))} only"

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from isthmus_conformance.counting import EXAMPLES
-from isthmus_conformance.guard import check_suite, excuses, kit_tests
+from isthmus_conformance.guard import LEAVE_OUT, check_suite, excuses, from_kit, kit_tests, silencing_marks
 
 PROPERTY = "isthmus_conformance"
 EXCUSED = "excused: "
+UNSUPPORTED = "unsupported: "
 _PROFILES = ("dev", "ci", "nightly")
 
 
@@ -36,15 +37,37 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Collector(config.option.isthmus_report), "isthmus-conformance-report")
 
 
+@pytest.hookimpl(trylast=True)  # after whatever else adds marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Refuse suites that lost tests after their class was made, and skip what is excused."""
     suites = [item for item in items if _is_suite(getattr(item, "cls", None))]
-    for cls in {_class(item) for item in suites}:
-        check_suite(cls)
+    try:
+        for cls in {_class(item) for item in suites}:
+            check_suite(cls)
+        for item in suites:
+            _check_marks(item)
+    except TypeError as error:
+        raise pytest.UsageError(str(error)) from error
     for item in suites:
         cls, name = _class(item), getattr(item, "originalname", item.name)
         if name in excuses(cls) and getattr(cls, name) is kit_tests(cls)[name]:
             item.add_marker(pytest.mark.skip(reason=f"{EXCUSED}{excuses(cls)[name]}"))
+
+
+def _check_marks(item: pytest.Item) -> None:
+    """Refuse marks that skip a test of the kit from outside: from its module, or added at collection.
+
+    :raises TypeError: naming the marks
+    """
+    cls, name = _class(item), getattr(item, "originalname", item.name)
+    if from_kit(cls) or name not in kit_tests(cls):
+        return
+    own = {
+        id(mark) for mark in getattr(kit_tests(cls)[name], "pytestmark", [])
+    }  # marks hold items, which compare oddly
+    marks = silencing_marks([mark for mark in item.iter_markers() if id(mark) not in own])
+    if marks:
+        raise TypeError(f"{item.nodeid} is marked {', '.join(marks)}, {LEAVE_OUT}")
 
 
 def _class(item: pytest.Item) -> type:
@@ -112,6 +135,7 @@ class Collector:
 def _skipped(report: pytest.TestReport) -> dict[str, str]:
     reason = str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else str(report.longrepr)
     reason = reason.removeprefix("Skipped: ")
-    if reason.startswith(EXCUSED):
-        return {"status": "excused", "reason": reason.removeprefix(EXCUSED)}
+    for prefix in (EXCUSED, UNSUPPORTED):
+        if reason.startswith(prefix):
+            return {"status": prefix.removesuffix(": "), "reason": reason.removeprefix(prefix)}
     return {"status": "skipped", "reason": reason}

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,13 +18,15 @@ from attrs import asdict, define, field, frozen
 from isthmus_conformance.rules import RULES
 
 FORMAT: Final = 1
+_STATUSES: Final = ("failed", "passed", "excused", "unsupported", "skipped", "not run")
 
 
 @define
 class Line:
     """What the tests of one rule did on one backend in one mode.
 
-    :param status: ``failed`` if any failed; ``passed`` if any passed; else ``excused`` or ``skipped``
+    :param status: ``failed`` if any failed; ``passed`` if any passed; else ``excused``, ``unsupported`` (by a declared
+        capability), ``skipped`` for another reason, or ``not run``
     :param examples: how many generated examples the tests tried; a test without a generator counts none
     """
 
@@ -47,10 +50,16 @@ class Line:
 
 def _joined(first: str, second: str) -> str:
     """One failure fails a rule; otherwise one success proves it."""
-    for status in ("failed", "passed", "excused"):
-        if status in (first, second):
-            return status
-    return "skipped"
+    return min(first, second, key=_STATUSES.index)
+
+
+def _add_not_run(lines: dict[tuple[str, ...], Line]) -> None:
+    """A line for each proven rule that no test touched, on each backend and in each mode where others ran."""
+    without_backend = {line.rule for line in lines.values() if not line.backend}
+    places = {place[1:] for place in lines if place[1]} or {("", "", "")}
+    wanted = [name for name, rule in RULES.items() if rule.proven and name not in without_backend]
+    for name, (backend, version, mode) in itertools.product(wanted, sorted(places)):
+        lines.setdefault((name, backend, version, mode), Line(name, backend, version, mode, "not run"))
 
 
 def _lines(lines: Iterable[Line]) -> tuple[Line, ...]:
@@ -75,6 +84,7 @@ class Report:
                 capabilities[place[0]] = entry["capabilities"]
             for name in entry["rules"]:
                 lines.setdefault((name, *place), Line(name, *place)).take(entry)
+        _add_not_run(lines)
         order = {name: number for number, name in enumerate(RULES)}
         return cls(sorted(lines.values(), key=lambda line: (order[line.rule], line.backend, line.mode)), capabilities)
 
@@ -111,6 +121,8 @@ class Report:
         joined = lines[0].status
         for line in lines[1:]:
             joined = _joined(joined, line.status)
+        if joined == "not run":
+            return joined
         examples = sum(line.examples for line in lines)
         counts = f"{sum(line.tests for line in lines)} tests" + (f", {examples} examples" if examples else "")
         return f"{joined} ({counts})"
@@ -127,6 +139,16 @@ class Report:
         )
 
     @property
+    def unproven(self) -> list[Line]:
+        """The lines of rules whose tests were all skipped, for a reason that the backend did not declare."""
+        return [line for line in self.lines if line.status == "skipped"]
+
+    @property
+    def not_run(self) -> list[Line]:
+        """The lines of proven rules that no test of this run names."""
+        return [line for line in self.lines if line.status == "not run"]
+
+    @property
     def failed(self) -> list[Line]:
         """The lines of broken rules."""
         return [line for line in self.lines if line.status == "failed"]
@@ -138,18 +160,20 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _summary(report: Report) -> str:
-    lines = [f"{line.rule:<8} {line.backend or '-':<10} {line.mode or '-':<6} {line.status:<8} "
+    lines = [f"{line.rule:<8} {line.backend or '-':<10} {line.mode or '-':<6} {line.status:<11} "
              f"{line.tests:>4} tests {line.examples:>7} examples {'; '.join(line.reasons)}".rstrip()
              for line in report.lines]  # fmt: skip
-    return "\n".join([*lines, f"{len(report.lines)} lines, {len(report.failed)} failed"]) + "\n"
+    counts = f"{len(report.failed)} failed, {len(report.unproven)} skipped, {len(report.not_run)} not run"
+    return "\n".join([*lines, f"{len(report.lines)} lines, {counts}"]) + "\n"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print a report; 1 when a rule is broken."""
+    """Print a report; 1 when a rule is broken, or its tests were skipped without a declared reason."""
     parser = argparse.ArgumentParser(prog="python -m isthmus_conformance.report", description="Print a report.")
     parser.add_argument("path", help="what pytest --isthmus-report wrote")
     parser.add_argument("--markdown", action="store_true", help="the rules as a table")
     parser.add_argument("--capabilities", action="store_true", help="the capability levels as a table")
+    parser.add_argument("--complete", action="store_true", help="exit with 1 also when a rule was not run")
     options = parser.parse_args(arguments)
     report = Report.load(options.path)
     if options.markdown:
@@ -158,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(report.capabilities_markdown())
     if not (options.markdown or options.capabilities):
         sys.stdout.write(_summary(report))
-    return 1 if report.failed else 0
+    return 1 if report.failed or report.unproven or (options.complete and report.not_run) else 0
 
 
 if __name__ == "__main__":

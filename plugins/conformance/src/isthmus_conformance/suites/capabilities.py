@@ -10,7 +10,7 @@ import pytest
 
 from isthmus import Backend, BoundTable, Capability, Database, Unsupported
 from isthmus.errors import InvalidArgument, PluginError, UnsupportedOperation
-from isthmus_conformance.base import MakeTable, OpenDatabase, Suite, requires
+from isthmus_conformance.base import MakeTable, OpenDatabase, Suite, requires, skip_unsupported
 from isthmus_conformance.comparing import assert_same
 from isthmus_conformance.recording import note_capabilities
 from isthmus_conformance.rules import rule
@@ -46,7 +46,7 @@ class CapabilitiesSuite(Suite):
         """A small use of the capability gives what it should."""
         level = database.capabilities[capability]
         if isinstance(level, Unsupported):
-            pytest.skip(f"{capability.value}: {level.reason}")
+            skip_unsupported(capability, level)
         probe = PROBES[capability]
         assert_same(probe.expected, probe.use(database, _prepared(make_table, probe)))
 
