@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -151,9 +152,24 @@ def test_a_part_of_the_kit_is_a_success_unless_all_was_asked_for(tmp_path: Path,
     assert (done.returncode, "not run" in done.stdout) == (code, True)
 
 
-def _pytest(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def test_names_of_tests_are_the_same_in_every_process(tmp_path: Path) -> None:
+    """Whatever the order of sets: pytest-xdist refuses workers that collect different tests."""
+    (tmp_path / "test_mine.py").write_text(
+        "from isthmus_conformance import LayerSuite\nclass TestMine(LayerSuite):\n    pass\n"
+    )
+    first, second = (
+        _pytest(tmp_path, "--collect-only", "test_mine.py", PYTHONHASHSEED=seed).stdout.splitlines()[:-1]
+        for seed in ("1", "2")
+    )
+    assert len(first) > 1_000
+    assert first == second
+
+
+def _pytest(folder: Path, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        command, cwd=folder, env={**os.environ, **variables}, capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 def _printed(report: Path, *options: str) -> subprocess.CompletedProcess[str]:

@@ -148,7 +148,6 @@ class RoundTrips(Suite):
             {"$ref": "x", "$id": 1}, {"$date": 0}, {"$numberDecimal": "1"}, {"%SS": ["a"]}, {"S": "a"}, {"N": "1"},
             {"NULL": True}, {"__type": "x"}, [{"$oid": "x"}], frozenset({"a", "b"}), [frozenset({1, 2})],
         ],
-        ids=str,
     )  # fmt: skip
     def test_what_looks_like_an_encoding_comes_back_as_written(self, table: BoundTable, value: Any) -> None:
         """Maps that mean something to a store or a codec are plain maps, and sets stay sets."""
