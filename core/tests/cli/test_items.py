@@ -101,3 +101,41 @@ def test_put_when_refuses_under_a_false_condition(command: Run, cities: isthmus.
     found = command("put", URL, cities.name, '{"country":"FR","id":1}', "--when", 'name == "Lyon"', "--json")
     assert (found.code, json.loads(found.err)["error"]["code"]) == (1, "condition_failed")
     assert cities.get(country="FR", id=1)["name"] == "Paris"
+
+
+CHANGE_LYON = ("put", URL, "cities", '{"country":"FR","id":2}', "--when", 'name == "Nice"')
+
+
+@pytest.mark.usefixtures("cities")
+def test_put_when_shows_the_current_item(command: Run) -> None:
+    """Whoever asked for a condition sees the item that it is false for, without loss."""
+    error = json.loads(command(*CHANGE_LYON, "--json").err)["error"]
+    current = {"country": "FR", "id": 2, "name": "Lyon", "population": 520_000, "raw": {"$binary": "AP8="}}
+    assert (error["current"], error["message"]) == (current, "the condition is false: see the current item")
+    lines = command(*CHANGE_LYON).err.splitlines()
+    assert lines[0] == "error: the condition is false: see the current item"
+    assert json.loads(lines[1].removeprefix("  current item: ")) == current
+
+
+def test_put_when_says_that_there_is_no_item(command: Run, cities: isthmus.BoundTable) -> None:
+    """The condition is false for an item that is not there."""
+    cities.delete(country="FR", id=2)
+    found = command(*CHANGE_LYON)
+    assert (found.code, found.err) == (1, "error: the condition is false: the item does not exist\n")
+    assert json.loads(command(*CHANGE_LYON, "--json").err)["error"]["current"] is None
+
+
+@pytest.mark.usefixtures("cities")
+@pytest.mark.parametrize(
+    ("words", "table", "advice"),
+    [
+        (("get", URL, "cities", "FR", "99"), "cities", "`isthmus scan`"),
+        (("scan", URL, "nope"), "nope", "`isthmus tables create`"),
+        (("put", URL, "cities", '{"country":"FR","id":1}', "--create"), "cities", "leave out --create"),
+    ],
+)
+def test_advice_is_for_a_shell(command: Run, words: tuple[str, ...], table: str, advice: str) -> None:
+    """What the library advises a program to call is replaced by what to type, and the origin is told."""
+    error = json.loads(command(*words, "--json").err)["error"]
+    assert (advice in error["message"], "()" in error["message"]) == (True, False)
+    assert (error["backend"], error["table"], error["operation"] is None) == ("memory", table, False)

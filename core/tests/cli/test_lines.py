@@ -31,7 +31,7 @@ def test_export_refuses_an_existing_file(command: Run, cities: isthmus.BoundTabl
     """The file stays as it was, unless ``--force`` is given."""
     file = tmp_path / "x.jsonl"
     file.write_text("mine")
-    assert (command("export", URL, cities.name, str(file)).code, file.read_text()) == (2, "mine")
+    assert (command("export", URL, cities.name, str(file)).code, file.read_text()) == (1, "mine")
     assert command("export", URL, cities.name, str(file), "--force").code == 0
     assert len(file.read_text(encoding="utf-8").splitlines()) == 3
 
@@ -64,6 +64,29 @@ def test_a_bad_line_is_named_with_its_file(command: Run, cities: isthmus.BoundTa
     found = command("import", URL, cities.name, str(file), "--batch", "2")
     assert (found.code, f"{file}:4: " in found.err, "2 items were written before" in found.err) == (2, True, True)
     assert [item["id"] for item in cities.query(country="IT")] == [1, 2]
+
+
+def test_a_failed_import_as_json_is_one_object(command: Run, cities: isthmus.BoundTable) -> None:
+    """How many items were written is a field of the error."""
+    lines = '{"country":"IT","id":1}\n{"country":"IT","id":2}\n{\n'
+    error = json.loads(command("import", URL, cities.name, "-", "--batch", "1", "--json", stdin=lines).err)["error"]
+    assert (error["code"], error["written"]) == ("invalid_value", 1)
+
+
+def test_an_interrupted_import_says_what_was_written(
+    command: Run, cities: isthmus.BoundTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C leaves nobody in doubt, in both forms."""
+
+    def interrupt(*_arguments: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("isthmus.cli.lines.write_items", interrupt)
+    ended = command("import", URL, cities.name, "-")
+    assert (ended.code, ended.err) == (130, "interrupted\n  0 items were written before this\n")
+    ended = command("import", URL, cities.name, "-", "--json")
+    expected = {"code": "interrupted", "message": "interrupted", "written": 0}
+    assert (ended.code, json.loads(ended.err)["error"]) == (130, expected)
 
 
 def test_bytes_that_are_no_text_are_named_with_their_line(

@@ -77,6 +77,14 @@ def test_every_command_has_help(command: Run) -> None:
     assert [0] * len(COMMANDS) == [command(name, "--help").code for name in sorted(COMMANDS)]
 
 
+def test_the_help_names_the_backends_that_exist(command: Run) -> None:
+    """Those that are planned are named as such."""
+    text = command("--help").out
+    assert ("over embedded SQLite, memory, and any backend" in text, "DynamoDB and MongoDB follow." in text) == (
+        True,
+    ) * 2
+
+
 def test_the_help_documents_every_exit_code(command: Run) -> None:
     """The table of codes stands at the end of the help."""
     text = command("--help").out

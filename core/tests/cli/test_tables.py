@@ -64,10 +64,24 @@ def test_create_refuses_half_definitions(command: Run, options: tuple[str, ...],
     assert isthmus.connect(URL).tables.list() == []
 
 
-def test_drop_asks_first(command: Run, cities: isthmus.BoundTable) -> None:
-    """Without an answer nothing happens; ``--yes`` does it."""
-    assert command("tables", "drop", URL, cities.name).code == 130
+@pytest.mark.parametrize("answer", ["", "n\n", "\n", "what\n"])
+def test_drop_asks_first(command: Run, cities: isthmus.BoundTable, answer: str) -> None:
+    """Anything but yes leaves the table, ends with 1 and says so; so does the end of standard input."""
+    ended = command("tables", "drop", URL, cities.name, stdin=answer)
+    assert (ended.code, ended.out, ended.err.endswith("[y/N]: nothing was removed\n")) == (1, "", True)
     assert [cities.name] == cities.database.tables.list()
-    assert command("tables", "drop", URL, cities.name, "--yes").code == 0
+
+
+@pytest.mark.parametrize(("options", "answer"), [((), "y\n"), (("--yes",), ""), (("--yes", "--json"), "")])
+def test_drop_removes(command: Run, cities: isthmus.BoundTable, options: tuple[str, ...], answer: str) -> None:
+    """After a yes, or with ``--yes``."""
+    assert command("tables", "drop", URL, cities.name, *options, stdin=answer).code == 0
     with pytest.raises(TableNotFound):
         cities.database.tables.describe(cities.name)
+
+
+def test_drop_asks_nothing_as_json(command: Run, cities: isthmus.BoundTable) -> None:
+    """A program can't answer: it says ``--yes``."""
+    ended = command("tables", "drop", URL, cities.name, "--json", stdin="y\n")
+    assert (ended.code, json.loads(ended.err)["error"]["code"]) == (2, "usage")
+    assert [cities.name] == cities.database.tables.list()

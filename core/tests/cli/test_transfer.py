@@ -36,6 +36,14 @@ def test_a_difference_ends_with_1(command: Run, cities: isthmus.BoundTable) -> N
     assert (found.code, "1 only there" in found.err, "Atlantis" in found.out + found.err) == (1, True, False)
 
 
+def test_a_difference_as_json_is_counted_in_the_document(command: Run, cities: isthmus.BoundTable) -> None:
+    """Nothing is on standard error, which would not be JSON."""
+    isthmus.connect(OTHER).tables.ensure(cities.schema).put({"country": "XX", "id": 9})
+    found = command("copy", URL, OTHER, "--overwrite", "--verify", "--json")
+    (table,) = json.loads(found.out)["tables"]
+    assert (found.code, found.err, table["differences"]) == (1, "", {"missing": 0, "changed": 0, "extra": 1})
+
+
 def test_copy_takes_named_tables_only(command: Run, cities: isthmus.BoundTable) -> None:
     """``--table`` chooses."""
     cities.database.table("more", partition_key="id").ensure()

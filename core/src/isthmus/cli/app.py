@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from typing import Any
 
 import click
 
 from isthmus import __version__
 from isthmus.cli.exit_codes import ExitCode, exit_code_for, exit_code_table
 from isthmus.cli.extending import plugin_commands
-from isthmus.cli.output import print_error
+from isthmus.cli.failures import error_details, noted_details
+from isthmus.cli.output import print_error, print_interrupted
 from isthmus.errors import IsthmusError
 
 # Modules are imported when their command is used: `isthmus get` should not pay for the demo.
@@ -61,7 +61,10 @@ Exit codes:
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="isthmus")
 def cli() -> None:
-    """One data-access API over DynamoDB, MongoDB, SQLite and backends of your own."""
+    """One data-access API over embedded SQLite, memory, and any backend shipped as a package.
+
+    DynamoDB and MongoDB follow.
+    """
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -73,10 +76,10 @@ def run(arguments: list[str] | None = None) -> int:
         print_error(_usage_error(error), as_json="--json" in given)
         return ExitCode.USAGE
     except IsthmusError as error:
-        print_error(_details(error), as_json="--json" in given)
+        print_error(error_details(error), as_json="--json" in given)
         return exit_code_for(error)
-    except (KeyboardInterrupt, click.Abort):
-        print("interrupted", file=sys.stderr)
+    except (KeyboardInterrupt, click.Abort) as error:
+        print_interrupted(noted_details(error), as_json="--json" in given)
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         # Python flushes standard output once more when it exits; that must not fail again.
@@ -93,12 +96,6 @@ def _run(arguments: list[str]) -> int:
         code = ended.exit_code
     sys.stdout.flush()
     return int(code or ExitCode.OK)
-
-
-def _details(error: IsthmusError) -> dict[str, Any]:
-    """The error as data, with the points that some kinds list."""
-    lists = {name: getattr(error, name) for name in ("problems", "differences") if hasattr(error, name)}
-    return {**error.to_dict(), **lists}
 
 
 def _usage_error(error: click.ClickException) -> dict[str, str]:

@@ -26,7 +26,7 @@ PACKAGES = ("attrs", "cattrs", "loguru", "pluggy", "click", "rich", "typed-setti
 @json_option
 def plugins(as_json: bool) -> None:
     """List the installed plugins: backends by URL scheme, others by name."""
-    found = _found_plugins()
+    found = _found_plugins(as_json)
     if as_json:
         print(json.dumps({"plugins": [asdict(plugin) for plugin in found]}, ensure_ascii=False))
     else:
@@ -52,7 +52,7 @@ def doctor(url: str | None, as_json: bool) -> int:
     The exit code is 4 if a check fails.
     """
     with opened(url) as database:
-        report = examine(database)
+        report = examine(database, as_json)
     if as_json:
         print(json.dumps(report, ensure_ascii=False))
     else:
@@ -60,8 +60,8 @@ def doctor(url: str | None, as_json: bool) -> int:
     return ExitCode.OK if report["healthy"] else ExitCode.BACKEND
 
 
-def examine(database: Database) -> dict[str, Any]:
-    """What ``doctor`` reports, as JSON-ready data."""
+def examine(database: Database, as_json: bool = False) -> dict[str, Any]:
+    """What ``doctor`` reports, as JSON-ready data; ``as_json`` is the form of warnings."""
     health = database.health()
     return {
         "healthy": health.healthy,
@@ -69,18 +69,18 @@ def examine(database: Database) -> dict[str, Any]:
         "backend": database.backend_name,
         "checks": [asdict(check) for check in health.checks],
         "versions": {"isthmus": __version__, "python": platform.python_version(), **_installed()},
-        "plugins": [asdict(plugin) for plugin in _found_plugins()],
+        "plugins": [asdict(plugin) for plugin in _found_plugins(as_json)],
         "capabilities": {name.value: str(level) for name, level in sorted(database.capabilities.items())},
         "limits": asdict(database.limits),
     }
 
 
-def _found_plugins() -> list[PluginInfo]:
+def _found_plugins(as_json: bool) -> list[PluginInfo]:
     """The installed plugins, with what the configuration makes of them."""
     try:
         settings = load_settings(url_use="ignored")
     except IsthmusError as error:
-        warn(f"which plugins are active is unknown: {error.message}")
+        warn(f"which plugins are active is unknown: {error.message}", as_json=as_json)
         return list_plugins()
     return list_plugins(settings.plugins, settings.blocked)
 

@@ -10,7 +10,7 @@ from isthmus.cli.keys import item_key
 from isthmus.cli.operands import opened, operands
 from isthmus.cli.output import json_option, print_data, print_pretty
 from isthmus.cli.where import parse_condition, parse_fields
-from isthmus.errors import InvalidValue, ItemNotFound
+from isthmus.errors import InvalidValue
 from isthmus.values import Item, loads
 
 
@@ -27,9 +27,7 @@ def get(url: str | None, table: str, key: tuple[str, ...], select: str | None, a
     with opened(url) as database:
         bound = database.tables.open(table)
         names = None if select is None else parse_fields(select)
-        item = bound.find(item_key(bound.schema, key), select=names)
-    if item is None:
-        raise ItemNotFound(f"table {table!r} has no item with this key")
+        item = bound.get(item_key(bound.schema, key), select=names)
     (print_data if as_json else print_pretty)(item)
 
 

@@ -14,12 +14,14 @@ import click
 
 from isthmus import copying
 from isthmus.bound_table import BoundTable
+from isthmus.cli.failures import note_details
 from isthmus.cli.operands import opened, operands
-from isthmus.cli.output import json_option, warn
+from isthmus.cli.output import json_option
 from isthmus.cli.progress import shown_progress
 from isthmus.cli.tables import KEY_HELP, declared_table, read_definition
 from isthmus.copying import Progress, Reporter, Written
 from isthmus.database import Database
+from isthmus.errors import AlreadyExists
 from isthmus.jsonlines import read_items, write_items
 from isthmus.values import dumps
 
@@ -71,8 +73,8 @@ def _import(table: BoundTable, stream: IO[str], file: str, batch: int) -> Writte
 
         try:
             write_items(table, read_items(stream, table, source=file), batch=batch, written=written)
-        except BaseException:
-            warn(f"{total.written} items were written before this")
+        except BaseException as error:
+            note_details(error, written=total.written)
             raise
     return total
 
@@ -147,7 +149,7 @@ def _writing(file: str, *, force: bool) -> Iterator[IO[str]]:
     try:
         stream = Path(file).open("w" if force else "x", encoding="utf-8", newline="\n")  # noqa: SIM115  # closed below
     except FileExistsError:
-        raise click.UsageError(f"{file} exists: choose another name, or --force to replace it.") from None
+        raise AlreadyExists(f"{file} exists: choose another name, or --force to replace it") from None
     except OSError as error:
         raise click.UsageError(f"{file} can't be written: {error.strerror}.") from None
     with stream:

@@ -48,19 +48,36 @@ def print_grid(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
     console().print(grid)
 
 
-def warn(text: str) -> None:
-    """A remark on standard error."""
-    print(text, file=sys.stderr)
+def warn(text: str, *, as_json: bool = False) -> None:
+    """A remark on standard error: as text, or as a line of JSON of its own."""
+    print(dumps({"warning": {"message": text}}) if as_json else text, file=sys.stderr)
 
 
 def print_error(error: Mapping[str, Any], *, as_json: bool) -> None:
     """An error on standard error: as JSON with its ``code``, or as text."""
     if as_json:
-        print(json.dumps({"error": dict(error)}, ensure_ascii=False), file=sys.stderr)
+        warn(dumps({"error": dict(error)}))
         return
-    print(f"error: {error['message']}", file=sys.stderr)
+    warn(f"error: {error['message']}")
     for position, reason in enumerate(error.get("reasons") or []):
         if reason is not None:
-            print(f"  action {position}: {reason['message']}", file=sys.stderr)
+            warn(f"  action {position}: {reason['message']}")
+    if error.get("current") is not None:
+        warn(f"  current item: {dumps(error['current'])}")
     if error.get("maybe_applied"):
-        print("  some of it may have been applied", file=sys.stderr)
+        warn("  some of it may have been applied")
+    _print_written(error)
+
+
+def print_interrupted(details: Mapping[str, Any], *, as_json: bool) -> None:
+    """The end by Ctrl-C, on standard error."""
+    if as_json:
+        warn(dumps({"error": {"code": "interrupted", "message": "interrupted", **details}}))
+        return
+    warn("interrupted")
+    _print_written(details)
+
+
+def _print_written(details: Mapping[str, Any]) -> None:
+    if "written" in details:
+        warn(f"  {details['written']} items were written before this")

@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
+from isthmus.cli.exit_codes import ExitCode
 from isthmus.cli.operands import opened, operands
-from isthmus.cli.output import json_option, print_grid
+from isthmus.cli.output import json_option, print_grid, warn
 from isthmus.errors import ConfigurationError, InvalidArgument
 from isthmus.schema import Index, Key, Table
 
@@ -84,15 +85,28 @@ def create(url: str | None, table: str, definition: str | None, as_json: bool, *
 @operands("table")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @json_option
-def drop(url: str | None, table: str, yes: bool, as_json: bool) -> None:
-    """Remove a table with all its items."""
+def drop(url: str | None, table: str, yes: bool, as_json: bool) -> int:
+    """Remove a table with all its items.
+
+    The exit code is 1 if the answer is no.
+    """
+    if as_json and not yes:
+        raise click.UsageError("--json asks nothing: give --yes too.", click.get_current_context())
     with opened(url) as database:
         database.tables.describe(table)
-        if not yes:
-            click.confirm(f"Remove table {table} of {database.url} with all its items?", abort=True, err=True)
+        if not yes and not _agreed(f"Remove table {table} of {database.url} with all its items?"):
+            warn("nothing was removed")
+            return ExitCode.NO
         database.tables.drop(table)
     if as_json:
         print(json.dumps({"dropped": table}, ensure_ascii=False))
+    return ExitCode.OK
+
+
+def _agreed(question: str) -> bool:
+    # Not click.confirm(): it takes the end of standard input for Ctrl-C.
+    print(f"{question} [y/N]: ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def declared_table(

@@ -36,14 +36,11 @@ def copy(source: str, target: str, tables: tuple[str, ...], verify: bool, overwr
         results = copying.copy(here, there, tables or None, verify=verify, overwrite=overwrite, progress=progress)
         differences = _differences(here, there, results)
     if as_json:
-        print(json.dumps({"tables": [_as_dict(result) for result in results]}, ensure_ascii=False))
+        shown = [_as_dict(result, differences.get(result.table)) for result in results]
+        print(json.dumps({"tables": shown}, ensure_ascii=False))
     else:
         print_grid("", ["table", "written", "expired", "digest"], [_row(result) for result in results])
-    for table, found in differences.items():
-        warn(
-            f"table {table!r} differs: {found.missing} items missing in the target, {found.changed} changed, "
-            f"{found.extra} only there"
-        )
+        _warn_of(differences)
     return ExitCode.NO if differences else ExitCode.OK
 
 
@@ -55,13 +52,23 @@ def _differences(
     return {name: copying.compare_tables(source.tables.open(name), target.tables.open(name)) for name in unequal}
 
 
-def _as_dict(result: copying.CopyResult) -> dict[str, Any]:
+def _warn_of(differences: dict[str, copying.Differences]) -> None:
+    for table, found in differences.items():
+        warn(
+            f"table {table!r} differs: {found.missing} items missing in the target, {found.changed} changed, "
+            f"{found.extra} only there"
+        )
+
+
+def _as_dict(result: copying.CopyResult, found: copying.Differences | None) -> dict[str, Any]:
     data: dict[str, Any] = {"table": result.table, "written": result.written, "expired": result.expired}
     check = result.verification
     if check is not None:
         data["verified"] = check.equal
         data["source"] = {"items": check.source.items, "digest": check.source.digest}
         data["target"] = {"items": check.target.items, "digest": check.target.digest}
+    if found is not None:
+        data["differences"] = {"missing": found.missing, "changed": found.changed, "extra": found.extra}
     return data
 
 
