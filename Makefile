@@ -10,6 +10,9 @@ PYPROJECTS := core/pyproject.toml plugins/sqlite/pyproject.toml plugins/conforma
 BUILD_TOOLS := hatchling editables
 DEV_TOOLS := build coverage furo lmdb mypy myst-parser pytest pytest-xdist ruff sphinx
 WORKERS ?= 2
+# Only a run of everything may replace the results that the documentation shows.
+REPORT = $(if $(ARGS),,--isthmus-report build/conformance.json)
+KIT_RUNS := plugins/conformance/tests/test_memory.py plugins/sqlite/tests/test_conformance.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format bench docs mutants clean
@@ -22,7 +25,7 @@ demo: $(VENV)/.runtime ## load real data into SQLite, query it, copy it to a sec
 	$(BIN)/isthmus demo --file build/demo/cities.db --copy build/demo/copy.db
 
 test: $(VENV)/.dev ## run every test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --isthmus-report build/conformance.json $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(REPORT) $(ARGS)
 
 check: $(VENV)/.dev ## format, lint and type checks
 	$(BIN)/ruff format --check .
@@ -36,8 +39,12 @@ format: $(VENV)/.dev ## format the code and apply safe lint fixes
 bench: $(VENV)/.dev ## measure against the references; writes build/bench.json
 	$(BIN)/python tests/bench/run.py
 
-docs: $(VENV)/.dev ## build the documentation into build/docs
+docs: $(VENV)/.dev build/conformance.json ## build the documentation into build/docs
 	$(BIN)/sphinx-build -W -b html docs build/docs
+
+build/conformance.json: | $(VENV)/.dev
+	@echo "running the conformance kit for the documentation"
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --isthmus-profile dev --isthmus-report $@ $(KIT_RUNS)
 
 mutants: $(VENV)/.dev ## run the conformance kit on deliberately broken backends
 	$(BIN)/python -m isthmus_conformance.mutants

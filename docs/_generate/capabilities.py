@@ -11,10 +11,10 @@ from attrs import fields
 import isthmus
 from docs._generate.markdown import code, described, table
 from isthmus import Capabilities, Capability, Limits
-from isthmus_conformance.report import Report
+from isthmus_conformance.report import Probes, Report
 
 URLS = {"memory://": "memory://", "sqlite:///FILE": "sqlite:///{folder}/shown.db", "sqlite://": "sqlite://"}
-_HOW = 'Run `make test ARGS="--isthmus-report build/conformance.json"`, then `make docs`.'
+_HOW = "Run `make docs`, which runs the kit first."
 REPORT = Path(__file__).parents[2] / "build" / "conformance.json"
 
 
@@ -29,13 +29,23 @@ def declared() -> dict[str, tuple[Capabilities, Limits]]:
     return found
 
 
-def capability_table() -> str:
-    """The level of each capability on each first-party backend."""
+def capability_table(report: Path = REPORT) -> str:
+    """The level of each capability on each first-party backend, and whether the kit found it to be so."""
+    probes = Report.load(report).probes if report.is_file() else {}
     rows = [
-        (code(name.value), *(str(capabilities[name]) for capabilities, _limits in declared().values()))
+        (code(name.value), *(_cell(probes, url, name, levels[name]) for url, (levels, _limits) in declared().items()))
         for name in Capability
     ]
     return table(["capability", *map(code, declared())], rows)
+
+
+_VERDICTS = {"passed": "yes", "failed": "**failed**"}
+
+
+def _cell(probes: Probes, url: str, name: Capability, level: object) -> str:
+    backend = url.partition(":")[0]
+    status = probes.get(backend, {}).get(name.value, {}).get(str(level), "")
+    return f"{level} (probed: {_VERDICTS.get(status, 'no')})"
 
 
 def limit_table() -> str:

@@ -13,7 +13,7 @@ from sphinx.util.typing import stringify_annotation
 import isthmus
 from docs._generate import GENERATORS
 from docs._generate.api import INTERNAL, TEXTS, aliased, signature
-from docs._generate.capabilities import declared, results_table
+from docs._generate.capabilities import REPORT, capability_table, declared, results_table
 from docs._generate.commands import commands
 from docs._generate.configuration import options
 from docs._generate.errors import error_classes
@@ -26,6 +26,7 @@ from isthmus.config.sources import variable
 from isthmus.plugins import hook_names
 from isthmus.values import Item
 from isthmus_conformance import RULES
+from isthmus_conformance.suites.probes import DECLARED_ONLY
 from tests.documentation.blocks import ROOT, pages
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -148,9 +149,36 @@ def test_results_of_the_kit_are_shown_where_there_are_some(tmp_path: Path) -> No
         "examples": 30, "reasons": [],
     }  # fmt: skip
     report = tmp_path / "conformance.json"
-    assert "--isthmus-report" in results_table(report)
+    assert "make docs" in results_table(report)
     report.write_text(json.dumps({"format": 1, "lines": [line], "capabilities": {}}), "utf-8")
     assert "passed (2 tests, 30 examples)" in results_table(report)
+
+
+def test_the_verdict_of_the_kit_stands_beside_each_level(tmp_path: Path) -> None:
+    """For the level that was tried: another level of the same backend is not proven by it."""
+    lost = str(declared()["sqlite://"][0][Capability.DURABLE])
+    found = {"sqlite": {"durable": {"full": "passed", lost: "failed"}, "ttl": {"full": "skipped"}}}
+    report = tmp_path / "conformance.json"
+    report.write_text(json.dumps({"format": 1, "lines": [], "capabilities": {}, "probes": found}), "utf-8")
+    rows = {row.split("|")[1].strip(" `"): row for row in capability_table(report).splitlines()}
+    assert [cell.split("(probed: ")[1].strip(" )") for cell in rows["durable"].split("|")[2:-1]] == [
+        "no", "yes", "**failed**",
+    ]  # fmt: skip
+    assert rows["ttl"].count("full (probed: no)") == 3
+
+
+def test_the_documentation_is_built_with_results_of_the_kit() -> None:
+    """`make docs` runs the kit where no report is there, and only a run of all tests replaces one."""
+    lines = (ROOT / "Makefile").read_text("utf-8").splitlines()
+    assert [line for line in lines if line.startswith("docs:") and "build/conformance.json" in line.split("##")[0]]
+    assert "REPORT = $(if $(ARGS),,--isthmus-report build/conformance.json)" in lines
+    assert REPORT == ROOT / "build" / "conformance.json"
+
+
+def test_what_is_declared_only_is_listed() -> None:
+    """The page names the capabilities that are not refused where they are unsupported, and no others."""
+    text = (REFERENCE / "capabilities.md").read_text("utf-8")
+    assert sorted(name.value for name in DECLARED_ONLY) == sorted(re.findall(r"^- `(\w+)`:", text, re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", ["retry", "sqlite"])

@@ -92,6 +92,19 @@ def test_a_rule_that_nothing_tried_is_listed(run: tuple[str, dict[str, Any], Pat
         assert (line["status"], line["tests"], line["backend"]) == ("not run", 0, "limited")
 
 
+def test_what_is_probed_is_listed_by_its_level(tmp_path: Path) -> None:
+    """A capability that works as declared, and one that is refused as declared."""
+    (tmp_path / "test_limited.py").write_text(
+        SUITE.replace("Closing", "CapabilitiesSuite")
+        .replace("life_cycle", "capabilities")
+        .replace("excused", "_unused")
+    )
+    done = _pytest(tmp_path, "-k", "declared", "--isthmus-report", "report.json", "test_limited.py")
+    assert done.returncode == 0, done.stdout
+    probes = json.loads((tmp_path / "report.json").read_text())["probes"]["limited"]
+    assert (probes["ttl"], probes["scan"]) == ({"unsupported: this store has no clock": "passed"}, {"full": "passed"})
+
+
 def test_what_is_excused_is_printed_with_its_reason(run: tuple[str, dict[str, Any], Path]) -> None:
     """And never counts as passed."""
     assert "conformance tests that were excused" in run[0]

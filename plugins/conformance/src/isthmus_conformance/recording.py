@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from isthmus import Backend
+from isthmus import Backend, Capability
 
 PROPERTY = "isthmus_conformance"
 
@@ -31,6 +31,11 @@ def note_capabilities(item: pytest.Item, backend: Backend) -> None:
     """Remember the backend's declared levels, for the capability table."""
     levels = {capability.value: str(level) for capability, level in backend.capabilities.items()}
     record_of(item)["capabilities"] = levels
+
+
+def note_probe(item: pytest.Item, backend: Backend, capability: Capability) -> None:
+    """Remember that the test tries whether a capability is as declared."""
+    record_of(item)["probed"] = [capability.value, str(backend.capabilities[capability])]
 
 
 _VERSIONS: dict[str, str] = {}

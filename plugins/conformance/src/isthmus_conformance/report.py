@@ -62,37 +62,55 @@ def _add_not_run(lines: dict[tuple[str, ...], Line]) -> None:
         lines.setdefault((name, backend, version, mode), Line(name, backend, version, mode, "not run"))
 
 
+Probes = dict[str, dict[str, dict[str, str]]]
+
+
+def _add_probe(probes: Probes, backend: str, entry: Mapping[str, Any]) -> None:
+    capability, level = entry["probed"]
+    levels = probes.setdefault(backend, {}).setdefault(capability, {})
+    levels[level] = _joined(levels.get(level, entry["status"]), entry["status"])
+
+
 def _lines(lines: Iterable[Line]) -> tuple[Line, ...]:
     return tuple(lines)
 
 
 @frozen
 class Report:
-    """All lines, and the declared capability levels of each backend."""
+    """All lines, and the declared capability levels of each backend.
+
+    :param probes: for each backend, capability and declared level: what the tests did that try whether it is so
+    """
 
     lines: tuple[Line, ...] = field(converter=_lines)
     capabilities: dict[str, dict[str, str]]
+    probes: Probes = field(factory=dict)
 
     @classmethod
     def of(cls, entries: Iterable[Mapping[str, Any]]) -> Report:
         """The report of the tests' records."""
         lines: dict[tuple[str, ...], Line] = {}
         capabilities: dict[str, dict[str, str]] = {}
+        probes: Probes = {}
         for entry in entries:
             place = (entry.get("backend", ""), entry.get("version", ""), entry.get("mode", ""))
             if "capabilities" in entry:
                 capabilities[place[0]] = entry["capabilities"]
+            if "probed" in entry:
+                _add_probe(probes, place[0], entry)
             for name in entry["rules"]:
                 lines.setdefault((name, *place), Line(name, *place)).take(entry)
         _add_not_run(lines)
         order = {name: number for number, name in enumerate(RULES)}
-        return cls(sorted(lines.values(), key=lambda line: (order[line.rule], line.backend, line.mode)), capabilities)
+        ordered = sorted(lines.values(), key=lambda line: (order[line.rule], line.backend, line.mode))
+        return cls(ordered, capabilities, probes)
 
     def save(self, path: str | Path) -> None:
         """Write the report as JSON; missing folders are made."""
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        data = {"format": FORMAT, "lines": [asdict(line) for line in self.lines], "capabilities": self.capabilities}
+        lines = [asdict(line) for line in self.lines]
+        data = {"format": FORMAT, "lines": lines, "capabilities": self.capabilities, "probes": self.probes}
         target.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
@@ -104,7 +122,7 @@ class Report:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise ValueError(f"{path} is no conformance report of format {FORMAT}: run pytest --isthmus-report again")
-        return cls([Line(**line) for line in data["lines"]], data["capabilities"])
+        return cls([Line(**line) for line in data["lines"]], data["capabilities"], data.get("probes", {}))
 
     def rules_markdown(self) -> str:
         """A table: a row for each rule, a column for each backend."""

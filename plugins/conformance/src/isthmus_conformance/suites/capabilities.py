@@ -12,7 +12,7 @@ from isthmus import Backend, BoundTable, Capability, Database, Unsupported
 from isthmus.errors import InvalidArgument, PluginError, UnsupportedOperation
 from isthmus_conformance.base import MakeTable, OpenDatabase, Suite, requires, skip_unsupported
 from isthmus_conformance.comparing import assert_same
-from isthmus_conformance.recording import note_capabilities
+from isthmus_conformance.recording import note_capabilities, note_probe
 from isthmus_conformance.rules import rule
 from isthmus_conformance.suites.probes import DECLARED_ONLY, INDEX, ITEMS, PROBES, Probe
 from isthmus_conformance.witness import Witness
@@ -42,8 +42,11 @@ class CapabilitiesSuite(Suite):
 
     @rule("LYR-1")
     @pytest.mark.parametrize("capability", _PROBED)
-    def test_what_is_declared_works(self, database: Database, make_table: MakeTable, capability: Capability) -> None:
+    def test_what_is_declared_works(
+        self, database: Database, make_table: MakeTable, capability: Capability, request: pytest.FixtureRequest
+    ) -> None:
         """A small use of the capability gives what it should."""
+        note_probe(request.node, database.backend, capability)
         level = database.capabilities[capability]
         if isinstance(level, Unsupported):
             skip_unsupported(capability, level)
@@ -53,9 +56,15 @@ class CapabilitiesSuite(Suite):
     @rule("LYR-1")
     @pytest.mark.parametrize("capability", _REFUSABLE)
     def test_what_is_not_declared_is_refused_before_any_io(
-        self, database: Database, make_table: MakeTable, open_database: OpenDatabase, capability: Capability
+        self,
+        database: Database,
+        make_table: MakeTable,
+        open_database: OpenDatabase,
+        capability: Capability,
+        request: pytest.FixtureRequest,
     ) -> None:
         """UnsupportedOperation with the reason, and the backend is never asked; each capability is withheld in turn."""
+        note_probe(request.node, database.backend, capability)
         declared = database.backend.capabilities[capability]
         level = declared if isinstance(declared, Unsupported) else Unsupported("withheld for this test")
         probe = PROBES[capability]
@@ -70,8 +79,11 @@ class CapabilitiesSuite(Suite):
         assert witness.seen == []
 
     @rule("NUM-1")
-    def test_wide_numbers_are_as_wide_as_declared(self, database: Database, table: BoundTable) -> None:
+    def test_wide_numbers_are_as_wide_as_declared(
+        self, database: Database, table: BoundTable, request: pytest.FixtureRequest
+    ) -> None:
         """38 digits where declared, at least 34 everywhere."""
+        note_probe(request.node, database.backend, Capability.WIDE_NUMBERS)
         wide = database.capabilities.supports(Capability.WIDE_NUMBERS)
         digits = 38 if wide else database.limits.number_digits
         assert 34 <= digits <= 38
@@ -83,10 +95,16 @@ class CapabilitiesSuite(Suite):
     @rule("TAB-2", "QRY-12")
     @requires(Capability.DURABLE)
     def test_what_was_acknowledged_is_there_after_reopening(
-        self, database: Database, table: BoundTable, source: str | Backend, open_database: OpenDatabase
+        self,
+        database: Database,
+        table: BoundTable,
+        source: str | Backend,
+        open_database: OpenDatabase,
+        request: pytest.FixtureRequest,
     ) -> None:
         """Tables and items alike."""
         url = _url(source)
+        note_probe(request.node, database.backend, Capability.DURABLE)
         table.put({"id": "a", "x": [1, {"y": frozenset({b"z"})}]})
         database.close()
         again = open_database(url)
@@ -95,8 +113,11 @@ class CapabilitiesSuite(Suite):
 
     @rule("TAB-6", "QRY-12")
     @requires(Capability.SHARED_BY_PROCESSES)
-    def test_another_process_sees_and_makes_changes(self, table: BoundTable, source: str | Backend) -> None:
+    def test_another_process_sees_and_makes_changes(
+        self, database: Database, table: BoundTable, source: str | Backend, request: pytest.FixtureRequest
+    ) -> None:
         """While this one has the store open."""
+        note_probe(request.node, database.backend, Capability.SHARED_BY_PROCESSES)
         table.put({"id": "ours", "x": 5})
         command = [sys.executable, "-c", _READ_ELSEWHERE, _url(source), table.name]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  # our own text
