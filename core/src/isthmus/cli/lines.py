@@ -101,7 +101,7 @@ def export(url: str | None, table: str, file: str, force: bool, as_json: bool) -
     Sets, binary values and exact numbers survive, so `isthmus import` restores the table;
     `isthmus tables describe --json` keeps its definition.
     """
-    with opened(url) as database, shown_progress() as progress:
+    with opened(url) as database, shown_progress(printing=file == "-") as progress:
         bound = database.tables.open(table)
         with _writing(file, force=force) as stream:
             count = _export(bound, stream, progress)

@@ -13,6 +13,7 @@ from isthmus.bound_table import BoundTable
 from isthmus.cli.keys import query_key
 from isthmus.cli.operands import opened, operands
 from isthmus.cli.output import json_option, print_data, print_grid, warn
+from isthmus.cli.progress import shown_items, shown_wait
 from isthmus.cli.where import parse_condition, parse_fields
 from isthmus.errors import InvalidArgument
 from isthmus.expressions import Condition
@@ -108,7 +109,8 @@ def count(
     with opened(url) as database:
         bound = database.tables.open(table)
         selection = _partition(bound, key, index, False) if key else bound.scan()
-        number = (selection if where is None else selection.where(where)).count()
+        with shown_wait(f"count {table}"):
+            number = (selection if where is None else selection.where(where)).count()
     if as_json:
         print_data({"count": number})
     else:
@@ -143,7 +145,7 @@ class _Found:
 
 def _show(selection: Selection, shape: Shape) -> None:
     if shape.page_size is None:
-        found = _Found(selection)
+        found = _Found(shown_items(f"read {selection.requests.table.name}", selection))
     else:
         page = selection.page(size=shape.page_size, cursor=shape.cursor)
         found = _Found(page.items, page.cursor)
