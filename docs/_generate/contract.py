@@ -42,4 +42,5 @@ def _area(rule: Rule) -> str:
 
 
 def _row(rule: Rule) -> tuple[str, str, str]:
-    return f"**{rule.id}**", from_docstring(rule.text), rule.status
+    why = f" *Why:* {rule.why}" if rule.why else ""
+    return f"**{rule.id}**", from_docstring(rule.text + why), rule.status

@@ -1,3 +1,8 @@
+import re
+import sys
+import tomllib
+from importlib.resources import files
+
 import pytest
 
 from isthmus_conformance import RULES, BackendSuite, rule
@@ -20,10 +25,33 @@ def test_rules_that_are_not_yet_proven_are_not_named() -> None:
 
 
 def test_what_is_not_yet_proven_names_what_brings_it() -> None:
-    """An issue, or a reason."""
+    """An issue by its number, or the reason why it is not offered; the list is printed (`pytest -rP`)."""
     waiting = [entry for entry in RULES.values() if not entry.proven]
+    sys.stdout.writelines(f"{entry.id}: {entry.status}\n" for entry in waiting)
     assert waiting
-    assert [entry.id for entry in waiting if len(entry.status) < len("not yet: issue 3")] == []
+    form = re.compile(r"not yet: issue \d+: \S.*|not offered: \S.{15,}")
+    assert [entry.id for entry in waiting if not form.fullmatch(entry.status)] == []
+
+
+def test_entries_of_the_contract_have_known_fields() -> None:
+    """A misspelt field would silently count as proven."""
+    areas = tomllib.loads(files("isthmus_conformance").joinpath("contract.toml").read_text(encoding="utf-8"))
+    fields = {
+        frozenset(entry) for entries in areas.values() for entry in entries.values() if not isinstance(entry, str)
+    }
+    assert fields == {
+        frozenset({"text", "why"}),
+        frozenset({"text", "not_yet"}),
+        frozenset({"text", "not_offered"}),
+        frozenset({"text", "not_offered", "theme"}),
+    }
+
+
+def test_reasons_for_other_designs_are_sentences() -> None:
+    """They stand in the contract beside the rule."""
+    reasons = [entry.why for entry in RULES.values() if entry.why]
+    assert len(reasons) >= 8
+    assert [why for why in reasons if not why.endswith(".") or len(why) < 40] == []
 
 
 def test_every_test_of_the_kit_names_a_rule_and_says_what_it_states() -> None:

@@ -19,12 +19,15 @@ _Test = TypeVar("_Test", bound=Callable[..., Any] | type)
 class Rule:
     """One rule of the contract.
 
-    :param status: ``proven``, or ``not yet: <the issue that brings it>``
+    :param status: ``proven``; ``not yet: <the issue that brings it>``; or ``not offered: <the reason>``, with the theme
+        that may bring it
+    :param why: why the rule is not as it was first designed; empty where it is
     """
 
     id: str
     text: str
     status: str
+    why: str = ""
 
     @property
     def proven(self) -> bool:
@@ -37,11 +40,19 @@ def _read() -> dict[str, Rule]:
     rules = {}
     for area, entries in areas.items():
         for number, entry in entries.items():
-            text, status = (
-                (entry, PROVEN) if isinstance(entry, str) else (entry["text"], f"not yet: {entry['not_yet']}")
-            )
-            rules[f"{area}-{number}"] = Rule(f"{area}-{number}", text, status)
+            told = {"text": entry} if isinstance(entry, str) else entry
+            name = f"{area}-{number}"
+            rules[name] = Rule(name, told["text"], _status(told), told.get("why", ""))
     return rules
+
+
+def _status(told: Mapping[str, str]) -> str:
+    if "not_yet" in told:
+        return f"not yet: {told['not_yet']}"
+    if "not_offered" in told:
+        theme = f" (theme: {told['theme']})" if "theme" in told else ""
+        return f"not offered: {told['not_offered']}{theme}"
+    return PROVEN
 
 
 RULES: Final[Mapping[str, Rule]] = _read()
