@@ -260,7 +260,7 @@ def test_a_full_disk_applies_nothing(tmp_path: Path) -> None:
     table.put({"id": "a"})
     pages = database.native().execute("PRAGMA page_count").fetchone()[0]
     database.native().execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(IsthmusError, match="disk is full") as caught:
+    with pytest.raises(IsthmusError, match=r"disk is full, the database file .*file\.db") as caught:
         database.transact_write([
             table.actions.put({"id": "b"}), table.actions.put({"id": "c", "text": "x" * 100_000}),
         ])  # fmt: skip

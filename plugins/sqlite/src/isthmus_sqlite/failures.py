@@ -89,7 +89,7 @@ def _by_kind(kind: int, writes: bool, path: str | None) -> IsthmusError:  # noqa
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
             return PermissionDenied(f"{named(path)} can't be written: check its permissions and those of its folder")
         case sqlite3.SQLITE_FULL:
-            return BackendError(f"the disk of {named(path)} is full, so this was not written: free some space")
+            return BackendError(f"the disk is full, {named(path)} was not written: free some space")
         case sqlite3.SQLITE_CANTOPEN:
             return Unavailable(f"{named(path)} can't be opened: {_obstacle(path)}", retryable=False)
         case sqlite3.SQLITE_IOERR:
