@@ -17,6 +17,8 @@ A block is executed by its language, in the order of the page, in an empty direc
     is parsed, line by line if it is not one document.
 ``text``
     shows something and runs nothing.
+``{literalinclude}``
+    shows a part of a file that has tests of its own; the part has to exist.
 """
 
 from __future__ import annotations
@@ -41,8 +43,8 @@ from markdown_it import MarkdownIt
 from isthmus.config import load_settings
 
 ROOT = Path(__file__).parents[2]
-LANGUAGES = ("python", "console", "toml", "json", "text", "{eval-rst}", "{toctree}")
-SHOWN_ONLY = ("text", "{eval-rst}", "{toctree}")
+SHOWN_ONLY = ("text", "{eval-rst}", "{toctree}", "{literalinclude}")
+LANGUAGES = ("python", "console", "toml", "json", *SHOWN_ONLY)
 _FILE = re.compile(r"# file: (\S+)\n")
 _RAISES = re.compile(r"  # raises (\w+)$", re.MULTILINE)
 _EXITS = re.compile(r"  # exits (\d+)$")
@@ -50,10 +52,11 @@ _EXITS = re.compile(r"  # exits (\d+)$")
 
 @frozen
 class Block:
-    """One fenced block: its language, its text and the line of the page on which the text begins."""
+    """One fenced block: its language, what stands behind that, its text, and the line where the text begins."""
 
     page: Path
     language: str
+    argument: str
     text: str
     line: int
 
@@ -76,10 +79,15 @@ def blocks(page: Path) -> list[Block]:
     """The fenced blocks of a page, in order."""
     tokens = MarkdownIt().parse(page.read_text("utf-8"))
     return [
-        Block(page, token.info.strip(), token.content, (token.map or [0])[0] + 2)
+        Block(page, *_info(token.info), token.content, (token.map or [0])[0] + 2)
         for token in tokens
         if token.type == "fence"
     ]
+
+
+def _info(text: str) -> tuple[str, str]:
+    language, _space, argument = text.strip().partition(" ")
+    return language, argument
 
 
 @define

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import sys
@@ -67,6 +68,39 @@ def test_each_relative_link_of_a_page_leads_to_a_file(name: str) -> None:
     assert [link for link in links if not (page.parent / link).is_file()] == []
 
 
+INCLUDES = [block for page in PAGES.values() for block in blocks(page) if block.language == "{literalinclude}"]
+
+
+@pytest.mark.parametrize("block", INCLUDES, ids=str)
+def test_each_part_of_a_file_that_a_page_shows_exists(block: Block) -> None:
+    """The file, and the class, function or line that is asked for: a page goes with the code that it shows."""
+    text = (block.page.parent / block.argument).read_text("utf-8")
+    wanted = dict(re.findall(r"^:(pyobject|start-at): (.+)$", block.text, re.MULTILINE))
+    assert len(wanted) == 1
+    if "pyobject" in wanted:
+        assert wanted["pyobject"] in _definitions(ast.parse(text))
+    else:
+        assert wanted["start-at"] in text
+
+
+def _definitions(tree: ast.AST, prefix: str = "") -> set[str]:
+    """Dotted names of the classes and functions in a module."""
+    found = set()
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+            name = f"{prefix}{node.name}"
+            found |= {name, *_definitions(node, f"{name}.")}
+    return found
+
+
+def test_the_guide_walks_through_every_file_of_the_example() -> None:
+    """Each module of the LMDB example and its tests are shown in parts."""
+    example = ROOT / "docs" / "examples" / "isthmus-lmdb"
+    files = {file for file in example.rglob("*.py") if file.name != "__init__.py"} | {example / "pyproject.toml"}
+    assert len(files) == 7
+    assert files == {(block.page.parent / block.argument).resolve() for block in INCLUDES}
+
+
 def test_the_tutorial_and_the_readme_have_code() -> None:
     """The pages that beginners read are among those that are executed."""
     wanted = {"README.md", *(name for name in PAGES if name.startswith("docs/tutorial/") and "index" not in name)}
@@ -75,7 +109,7 @@ def test_the_tutorial_and_the_readme_have_code() -> None:
 
 
 def _block(language: str, text: str) -> Block:
-    return Block(ROOT / "README.md", language, text, 1)
+    return Block(ROOT / "README.md", language, "", text, 1)
 
 
 @pytest.mark.parametrize(
