@@ -76,7 +76,10 @@ class Backend:
         return None
 
     def close(self) -> None:
-        """Release everything; called once."""
+        """Release everything; called once.
+
+        Calls of other threads may still be at work. They end first, or end as ``Closed`` with nothing applied.
+        """
 
     async def aclose(self) -> None:
         """The async twin of ``close``."""

@@ -21,7 +21,7 @@ from isthmus.pages import used_index
 from isthmus.schema import Index
 from isthmus.values import Item
 from isthmus_lmdb import layout
-from isthmus_lmdb.files import File, release
+from isthmus_lmdb.files import File, release, used
 
 _TABLE, _TOKEN, _EXPIRY = b"T", b"I", b"E"
 Entry = tuple[bytes, bytes]
@@ -40,8 +40,8 @@ class LMDBBackend(EmbeddedBackend):
 
     @contextmanager
     def session(self, operation: Operation) -> Iterator[Session]:
-        environment = self._file.environment
-        with self._file.write(operation) if operation.writes else environment.begin() as transaction:
+        file = self._file
+        with used(file), file.write(operation) if operation.writes else file.environment.begin() as transaction:
             yield LMDBSession(transaction)
 
     def translate_error(self, error: Exception, operation: Operation) -> IsthmusError | None:

@@ -12,7 +12,7 @@ import lmdb
 from attrs import define, field
 
 from isthmus.embedded import seconds_left, too_late
-from isthmus.errors import ConfigurationError, IntegrityError
+from isthmus.errors import Closed, ConfigurationError, IntegrityError
 from isthmus.operations import Operation
 
 _MARK, _FORMAT = b"isthmus-lmdb", b"1"
@@ -61,6 +61,19 @@ def acquire(path: str, map_size: int) -> File:
             _files[place] = File(_open(place[1], map_size))
         _files[place].users += 1
         return _files[place]
+
+
+@contextmanager
+def used(file: File) -> Iterator[None]:
+    """One more user while the body runs, so that a file is never closed under a call."""
+    with _guard:
+        if file.users == 0:
+            raise Closed("the database was closed: connect again")
+        file.users += 1
+    try:
+        yield
+    finally:
+        release(file)
 
 
 def release(file: File) -> None:
