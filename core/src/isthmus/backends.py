@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 from urllib.parse import SplitResult
@@ -36,7 +37,7 @@ class BackendConfig:
         return self.url.scheme
 
 
-class Backend:
+class Backend(ABC):
     """Base of all backends.
 
     A simple backend overrides ``execute``, which blocks; the async database then runs it in threads. A backend with a
@@ -51,13 +52,13 @@ class Backend:
     clock: Clock | None = None
     """Seconds since the epoch, by which its items expire: ``connect`` uses it for a backend that is open already."""
 
+    @abstractmethod
     def execute(self, operation: Operation) -> Result:
         """Answer one operation of any kind in ``isthmus.operations.OPERATIONS``.
 
         Must honour ``operation.context.deadline``, be callable from several threads at once, and leave nothing
         half-done when it raises. Raises errors of the tree, or native ones that ``translate_error`` knows.
         """
-        raise NotImplementedError
 
     async def aexecute(self, operation: Operation) -> Result:
         """Answer one operation on an event loop; by default ``execute``, in a thread unless it never waits."""
@@ -75,7 +76,7 @@ class Backend:
         """The driver's own client: an escape hatch, outside of all layers and of the contract."""
         return None
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  # many backends have nothing to release
         """Release everything; called once.
 
         Calls of other threads may still be at work. They end first, or end as ``Closed`` with nothing applied.

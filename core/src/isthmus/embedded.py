@@ -144,13 +144,13 @@ class EmbeddedBackend(Backend):
             op.TransactGet: self._transact_get,
         }
 
+    @abstractmethod
     def session(self, operation: op.Operation) -> AbstractContextManager[Session]:
         """A transaction for one operation: it can be read-only unless ``operation.writes``.
 
         Waits no longer than ``seconds_left(operation.context)``, else raises ``too_late(operation)``. What was written
         is kept when the body ends; a store that can undo it does so when the body raises.
         """
-        raise NotImplementedError
 
     def execute(self, operation: op.Operation) -> res.Result:
         with self.session(operation) as session:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from enum import IntEnum
 from inspect import isgeneratorfunction
@@ -84,7 +85,7 @@ AsyncStep = Callable[[Operation], Awaitable[Result]]
 S = TypeVar("S")
 
 
-class Layer:
+class Layer(ABC):
     """Base of all layers.
 
     ``handles`` lists the kinds of operation that the layer wants to see; the others pass it at no cost. ``order`` may
@@ -98,9 +99,9 @@ class Layer:
     order: int | None = None
     exclusive: bool = False
 
+    @abstractmethod
     def flow(self, operation: Operation) -> Flow:
         """Handle one operation; see the module's docstring."""
-        raise NotImplementedError
 
     def capabilities(self, inner: Capabilities) -> Capabilities:
         """The capabilities that remain outside of this layer (rule LYR-1).

@@ -23,6 +23,8 @@ from isthmus.errors import AlreadyExists, Closed, Conflict, DeadlineExceeded, Is
 from isthmus.expressions import any_of
 from plugins.sqlite.tests.helpers import locked, open_counters, url
 
+OPEN_FILES = Path("/proc/self/fd")
+
 ROUNDS = 150
 
 INCREMENT = """
@@ -177,20 +179,18 @@ def test_a_deadline_interrupts_a_long_scan() -> None:
     assert waited < 1.0
 
 
+@pytest.mark.skipif(not OPEN_FILES.is_dir(), reason="counts open files through /proc")
 def test_connections_of_finished_threads_are_closed(tmp_path: Path) -> None:
     """A thread's connection goes with it."""
     database, table = open_counters(tmp_path / "file.db")
-    files = Path("/proc/self/fd")
-    if not files.is_dir():  # pragma: no cover
-        pytest.skip("counts open files through /proc")
     table.put({"id": "a"})
-    before = len(list(files.iterdir()))
+    before = len(list(OPEN_FILES.iterdir()))
     for _ in range(20):
         thread = threading.Thread(target=table.get, kwargs={"id": "a"})
         thread.start()
         thread.join()
     gc.collect()
-    after = len(list(files.iterdir()))
+    after = len(list(OPEN_FILES.iterdir()))
     database.close()
     assert after <= before + 1
 

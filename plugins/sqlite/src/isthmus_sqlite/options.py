@@ -80,7 +80,7 @@ def check_exists(path: str | None, options: Options) -> None:
     """
     # A file that may not be looked at is left to SQLite, which then says so.
     if path is not None and not options.create and _is_missing(path):
-        raise ConfigurationError(f"there is no database file {path!r}: check the path, or allow create")
+        raise ConfigurationError(f"there is no database file {path!r}: check the path, or set the option create")
 
 
 def _is_missing(path: str) -> bool:
