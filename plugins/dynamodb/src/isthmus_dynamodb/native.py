@@ -22,6 +22,16 @@ class Request:
     parameters: Json
 
 
+@frozen
+class Pause:
+    """A wait between two requests, made by the backend itself: plans poll with it.
+
+    :param seconds: how long; a plan asks for no longer than its deadline allows
+    """
+
+    seconds: float
+
+
 class ServiceError(Exception):
     """The service answered with an error.
 
