@@ -1,0 +1,81 @@
+"""How a table's items lie in its collection: what is in ``_id``, and which hidden fields stand beside the attributes.
+
+================ ==================================================================================================
+field            content
+================ ==================================================================================================
+``_id``          the key attributes, in key-schema order; binary ones as lower-case hexadecimal text, whose order is
+                 that of the bytes, as BSON sorts binary values by length first (rules KEY-7, BIN-1)
+``__op``         id of the operation that wrote last, where it had one (rule CND-7)
+``__exp``        the expiry attribute as a date, for the server's TTL index; our clock reads the attribute itself
+``__lk``         counter that transactions bump to lock an item that they only check (rule TXN-5)
+``__ix_<name>``  hexadecimal text of a binary attribute that is a key of an index, and no key of the table
+================ ==================================================================================================
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Final
+
+from attrs import field, frozen
+
+from isthmus.schema import Key, Table
+from isthmus_mongodb.names import escape
+
+OPERATION: Final = "__op"
+EXPIRY: Final = "__exp"
+LOCK: Final = "__lk"
+INDEX_PREFIX: Final = "__ix_"
+
+
+@frozen
+class KeyField:
+    """A key attribute: its name, its stored name inside ``_id``, and whether it is kept as hexadecimal text."""
+
+    name: str
+    stored: str
+    binary: bool
+
+
+@frozen
+class Layout:
+    """The layout of one table; make it with :func:`layout_of`."""
+
+    table: Table
+    keys: tuple[KeyField, ...]
+    indexed: dict[str, str]
+    """Binary index key attributes, each with its hidden field."""
+    by_name: dict[str, KeyField] = field(init=False)
+    watched: frozenset[str] = field(init=False)
+    """Attributes from which hidden fields are derived."""
+
+    @by_name.default
+    def _by_name(self) -> dict[str, KeyField]:
+        return {key.name: key for key in self.keys}
+
+    @watched.default
+    def _watched(self) -> frozenset[str]:
+        return frozenset(self.indexed) | ({self.table.ttl} if self.table.ttl is not None else frozenset())
+
+    def index_field(self, name: str) -> str:
+        """The dotted field under which an index finds a key attribute."""
+        if name in self.by_name:
+            return f"_id.{self.by_name[name].stored}"
+        return self.indexed.get(name) or escape(name)
+
+
+@lru_cache(maxsize=1024)
+def layout_of(table: Table) -> Layout:
+    """The layout of a table, as it is stored."""
+    keys = tuple(KeyField(key.name, escape(key.name), key.type == "binary") for key in table.keys)
+    return Layout(table, keys, {key.name: INDEX_PREFIX + escape(key.name) for key in _binary_index_keys(table)})
+
+
+def _binary_index_keys(table: Table) -> list[Key]:
+    every = [key for index in table.indexes for key in index.keys]
+    return [key for key in every if key.type == "binary" and key.name not in table.key_names]
+
+
+def index_value(value: Any) -> Any:
+    """A key attribute's value in the form that sorts as the contract says, not yet encoded."""
+    return value.hex() if type(value) is bytes else value
