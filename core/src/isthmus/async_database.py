@@ -15,6 +15,7 @@ from isthmus.async_bound_table import AsyncBoundTable
 from isthmus.database_base import DatabaseBase
 from isthmus.errors import AlreadyExists, SchemaMismatch, TableNotFound
 from isthmus.health import Health
+from isthmus.operation_ids import resolve_request
 from isthmus.operations import Context
 from isthmus.pipeline import Pipeline
 from isthmus.schema import Index, KeyDeclaration, Table
@@ -105,6 +106,16 @@ class AsyncDatabase(DatabaseBase):
         operation, places = txn.transact_get(gets, self.limits, self.context(timeout))
         result = cast("res.TransactGetResult", await self.execute(operation))
         return txn.spread_reads(result.items, places)
+
+    async def resolve(self, operation_id: str, *, timeout: float | None = None) -> res.Outcome:
+        """What became of a write that ended with ``OutcomeUnknown``, or with another error that may have been applied.
+
+        :param operation_id: what the error carries
+        :return: ``"applied"``, ``"not_applied"``, or ``"unknown"`` where a later writer took the place of its trace
+        :raises InvalidArgument: the text is no operation id
+        """
+        operation = resolve_request(operation_id, self.context(timeout))
+        return cast("res.ResolveResult", await self.execute(operation)).outcome
 
 
 class AsyncTables:

@@ -64,6 +64,16 @@ class Backend(ABC):
         """Answer one operation on an event loop; by default ``execute``, in a thread unless it never waits."""
         return await asyncio.to_thread(self.execute, operation) if self.blocking else self.execute(operation)
 
+    def identifies(self, operation: Operation) -> bool:
+        """Whether a write that is not idempotent is known again by its operation id, when it is sent again.
+
+        The operation then has ``context.operation_id``, which the backend stores with what the write leaves. An attempt
+        after one that may have been applied has ``context.repeated`` as well: it must succeed without effect where the
+        earlier one was applied. Errors that say that nothing was applied then speak for all attempts; where that can't
+        be told, it raises ``OutcomeUnknown``. See ``isthmus.operation_ids``.
+        """
+        return False
+
     def translate_error(self, error: Exception, operation: Operation) -> IsthmusError | None:
         """The error of the tree for a native one, or ``None`` if it is unknown."""
         return None

@@ -40,6 +40,7 @@ class Capability(StrEnum):
     TRANSACT_WRITE = "transact_write"
     TRANSACT_GET = "transact_get"
     IDEMPOTENCY_TOKEN = "idempotency_token"  # noqa: S105  # the name of a feature
+    OPERATION_ID = "operation_id"
     TTL = "ttl"
     NUMBER_KEY = "number_key"
     BINARY_KEY = "binary_key"

@@ -14,11 +14,23 @@ import pluggy
 from attrs import evolve, frozen
 
 from isthmus.backends import Backend
-from isthmus.errors import BackendError, DeadlineExceeded, IsthmusError, OutcomeUnknown, TransactionFailed
+from isthmus.errors import (
+    AlreadyExists,
+    BackendError,
+    ConditionFailed,
+    DeadlineExceeded,
+    InvalidArgument,
+    IsthmusError,
+    ItemNotFound,
+    OutcomeUnknown,
+    TransactionFailed,
+    UniqueViolation,
+)
 from isthmus.guarding import check, refused
 from isthmus.layers import Sleep
 from isthmus.logs import log_failure
 from isthmus.observing import Attempt, Observers
+from isthmus.operation_ids import identified, public_id, repeated
 from isthmus.operations import Operation, TransactWrite
 from isthmus.results import Result
 from isthmus.retries import RetryDecision, repeatable
@@ -26,8 +38,13 @@ from isthmus.retries import RetryDecision, repeatable
 
 @frozen
 class Again:
-    """Run the same operation once more."""
+    """Run the operation once more."""
 
+    operation: Operation
+
+
+SETTLING = (AlreadyExists, ConditionFailed, InvalidArgument, ItemNotFound, TransactionFailed, UniqueViolation)
+"""What a repeated attempt of a known write raises when no attempt was applied; other errors leave that open."""
 
 Plan = Generator[Again | Sleep, Any, Result]
 
@@ -46,12 +63,15 @@ class Dispatcher:
         self._retry = retry
         self._budget = retry.budget
         self._run = backend.execute
+        self._identifies = backend.identifies
         self._arun: Callable[[Operation], Awaitable[Result]] = backend.aexecute
 
     def execute(self, operation: Operation) -> Result:
         """Answer one operation, blocking."""
         if self._refused or operation.context.deadline is not None:
             self._admit(operation)
+        if operation.writes and self._identifies(operation):
+            operation = identified(operation)
         try:
             result = self._run(operation)
         except Exception as error:
@@ -64,6 +84,8 @@ class Dispatcher:
         """Answer one operation on an event loop."""
         if self._refused or operation.context.deadline is not None:
             self._admit(operation)
+        if operation.writes and self._identifies(operation):
+            operation = identified(operation)
         try:
             result = await self._arun(operation)
         except Exception as error:
@@ -83,7 +105,7 @@ class Dispatcher:
             step = plan.send(None)
             while True:
                 try:
-                    answer = self._carry_out(step, operation)
+                    answer = self._carry_out(step)
                 except Exception as failure:
                     step = plan.throw(failure)
                 else:
@@ -92,9 +114,9 @@ class Dispatcher:
             result: Result = stop.value
             return result
 
-    def _carry_out(self, step: Again | Sleep, operation: Operation) -> Result | None:
+    def _carry_out(self, step: Again | Sleep) -> Result | None:
         if isinstance(step, Again):
-            return self._run(operation)
+            return self._run(step.operation)
         step.run()
         return None
 
@@ -104,7 +126,7 @@ class Dispatcher:
             step = plan.send(None)
             while True:
                 try:
-                    answer = await (step.arun() if isinstance(step, Sleep) else self._arun(operation))
+                    answer = await (step.arun() if isinstance(step, Sleep) else self._arun(step.operation))
                 except Exception as failure:
                     step = plan.throw(failure)
                 else:
@@ -117,6 +139,7 @@ class Dispatcher:
         """Translate, decide, wait and repeat until there is a result or a final error."""
         number = 1
         maybe_applied = False
+        known = operation.context.operation_id is not None
         while True:
             error = self._translated(failure, operation)
             maybe_applied = maybe_applied or error.maybe_applied
@@ -130,7 +153,7 @@ class Dispatcher:
             self._observers.retried(evolve(attempt, wait=wait))
             yield Sleep(wait)
             try:
-                result: Result = yield Again()
+                result: Result = yield Again(repeated(operation) if known and maybe_applied else operation)
             except Exception as again:
                 failure, number = again, number + 1
             else:
@@ -157,9 +180,11 @@ class Dispatcher:
 
     def _final(self, operation: Operation, error: IsthmusError, maybe_applied: bool) -> IsthmusError:
         """The error that the caller gets: a write that may have happened is never reported as a plain failure."""
+        if maybe_applied and operation.context.operation_id is not None and isinstance(error, SETTLING):
+            return self._locate(error, operation)
         if maybe_applied and operation.writes and not operation.idempotent and not isinstance(error, DeadlineExceeded):
-            message = f"the outcome of this {operation.kind} is unknown: read the item before repeating it"
-            return self._locate(OutcomeUnknown(message), operation)
+            unknown = error if isinstance(error, OutcomeUnknown) else OutcomeUnknown(_unknown_message(operation))
+            return self._locate(unknown, operation)
         if maybe_applied:
             error.maybe_applied = True
         return self._locate(error, operation)
@@ -169,6 +194,8 @@ class Dispatcher:
         error.operation = operation.kind
         error.table = ",".join(operation.table_names) or None
         error.key = getattr(operation, "key", None)
+        if error.maybe_applied:
+            error.operation_id = public_id(operation)
         if isinstance(error, TransactionFailed) and isinstance(operation, TransactWrite):
             for action, reason in zip(operation.actions, error.reasons, strict=True):
                 if reason is not None:
@@ -189,6 +216,11 @@ def _ask(hook: Callable[..., Any], **details: Any) -> Any:
 def _cause(error: IsthmusError, failure: Exception) -> BaseException | None:
     """The native error; an error of ours keeps the cause that it was raised with."""
     return failure.__cause__ if error is failure else failure
+
+
+def _unknown_message(operation: Operation) -> str:
+    settle = "read the item" if public_id(operation) is None else "pass the error's operation_id to resolve()"
+    return f"the outcome of this {operation.kind} is unknown: {settle} before repeating it"
 
 
 def _left(operation: Operation) -> float:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from isthmus import operations as op
 from isthmus import results as res
 from isthmus.backends import Backend, Clock
+from isthmus.capabilities import Capability, Unsupported, refuse
 from isthmus.errors import (
     AlreadyExists,
     DeadlineExceeded,
@@ -32,6 +33,8 @@ from isthmus.values import Item, copy_item, item_size
 from isthmus.writes import check_index_keys, visible, write
 
 M = TypeVar("M")
+NO_OPERATION_IDS = Unsupported("a write inside this process ends with its outcome; read the item instead")
+"""The level of ``Capability.OPERATION_ID`` for embedded stores."""
 _LOOK_EVERY = 256
 
 
@@ -142,6 +145,7 @@ class EmbeddedBackend(Backend):
             op.DeleteMany: self._delete_many,
             op.TransactWrite: self._transact_write,
             op.TransactGet: self._transact_get,
+            op.Resolve: self._resolve,
         }
 
     @abstractmethod
@@ -296,6 +300,9 @@ class EmbeddedBackend(Backend):
         if known is not None and known != digest:
             raise IdempotencyMismatch("this token was used for other content: use a new token")
         return known is not None
+
+    def _resolve(self, _session: Session, _operation: op.Resolve) -> res.Result:
+        raise refuse(Capability.OPERATION_ID, NO_OPERATION_IDS.reason, self.name)
 
     def _transact_get(self, session: Session, operation: op.TransactGet) -> res.Result:
         return res.TransactGetResult([self._get(session, get).item for get in operation.gets])

@@ -2,7 +2,8 @@
 
 An error says what failed, why, and what to do next. Besides its message it carries ``code`` (stable text for programs),
 ``retryable`` (may the same call succeed when repeated unchanged?), ``maybe_applied`` (may a write have happened?) and
-where it came from. Messages never hold secrets, keys or item values: those travel in attributes that no log prints.
+where it came from. Where a write may have happened, ``operation_id`` is what ``Database.resolve`` takes, if the backend
+can tell. Messages never hold secrets, keys or item values: those travel in attributes that no log prints.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class IsthmusError(Exception):
         self.table: str | None = None
         self.key: Mapping[str, Any] | None = None
         self.request_id: str | None = None
+        self.operation_id: str | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         # By default exceptions are made again from their message alone, which classes with more arguments refuse.

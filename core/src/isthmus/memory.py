@@ -18,7 +18,7 @@ from attrs import define, field
 from isthmus import operations as op
 from isthmus.backends import Backend, BackendConfig, Clock
 from isthmus.capabilities import Capabilities, Capability, Limits, Unsupported
-from isthmus.embedded import EmbeddedBackend, Session
+from isthmus.embedded import NO_OPERATION_IDS, EmbeddedBackend, Session
 from isthmus.hookspecs import hookimpl
 from isthmus.plugins import Plugin
 from isthmus.ranges import bounds
@@ -31,6 +31,7 @@ _PURGE_ITEMS = 4
 
 _CAPABILITIES = Capabilities.full_except(
     {
+        Capability.OPERATION_ID: NO_OPERATION_IDS,
         Capability.DURABLE: Unsupported("items live in the process's memory; use sqlite:/// for a file"),
         Capability.SHARED_BY_PROCESSES: Unsupported("each process has its own memory; use sqlite:/// for a file"),
     }

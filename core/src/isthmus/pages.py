@@ -1,10 +1,13 @@
-"""How candidates become one page: filter, look-ahead, guards and projection, shared by all embedded backends."""
+"""How candidates become one page: filter, look-ahead, guards and projection, shared by all backends."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from attrs import define, field
+
 from isthmus.evaluate import predicate, project
+from isthmus.expressions import Condition
 from isthmus.operations import Paged, Query
 from isthmus.results import Page
 from isthmus.schema import Index, Table
@@ -34,49 +37,69 @@ def visible_names(table: Table, index: Index) -> frozenset[str] | None:
 
 
 def take_page(candidates: Iterable[Candidate], operation: Paged) -> Page:
-    """The page that begins with the first candidate.
+    """The page that begins with the first candidate; see ``PageBuilder``."""
+    builder = PageBuilder(operation, operation.condition)
+    builder.feed(candidates)
+    return builder.page()
+
+
+@define
+class PageBuilder:
+    """Makes one page of candidates that come in portions.
 
     A position is given only when a further candidate exists, or, where a limit was reached, a further match (rule
     QRY-14).
 
-    :param candidates: visible items in reading order, after ``operation.start``, each with its size in bytes
+    :param condition: what is left to judge here; the store may have applied the rest
     """
-    accepts = predicate(operation.condition) if operation.condition is not None else None
-    names = position_names(operation.table, used_index(operation))
-    found: list[Item] = []
-    count = examined = size = 0
-    last: Item | None = None
-    for item, weight in candidates:
-        if _exhausted(operation, examined, size):
-            return _page(operation, found, count, _position(last, names), examined)
-        matched = accepts is None or accepts(item)
-        if matched and count == operation.limit:
-            return _page(operation, found, count, _position(last, names), examined)
-        examined += 1
-        if not matched:
-            last = last if count == operation.limit else item
-            continue
-        last = item
-        count += 1
-        size += weight
-        if operation.select == "items":
-            found.append(item)
-    return _page(operation, found, count, None, examined)
+
+    operation: Paged
+    condition: Condition | None
+    found: list[Item] = field(factory=list, init=False)
+    count: int = field(default=0, init=False)
+    examined: int = field(default=0, init=False)
+    size: int = field(default=0, init=False)
+    _last: Item | None = field(default=None, init=False)
+    _complete: bool = field(default=False, init=False)
+
+    def feed(self, candidates: Iterable[Candidate]) -> bool:
+        """Take candidates until the page is complete, and tell whether it is.
+
+        :param candidates: visible items in reading order, after those before, each with its size in bytes
+        """
+        # Local names, because this loop is where pages spend their time.
+        operation, found, last = self.operation, self.found, self._last
+        accepts = predicate(self.condition) if self.condition is not None else None
+        count, examined, size = self.count, self.examined, self.size
+        for item, weight in candidates:
+            matched = accepts is None or accepts(item)
+            if _exhausted(operation, examined, size) or (matched and count == operation.limit):
+                self._complete = True
+                break
+            examined += 1
+            if not matched:
+                last = last if count == operation.limit else item
+                continue
+            last = item
+            count += 1
+            size += weight
+            if operation.select == "items":
+                found.append(item)
+        self.count, self.examined, self.size, self._last = count, examined, size, last
+        return self._complete
+
+    def page(self) -> Page:
+        """The page of what was taken."""
+        names = position_names(self.operation.table, used_index(self.operation))
+        position = {name: self._last[name] for name in names} if self._complete and self._last is not None else None
+        cut = cutter(self.operation)
+        return Page([cut(item) for item in self.found] if cut else self.found, self.count, position, self.examined)
 
 
 def _exhausted(operation: Paged, examined: int, size: int) -> bool:
     return (operation.max_examined is not None and examined >= operation.max_examined) or (
         operation.max_bytes is not None and size >= operation.max_bytes
     )
-
-
-def _position(item: Item | None, names: tuple[str, ...]) -> Item | None:
-    return None if item is None else {name: item[name] for name in names}
-
-
-def _page(operation: Paged, found: list[Item], count: int, position: Item | None, examined: int) -> Page:
-    cut = cutter(operation)
-    return Page([cut(item) for item in found] if cut else found, count, position, examined)
 
 
 def cutter(operation: Paged) -> Callable[[Item], Item] | None:

@@ -15,7 +15,7 @@ from isthmus.capabilities import Capabilities, Limits
 from isthmus.config import Settings, active_plugins
 from isthmus.dispatch import Dispatcher
 from isthmus.errors import BackendError, Closed, IsthmusError, PluginError
-from isthmus.guarding import aguarded, guarded, refused
+from isthmus.guarding import aguarded, guarded, refused_for
 from isthmus.health import Health, HealthCheck
 from isthmus.layers import AsyncStep, Layer, Step, acompose, arrange, compose
 from isthmus.leftovers import Leftovers
@@ -102,11 +102,11 @@ class Pipeline:
         layers = (*self.layers, Leftovers(retry, observers, name))
         chains: Mapping[type[Operation], Step] = compose(layers, dispatcher.execute)
         achains: Mapping[type[Operation], AsyncStep] = acompose(layers, dispatcher.aexecute)
-        if levels := refused(self.capabilities):
-            chains = {kind: guarded(step, levels, name) for kind, step in chains.items()}
-            achains = {kind: aguarded(step, levels, name) for kind, step in achains.items()}
-        self.chains = {kind: observed(chains[kind], kind, observers, name) for kind in OPERATIONS}
-        self.achains = {kind: aobserved(achains[kind], kind, observers, name) for kind in OPERATIONS}
+        levels = {kind: refused_for(kind, self.capabilities) for kind in OPERATIONS}
+        guards = {kind: guarded(step, levels[kind], name) if levels[kind] else step for kind, step in chains.items()}
+        aguards = {kind: aguarded(step, levels[kind], name) if levels[kind] else step for kind, step in achains.items()}
+        self.chains = {kind: observed(guards[kind], kind, observers, name) for kind in OPERATIONS}
+        self.achains = {kind: aobserved(aguards[kind], kind, observers, name) for kind in OPERATIONS}
 
     def execute(self, operation: Operation) -> Result:
         """Send one operation through all layers."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Self
+from typing import Literal, Self
 
 from attrs import evolve, field, frozen
 
@@ -147,6 +147,16 @@ class TransactGetResult(Result):
 
     def map_items(self, function: MapItem) -> Self:
         return evolve(self, items=tuple(None if item is None else function(item) for item in self.items))
+
+
+Outcome = Literal["applied", "not_applied", "unknown"]
+
+
+@frozen
+class ResolveResult(Result):
+    """What became of a write: ``unknown`` where a later writer took the place of its trace."""
+
+    outcome: Outcome
 
 
 @frozen

@@ -85,4 +85,5 @@ class RetryDecision:
 
 def repeatable(operation: Operation, error: IsthmusError) -> bool:
     """Whether an attempt may be repeated: a retry can help, and a second effect does no harm (rule CND-7)."""
-    return error.retryable and (not error.maybe_applied or operation.idempotent)
+    harmless = operation.idempotent or operation.context.operation_id is not None
+    return error.retryable and (not error.maybe_applied or harmless)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import attrs
 import pytest
 
-from isthmus import Plugin
+from isthmus import Plugin, plugins
 from isthmus.config import load_settings
 from isthmus.errors import ConfigurationError, PluginError
 
@@ -107,10 +107,11 @@ def test_section_that_is_no_table() -> None:
     assert problems(sections={"memory": 3}) == ("keyword memory: memory expects a table of options",)
 
 
-def test_section_of_a_missing_first_party_plugin() -> None:
+def test_section_of_a_missing_first_party_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
     """A section of a backend that is not installed names its package."""
-    assert problems("[isthmus.dynamodb]\nregion = 'x'\n") == (
-        "isthmus.toml:1: section dynamodb is unknown: pip install isthmus-dynamodb",
+    monkeypatch.setitem(plugins.FIRST_PARTY, plugins.BACKENDS, ("shelf",))
+    assert problems("[isthmus.shelf]\nregion = 'x'\n") == (
+        "isthmus.toml:1: section shelf is unknown: pip install isthmus-shelf",
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import isthmus
+from isthmus import plugins
 from isthmus.errors import PluginError
 from isthmus.plugins import BACKENDS, PLUGINS, PluginInfo, installed, list_plugins, load
 
@@ -174,15 +175,15 @@ def test_installed_backend_serves_its_scheme(install: Any) -> None:
 @pytest.mark.parametrize(
     ("scheme", "ending"),
     [
-        ("mongodb", ": pip install isthmus-mongodb"),
-        ("dynamodb", ": pip install isthmus-dynamodb"),
-        ("mongo", ": did you mean 'mongodb'? pip install isthmus-mongodb"),
+        ("bookshelf", ": pip install isthmus-bookshelf"),
+        ("bookshel", ": did you mean 'bookshelf'? pip install isthmus-bookshelf"),
         ("memry", ": did you mean 'memory'?"),
         ("foo", ": install the package that brings it, by custom called isthmus-foo"),
     ],
 )
-def test_unknown_scheme(scheme: str, ending: str) -> None:
+def test_unknown_scheme(monkeypatch: pytest.MonkeyPatch, scheme: str, ending: str) -> None:
     """An unknown scheme is answered with the package to install or the nearest scheme."""
+    monkeypatch.setitem(plugins.FIRST_PARTY, plugins.BACKENDS, ("bookshelf",))
     with pytest.raises(PluginError) as raised:
         isthmus.connect(f"{scheme}://somewhere")
     assert raised.value.message.startswith(f"no installed backend serves {scheme!r} (installed: ")

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from isthmus.operations.base import Context, ItemKey, MapItem, MapValue, Operation, Returning, Select, TableOperation
 from isthmus.operations.batches import DeleteMany, GetMany, PutMany
-from isthmus.operations.items import Action, Check, Create, Delete, Get, Put, Update
+from isthmus.operations.items import Action, Check, Create, Delete, Get, Put, Resolve, Update
 from isthmus.operations.selections import KeyRange, Paged, Query, Scan
 from isthmus.operations.tables import CreateTable, DescribeTable, DropTable, ListTables
 from isthmus.operations.transactions import TransactGet, TransactWrite
 
 ITEM_OPERATIONS: tuple[type[Operation], ...] = (
     Get, Create, Put, Update, Delete, Query, Scan, GetMany, PutMany, DeleteMany, TransactWrite, TransactGet,
+    Resolve,
 )  # fmt: skip
 TABLE_OPERATIONS: tuple[type[Operation], ...] = (CreateTable, DescribeTable, ListTables, DropTable)
 OPERATIONS: tuple[type[Operation], ...] = ITEM_OPERATIONS + TABLE_OPERATIONS
@@ -45,6 +46,7 @@ __all__ = [
     "Put",
     "PutMany",
     "Query",
+    "Resolve",
     "Returning",
     "Scan",
     "Select",

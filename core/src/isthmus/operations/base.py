@@ -24,10 +24,14 @@ class Context:
 
     :param actor: the caller's name for access control and audit
     :param deadline: seconds on the monotonic clock; retries and pages count against it
+    :param operation_id: by which the backend knows this write again; see ``isthmus.operation_ids``
+    :param repeated: whether an earlier attempt with the same id may have been applied
     """
 
     actor: str | None = None
     deadline: float | None = None
+    operation_id: str | None = None
+    repeated: bool = False
 
 
 @frozen

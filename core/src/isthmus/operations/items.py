@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 from isthmus.capabilities import Capability
 from isthmus.expressions import Action as Change
 from isthmus.expressions import Changes, Condition, Path, Set, SetIfAbsent
-from isthmus.operations.base import ItemKey, MapItem, MapValue, Returning, TableOperation
+from isthmus.operations.base import ItemKey, MapItem, MapValue, Operation, Returning, TableOperation
 from isthmus.values import Item
 
 
@@ -135,6 +135,28 @@ class Check(TableOperation):
 
     key: ItemKey
     condition: Condition
+
+
+@frozen
+class Resolve(Operation):
+    """Find out what became of a write whose answer was lost.
+
+    :param key: the key attributes of the item that it left
+    :param operation_id: the id that it carried in its context
+    """
+
+    kind = "resolve"
+
+    table_name: str
+    key: ItemKey
+    operation_id: str
+
+    @property
+    def table_names(self) -> tuple[str, ...]:
+        return (self.table_name,)
+
+    def requires(self) -> tuple[Capability, ...]:
+        return (Capability.OPERATION_ID,)
 
 
 Action = Create | Put | Update | Delete | Check

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from attrs import evolve, field, frozen
@@ -33,6 +33,7 @@ class Fault:
     :param leftovers: positions of batch members that are not sent, and reported as failed
     :param leftover_error: what the leftovers are reported with
     :param delay: seconds to wait before anything else
+    :param then: called after the work, before ``error`` is raised: what somebody else does meanwhile
     """
 
     error: Exception | None = None
@@ -40,6 +41,7 @@ class Fault:
     leftovers: frozenset[int] = field(default=frozenset(), converter=_places)
     leftover_error: IsthmusError = field(factory=lambda: Throttled("the store is busy: repeat later"))
     delay: float = 0.0
+    then: Callable[[], None] | None = None
 
 
 HEALTHY = Fault()
@@ -50,12 +52,15 @@ class FaultyBackend(Backend):
 
     ``attempts`` holds every operation on items that arrived, in order. Operations on tables are always healthy. Closing
     it leaves the inner backend open, because that belongs to another database.
+
+    :param identifying: whether writes carry operation ids where the inner backend knows them
     """
 
     name = "faulty"
 
-    def __init__(self, inner: Backend, plan: Iterable[Fault] = ()) -> None:
+    def __init__(self, inner: Backend, plan: Iterable[Fault] = (), *, identifying: bool = False) -> None:
         self.inner = inner
+        self._identifying = identifying
         self.capabilities = inner.capabilities
         self.limits = inner.limits
         self.plan: deque[Fault] = deque(plan)
@@ -69,6 +74,8 @@ class FaultyBackend(Backend):
             raise fault.error
         sent = without(operation, fault.leftovers)
         result = self.inner.execute(operation if sent is None else sent)
+        if fault.then is not None:
+            fault.then()
         return _answer(operation, fault, result)
 
     async def aexecute(self, operation: op.Operation) -> res.Result:
@@ -79,7 +86,12 @@ class FaultyBackend(Backend):
             raise fault.error
         sent = without(operation, fault.leftovers)
         result = await self.inner.aexecute(operation if sent is None else sent)
+        if fault.then is not None:
+            await asyncio.to_thread(fault.then)
         return _answer(operation, fault, result)
+
+    def identifies(self, operation: op.Operation) -> bool:
+        return self._identifying and self.inner.identifies(operation)
 
     def translate_error(self, error: Exception, operation: op.Operation) -> IsthmusError | None:
         return self.inner.translate_error(error, operation)

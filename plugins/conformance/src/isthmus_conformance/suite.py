@@ -12,6 +12,7 @@ from isthmus_conformance.suites.keys import KeysSuite
 from isthmus_conformance.suites.life_cycle import LifeCycleSuite
 from isthmus_conformance.suites.limits import LimitsSuite
 from isthmus_conformance.suites.paging import PagingSuite
+from isthmus_conformance.suites.repeats import RepeatSuite
 from isthmus_conformance.suites.transactions import TransactionsSuite
 from isthmus_conformance.suites.ttl import TtlSuite
 from isthmus_conformance.suites.updates import UpdatesSuite
@@ -26,6 +27,7 @@ class BackendSuite(
     PagingSuite,
     IndexesSuite,
     BatchSuite,
+    RepeatSuite,
     TransactionsSuite,
     TtlSuite,
     ErrorsSuite,

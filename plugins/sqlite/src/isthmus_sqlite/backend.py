@@ -12,7 +12,7 @@ from isthmus import operations as op
 from isthmus import results as res
 from isthmus.backends import Backend, Clock
 from isthmus.capabilities import Capabilities, Capability, Limits, Support, Unsupported
-from isthmus.embedded import image
+from isthmus.embedded import NO_OPERATION_IDS, image
 from isthmus.errors import AlreadyExists, BackendError, Closed, ConfigurationError, DeadlineExceeded, IsthmusError
 from isthmus.evaluate import project
 from isthmus.expressions import Path
@@ -37,7 +37,7 @@ _ROUNDING = 0.01
 
 def capabilities(path: str | None, synchronous: str) -> Capabilities:
     """What a database offers."""
-    exceptions: dict[Capability, Support] = {}
+    exceptions: dict[Capability, Support] = {Capability.OPERATION_ID: NO_OPERATION_IDS}
     if path is None:
         exceptions[Capability.DURABLE] = Unsupported("the database is in memory; use sqlite:/// for a file")
         exceptions[Capability.SHARED_BY_PROCESSES] = Unsupported("each process has a memory of its own; use a file")

@@ -12,9 +12,9 @@ from typing import Any, ClassVar, cast
 import lmdb
 from attrs import frozen
 
-from isthmus import Capabilities, IsthmusError, Limits, Table
+from isthmus import Capabilities, Capability, IsthmusError, Limits, Table
 from isthmus.backends import Clock
-from isthmus.embedded import EmbeddedBackend, Session
+from isthmus.embedded import NO_OPERATION_IDS, EmbeddedBackend, Session
 from isthmus.errors import BackendError, Throttled
 from isthmus.operations import ItemKey, Operation, Query, Scan
 from isthmus.pages import used_index
@@ -31,7 +31,7 @@ class LMDBBackend(EmbeddedBackend):
     """One LMDB file: durable, and safe for several threads and processes."""
 
     name: ClassVar[str] = "lmdb"
-    capabilities = Capabilities.full_except({})
+    capabilities = Capabilities.full_except({Capability.OPERATION_ID: NO_OPERATION_IDS})
     limits = Limits(number_digits=38)
 
     def __init__(self, file: File, clock: Clock = time.time) -> None:

@@ -9,6 +9,8 @@ from attrs import frozen
 
 from isthmus import BoundTable, Capability, Database, F, Index, Table
 from isthmus.errors import ConditionFailed
+from isthmus.operations import Context, Resolve
+from isthmus.results import ResolveResult
 from isthmus_conformance.base import fresh_name
 from isthmus_conformance.eventually import eventually
 
@@ -100,6 +102,10 @@ PROBES: Final[dict[Capability, Probe]] = {
     ),
     Capability.IDEMPOTENCY_TOKEN: Probe(
         lambda d, t: [_transact(d, t, f"{t.name}-token"[-36:]), _transact(d, t, f"{t.name}-token"[-36:])], [False, True]
+    ),
+    Capability.OPERATION_ID: Probe(
+        lambda d, t: d.execute(Resolve(Context(), t.name, {"pk": "p", "sk": "1"}, "0" * 24)),
+        ResolveResult("not_applied"),
     ),
     Capability.TTL: Probe(lambda d, _t: _made(d, ttl="expires"), []),
     Capability.NUMBER_KEY: Probe(lambda d, _t: _made(d, sort_key=("n", int)), []),

@@ -1,0 +1,93 @@
+"""Operation ids: by them a backend knows its own write again when the answer to it was lost (rule CND-7).
+
+The id is stored with the item that the write leaves. Its text is 11 hexadecimal digits of milliseconds since the epoch
+and 13 random ones, so ids sort by time and two writers never share one. What callers get is a longer text that also
+says where to look: a digest's beginning, then canonical bytes of table, key and id, as base64url.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import sha256
+from typing import TypeVar
+
+from attrs import evolve
+
+from isthmus.errors import InvalidArgument, IsthmusError
+from isthmus.operations import Context, Create, ItemKey, Operation, Put, Resolve, TransactWrite, Update
+from isthmus.values import canonical_bytes, check_table_name, from_canonical_bytes
+
+O = TypeVar("O", bound=Operation)  # noqa: E741  # an operation
+
+CLOCK_MARGIN = 10.0
+"""Seconds by which the clocks of two writers may differ."""
+
+_TIME_DIGITS = 11
+_ID_DIGITS = 24
+_CHECK_BYTES = 8
+_LONGEST = 16_384
+_WRONG = "an operation id is the text that an error carries as operation_id: pass it unchanged"
+
+
+def new_operation_id() -> str:
+    """An id of this moment."""
+    return f"{time.time_ns() // 1_000_000:011x}{os.urandom(7).hex()[:13]}"
+
+
+def floor(operation_id: str) -> str:
+    """The least text of ids that may be as young as this one; whoever wrote an older one wrote before it."""
+    moment = int(operation_id[:_TIME_DIGITS], 16) - int(CLOCK_MARGIN * 1000)
+    return f"{max(moment, 0):011x}"
+
+
+def identified(operation: O) -> O:
+    """The operation with a new id."""
+    return evolve(operation, context=evolve(operation.context, operation_id=new_operation_id()))
+
+
+def repeated(operation: O) -> O:
+    """The operation for an attempt after one that may have been applied."""
+    return evolve(operation, context=evolve(operation.context, repeated=True))
+
+
+def public_id(operation: Operation) -> str | None:
+    """The text by which ``resolve`` finds out what became of a write, or ``None`` where it leaves no trace.
+
+    A delete leaves no item that could hold an id.
+    """
+    members = operation.actions if isinstance(operation, TransactWrite) else (operation,)
+    for member in members:
+        if isinstance(member, (Create, Put, Update)) and operation.context.operation_id is not None:
+            return _encoded(member.table.name, dict(member.key), operation.context.operation_id)
+    return None
+
+
+def _encoded(table: str, key: ItemKey, operation_id: str) -> str:
+    body = canonical_bytes([table, key, operation_id])
+    return urlsafe_b64encode(sha256(body).digest()[:_CHECK_BYTES] + body).rstrip(b"=").decode("ascii")
+
+
+def resolve_request(operation_id: object, context: Context) -> Resolve:
+    """The operation that settles what became of a write.
+
+    :raises InvalidArgument: the text is no operation id, or damaged
+    """
+    if not isinstance(operation_id, str) or not operation_id.isascii() or len(operation_id) > _LONGEST:
+        raise InvalidArgument(_WRONG)
+    try:
+        data = urlsafe_b64decode(operation_id + "=" * (-len(operation_id) % 4))
+        if sha256(data[_CHECK_BYTES:]).digest()[:_CHECK_BYTES] != data[:_CHECK_BYTES]:
+            raise InvalidArgument(_WRONG)
+        parts = from_canonical_bytes(data[_CHECK_BYTES:])
+    except (ValueError, IsthmusError) as error:
+        raise InvalidArgument(_WRONG) from error
+    match parts:
+        case [str(table), dict(key), str(short)] if _is_short(short):
+            return Resolve(context, check_table_name(table), key, short)
+    raise InvalidArgument(_WRONG)
+
+
+def _is_short(text: str) -> bool:
+    return len(text) == _ID_DIGITS and not set(text) - set("0123456789abcdef")

@@ -1,0 +1,229 @@
+"""Writes that are sent again after their answer was lost: applied exactly once, or known to be unknown (rule CND-7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+
+import pytest
+
+from isthmus import BoundTable, Capability, F, Unsupported
+from isthmus.errors import (
+    AlreadyExists,
+    ConditionFailed,
+    InvalidArgument,
+    IsthmusError,
+    ItemNotFound,
+    OutcomeUnknown,
+    TransactionFailed,
+    Unavailable,
+)
+from isthmus.operations import Action
+from isthmus_conformance.base import MakeTable, OpenDatabase, Suite, requires, skip_unsupported
+from isthmus_conformance.faults import Fault, FaultyBackend
+from isthmus_conformance.rules import rule
+from isthmus_conformance.suites.retries import QUICK
+
+Write = Callable[[BoundTable], Any]
+
+
+def _transacted(table: BoundTable) -> Any:
+    actions: list[Action] = [table.actions.update(id="1", add={"n": 1}), table.actions.create({"id": "2", "n": 1})]
+    return table.database.transact_write(actions)
+
+
+ONCE: Final[Mapping[str, Write]] = {
+    "create": lambda table: table.create({"id": "2", "n": 1}),
+    "conditional put": lambda table: table.put({"id": "1", "n": 2}, when=F.n == 1),
+    "conditional put of a new item": lambda table: table.put({"id": "2"}, when=F.n.not_exists()),
+    "increment": lambda table: table.update(id="1", add={"n": 1}),
+    "append": lambda table: table.update(id="1", append={"list": ["x"]}),
+    "conditional update": lambda table: table.update(id="1", set={"n": 2}, when=F.n == 1),
+    "upsert": lambda table: table.update(id="2", add={"n": 1}, upsert=True),
+    "transaction": _transacted,
+}
+"""Writes that leave an item, on a table that holds ``{"id": "1", "n": 1, "list": []}``."""
+
+REMOVALS: Final[Mapping[str, Write]] = {
+    "conditional delete": lambda table: table.delete(id="1", when=F.n == 1),
+    "pop": lambda table: table.pop(id="1"),
+}
+"""Writes that leave nothing by which they could be known again."""
+
+
+def lost(*, applied: bool = True, then: Callable[[], None] | None = None) -> Fault:
+    """An answer that never arrives."""
+    return Fault(Unavailable("the connection broke", maybe_applied=True), applied=applied, then=then)
+
+
+class Connect(Protocol):
+    """Opens the table under test through a backend with planned faults."""
+
+    def __call__(self, *plan: Fault) -> BoundTable: ...
+
+
+class RepeatSuite(Suite):
+    """The answer to a write is lost, before or after the store applied it."""
+
+    @pytest.fixture
+    def plain(self, make_table: MakeTable) -> BoundTable:
+        """The table, without faults."""
+        table = make_table()
+        table.put({"id": "1", "n": 1, "list": []})
+        return table
+
+    @pytest.fixture
+    def connected(self, plain: BoundTable, open_database: OpenDatabase) -> Connect:
+        """Opens the table with faults between the core and the backend under test."""
+
+        def connect(*plan: Fault) -> BoundTable:
+            backend = FaultyBackend(plain.database.backend, plan, identifying=True)
+            return open_database(backend, retry_policy=QUICK).table(plain.schema)
+
+        return connect
+
+    @pytest.fixture
+    def expected(self, make_table: MakeTable) -> Callable[[Write], list[Any]]:
+        """What a table holds after a write that met no fault."""
+
+        def after(write: Write) -> list[Any]:
+            table = make_table()
+            table.put({"id": "1", "n": 1, "list": []})
+            write(table)
+            return contents(table)
+
+        return after
+
+    @rule("CND-7")
+    @requires(Capability.OPERATION_ID)
+    @pytest.mark.parametrize("times", [1, 3])
+    @pytest.mark.parametrize("applied", [True, False])
+    @pytest.mark.parametrize("write", ONCE)
+    def test_a_write_is_applied_once(
+        self,
+        connected: Connect,
+        plain: BoundTable,
+        expected: Callable[[Write], list[Any]],
+        write: str,
+        applied: bool,
+        times: int,
+    ) -> None:
+        """Whether the lost answers were to attempts that were applied or not, the call succeeds with one effect."""
+        _skip_without_transactions(plain, write)
+        ONCE[write](connected(*[lost(applied=applied)] * times))
+        assert contents(plain) == expected(ONCE[write])
+
+    @rule("CND-7")
+    @requires(Capability.OPERATION_ID)
+    @pytest.mark.parametrize("write", REMOVALS)
+    def test_a_removal_is_unknown(self, connected: Connect, plain: BoundTable, write: str) -> None:
+        """No item is left that could tell who removed it, so the outcome is unknown, not a failed condition."""
+        with pytest.raises(OutcomeUnknown) as caught:
+            REMOVALS[write](connected(lost()))
+        assert (caught.value.operation_id, contents(plain)) == (None, [])
+
+    @rule("CND-7")
+    @requires(Capability.OPERATION_ID)
+    @pytest.mark.parametrize("write", ["increment", "conditional update", "conditional put"])
+    def test_another_writer_makes_it_unknown(self, connected: Connect, plain: BoundTable, write: str) -> None:
+        """Somebody else's write may have taken the place of ours: never a second effect, never a failed condition."""
+
+        def meanwhile() -> None:
+            connected().update(id="1", add={"n": 10})
+
+        with pytest.raises(OutcomeUnknown):
+            ONCE[write](connected(lost(then=meanwhile)))
+        assert plain.get(id="1")["n"] == 12
+
+    @rule("CND-7")
+    @requires(Capability.OPERATION_ID)
+    @pytest.mark.parametrize(
+        ("write", "error"),
+        [
+            (lambda table: table.create({"id": "1"}), AlreadyExists),
+            (lambda table: table.put({"id": "1"}, when=F.n == 5), ConditionFailed),
+            (lambda table: table.update(id="1", set={"n": 2}, when=F.n == 5), ConditionFailed),
+            (lambda table: table.update(id="9", set={"n": 2}), ItemNotFound),
+            (lambda table: table.update(id="1", add={"list": 1}), InvalidArgument),
+        ],
+    )
+    def test_what_was_not_applied_fails_as_ever(
+        self, connected: Connect, plain: BoundTable, write: Write, error: type[IsthmusError]
+    ) -> None:
+        """The repetition settles the outcome: a plain failure, with nothing applied."""
+        with pytest.raises(error) as caught:
+            write(connected(lost(applied=False)))
+        assert (caught.value.maybe_applied, contents(plain)) == (False, [{"id": "1", "n": 1, "list": []}])
+
+    @rule("CND-7", "TXN-6")
+    @requires(Capability.OPERATION_ID, Capability.TRANSACT_WRITE)
+    def test_a_failed_transaction_is_no_unknown_one(self, connected: Connect, plain: BoundTable) -> None:
+        """The reasons come from the repetition."""
+        table = connected(lost(applied=False))
+        with pytest.raises(TransactionFailed) as caught:
+            table.database.transact_write([table.actions.put({"id": "3"}), table.actions.create({"id": "1"})])
+        assert [type(reason) for reason in caught.value.reasons] == [type(None), AlreadyExists]
+        assert contents(plain) == [{"id": "1", "n": 1, "list": []}]
+
+    @rule("CND-7")
+    @requires(Capability.OPERATION_ID, Capability.RETURN_NEW)
+    def test_the_new_image_is_given_after_a_lost_answer(self, connected: Connect) -> None:
+        """The recognised item is the new image, without any trace of the id."""
+        found = connected(lost()).update(id="1", add={"n": 1}, returning="new")
+        assert found == {"id": "1", "n": 2, "list": []}
+
+    @rule("CND-7")
+    @requires(Capability.OPERATION_ID, Capability.RETURN_OLD)
+    def test_a_lost_old_image_is_unknown(self, connected: Connect, plain: BoundTable) -> None:
+        """The write is known to be applied once, but nobody knows what was there before."""
+        with pytest.raises(OutcomeUnknown) as caught:
+            connected(lost()).update(id="1", add={"n": 1}, returning="old")
+        assert plain.get(id="1")["n"] == 2
+        assert plain.database.resolve(str(caught.value.operation_id)) == "applied"
+
+    @rule("CND-7")
+    @requires(Capability.OPERATION_ID)
+    @pytest.mark.parametrize("write", ONCE)
+    def test_an_applied_write_is_resolved(self, connected: Connect, plain: BoundTable, write: str) -> None:
+        """When no attempt is answered, the id in the error tells later that the write was applied."""
+        _skip_without_transactions(plain, write)
+        with pytest.raises(OutcomeUnknown) as caught:
+            ONCE[write](connected(*[lost()] * 20))
+        assert plain.database.resolve(str(caught.value.operation_id)) == "applied"
+
+    @rule("CND-7")
+    @requires(Capability.OPERATION_ID)
+    def test_a_write_that_was_not_applied_is_resolved(self, connected: Connect, plain: BoundTable) -> None:
+        """The item tells that it was not written since."""
+        with pytest.raises(OutcomeUnknown) as caught:
+            connected(*[lost(applied=False)] * 20).update(id="1", add={"n": 1})
+        assert plain.database.resolve(str(caught.value.operation_id)) == "not_applied"
+
+    @rule("CND-7")
+    @requires(Capability.OPERATION_ID)
+    def test_what_a_later_writer_covered_stays_unknown(self, connected: Connect, plain: BoundTable) -> None:
+        """A later write took the place of the trace."""
+        with pytest.raises(OutcomeUnknown) as caught:
+            connected(*[lost()] * 20).update(id="1", add={"n": 1})
+        plain.update(id="1", add={"n": 1})
+        assert plain.database.resolve(str(caught.value.operation_id)) == "unknown"
+
+    @rule("CND-7")
+    @requires(Capability.OPERATION_ID)
+    @pytest.mark.parametrize("text", ["", "x", "é", "AAAA", 5, None, "A" * 20_000])
+    def test_other_texts_are_no_operation_ids(self, plain: BoundTable, text: Any) -> None:
+        """Only what an error carried is accepted."""
+        with pytest.raises(InvalidArgument):
+            plain.database.resolve(text)
+
+
+def contents(table: BoundTable) -> list[Any]:
+    """All items, by their key."""
+    return sorted(table.scan(), key=lambda item: str(item["id"]))
+
+
+def _skip_without_transactions(table: BoundTable, write: str) -> None:
+    if write == "transaction":
+        level = table.database.capabilities[Capability.TRANSACT_WRITE]
+        if isinstance(level, Unsupported):
+            skip_unsupported(Capability.TRANSACT_WRITE, level)
