@@ -1,0 +1,32 @@
+"""The DynamoDB backend fulfils the contract on Amazon's own emulator, on both transports, and on moto."""
+
+import pytest
+
+from isthmus_conformance import BackendSuite
+
+
+class TestDynamoDBLocal(BackendSuite):
+    """DynamoDB Local, on the transport that is the default."""
+
+    @pytest.fixture
+    def source(self, dynamodb_url: str) -> str:
+        """A server that all tests share; each has tables of its own."""
+        return dynamodb_url
+
+
+class TestBoto3Transport(BackendSuite):
+    """DynamoDB Local, through the plain boto3 client."""
+
+    @pytest.fixture
+    def source(self, dynamodb_url: str) -> str:
+        """A server that all tests share; each has tables of its own."""
+        return f"{dynamodb_url}&transport=boto3"
+
+
+class TestMoto(BackendSuite):
+    """moto, which is quick, and less exact than DynamoDB Local."""
+
+    @pytest.fixture
+    def source(self, moto_url: str) -> str:
+        """A server that all tests share; each has tables of its own."""
+        return moto_url
