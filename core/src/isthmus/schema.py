@@ -87,6 +87,13 @@ def _projection(declared: IndexProjection | Iterable[str]) -> IndexProjection:
     return tuple(check_name(name, top_level=True) for name in declared)
 
 
+def _held(projection: IndexProjection) -> object:
+    """What an index holds besides keys, apart from order and spelling: stores don't keep those."""
+    if projection == "all":
+        return projection
+    return frozenset(() if projection == "keys" else projection)
+
+
 @frozen
 class Index:
     """A secondary index: an item without all of its key attributes is not in it (rule KEY-10)."""
@@ -94,7 +101,7 @@ class Index:
     name: str = field(validator=lambda _instance, _attribute, name: check_table_name(name, "index"))
     partition_key: Key = field(converter=_key)
     sort_key: Key | None = field(default=None, converter=_optional_key)
-    projection: IndexProjection = field(default="all", converter=_projection)
+    projection: IndexProjection = field(default="all", converter=_projection, eq=_held)
 
     @property
     def keys(self) -> tuple[Key, ...]:
