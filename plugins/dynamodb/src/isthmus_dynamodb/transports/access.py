@@ -1,0 +1,141 @@
+"""What boto3 knows about the service: session, credentials, region and endpoint, read once when a database opens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+import botocore.session
+from attrs import frozen
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    InvalidRegionError,
+    NoAuthTokenError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+)
+
+from isthmus.errors import ConfigurationError, Unauthenticated
+from isthmus_dynamodb.options import Options
+from isthmus_dynamodb.transports.endpoints import Endpoint
+
+CREDENTIAL_ERRORS = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    TokenRetrievalError,
+    NoAuthTokenError,
+    SSOError,
+)
+_NO_CREDENTIALS = (
+    "there are no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile in the option"
+    " profile, or give access_key_id and secret_access_key (for DynamoDB Local any text will do)"
+)
+
+
+@frozen
+class Access:
+    """A client with all that it was made from.
+
+    :param credentials: botocore's object, which refreshes itself where it can
+    :param ca_bundle: the file to trust, or ``None`` for the system's certificates
+    """
+
+    options: Options
+    client: Any
+    credentials: Any
+    region: str
+    signing_name: str
+    endpoint: Endpoint
+    ca_bundle: str | None
+
+
+def open_access(options: Options) -> Access:
+    """Read the AWS configuration and make a client; no request is sent to the service.
+
+    :raises ConfigurationError: no region, an unknown profile, or a file that can't be read
+    :raises Unauthenticated: no credentials
+    """
+    with configuration_errors():
+        session = _session(options)
+        credentials = _credentials(session)
+        ca_bundle = options.ca_bundle or session.get_config_variable("ca_bundle")
+        _check_ca_bundle(ca_bundle)
+        client = _client(session, options, ca_bundle)
+    meta = client.meta
+    return Access(
+        options, client, credentials, meta.region_name, meta.service_model.signing_name,
+        Endpoint.of(meta.endpoint_url), ca_bundle,
+    )  # fmt: skip
+
+
+def reload_credentials(options: Options) -> Any:
+    """The credentials as the AWS configuration gives them now, whatever was known before."""
+    with configuration_errors():
+        return _credentials(_session(options))
+
+
+@contextmanager
+def configuration_errors() -> Iterator[None]:
+    """Turn botocore's complaints about the configuration into errors of the tree."""
+    try:
+        yield
+    except NoRegionError:
+        raise ConfigurationError("there is no region: write dynamodb://eu-west-1/, or set AWS_REGION") from None
+    except InvalidRegionError:
+        raise ConfigurationError("the region is no name of a region: write dynamodb://eu-west-1/") from None
+    except ProfileNotFound as error:
+        raise ConfigurationError(f"{error}: check the option profile and AWS_PROFILE") from None
+    except CREDENTIAL_ERRORS as error:
+        raise unauthenticated(error) from error
+    except BotoCoreError as error:
+        raise ConfigurationError(f"the AWS configuration can't be used: {error}") from error
+
+
+def unauthenticated(error: Exception) -> Unauthenticated:
+    """Credentials that are missing or could not be had."""
+    if isinstance(error, NoCredentialsError):
+        return Unauthenticated(_NO_CREDENTIALS)
+    reason = error.response["Error"].get("Code", "refused") if isinstance(error, ClientError) else type(error).__name__
+    return Unauthenticated(f"AWS credentials could not be had ({reason}): check the profile or role that gives them")
+
+
+def _session(options: Options) -> Any:
+    session = botocore.session.Session(profile=options.profile)
+    if options.access_key_id is not None and options.secret_access_key is not None:
+        session.set_credentials(options.access_key_id, options.secret_access_key, options.session_token)
+    return session
+
+
+def _credentials(session: Any) -> Any:
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise NoCredentialsError
+    return credentials
+
+
+def _client(session: Any, options: Options, ca_bundle: str | None) -> Any:
+    config = Config(
+        connect_timeout=options.connect_timeout,
+        read_timeout=options.read_timeout,
+        max_pool_connections=options.max_connections,
+        retries={"total_max_attempts": 1, "mode": "standard"},
+    )
+    return boto3.Session(botocore_session=session).client(
+        "dynamodb", region_name=options.region, endpoint_url=options.endpoint, verify=ca_bundle, config=config
+    )
+
+
+def _check_ca_bundle(path: str | None) -> None:
+    if path is not None and not os.access(path, os.R_OK):
+        raise ConfigurationError(f"the CA bundle {path!r} can't be read: check ca_bundle and AWS_CA_BUNDLE")

@@ -1,0 +1,153 @@
+"""The plain boto3 client as a transport: for proxies, and for people who use its event hooks."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+import zlib
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any
+
+from botocore import xform_name
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    ProxyConnectionError,
+    SSLError,
+)
+from botocore.parsers import ResponseParserError
+
+from isthmus.errors import DeadlineExceeded
+from isthmus_dynamodb.native import AnswerLost, Json, NotSent, Request, ServiceError
+from isthmus_dynamodb.transports.access import CREDENTIAL_ERRORS, Access, unauthenticated
+from isthmus_dynamodb.transports.binary import with_bytes
+from isthmus_dynamodb.transports.troubles import CHECKSUM, refused_certificate, unreached
+
+_NEVER_SENT = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError)
+
+
+class BotoTransport:
+    """Carries requests with a boto3 client.
+
+    A call with a deadline runs in a thread of the transport: boto3 has no time limit for a single call. When the
+    deadline passes the caller gets its answer; the thread ends after ``read_timeout`` at the latest.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self._client = access.client
+        self._url = access.endpoint.url
+        self._methods: dict[str, Callable[..., Json]] = {}
+        self._threads = ThreadPoolExecutor(access.options.max_connections, "isthmus-dynamodb")
+        self._client.meta.events.register("response-received.dynamodb", _check_crc)
+
+    @property
+    def client(self) -> Any:
+        return self._client
+
+    def send(self, request: Request, deadline: float | None) -> Json:
+        if deadline is None:
+            return self._call(request)
+        future = self._threads.submit(self._call, request)
+        try:
+            return future.result(_left(deadline))
+        except FutureTimeoutError:
+            raise self._too_late(future) from None
+
+    async def asend(self, request: Request, deadline: float | None) -> Json:
+        future = self._threads.submit(self._call, request)
+        waiting = asyncio.wrap_future(future)
+        waiting.add_done_callback(_look_away)
+        try:
+            done, _ = await asyncio.wait([waiting], timeout=None if deadline is None else _left(deadline))
+        except asyncio.CancelledError:
+            future.cancel()
+            raise
+        if not done:
+            raise self._too_late(future)
+        return waiting.result()
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._client.close()
+
+    async def aclose(self) -> None:
+        await asyncio.to_thread(self.close)
+
+    def _too_late(self, future: Future[Json]) -> Exception:
+        if future.cancel():
+            return DeadlineExceeded("the deadline passed before a thread was free for the request")
+        return AnswerLost(f"the deadline passed before {self._url} answered")
+
+    def _call(self, request: Request) -> Json:
+        try:
+            answer = self._method(request.action)(**with_bytes(request.parameters))
+        except ClientError as error:
+            raise _service_error(error) from error
+        except CREDENTIAL_ERRORS as error:
+            raise unauthenticated(error) from error
+        except _NEVER_SENT as error:
+            raise NotSent(unreached(self._url, _reason(error))) from error
+        except SSLError as error:
+            raise self._tls_trouble(error) from error
+        except (HTTPClientError, ResponseParserError) as error:
+            raise AnswerLost(f"{self._url} gave no usable answer ({type(error).__name__})") from error
+        answer.pop("ResponseMetadata", None)
+        return answer
+
+    def _method(self, action: str) -> Callable[..., Json]:
+        method = self._methods.get(action)
+        if method is None:
+            method = self._methods[action] = getattr(self._client, xform_name(action))
+        return method
+
+    def _tls_trouble(self, error: SSLError) -> Exception:
+        certificate = _certificate_error(error)
+        if certificate is not None:
+            return refused_certificate(self._url, certificate)
+        return AnswerLost(f"the TLS connection to {self._url} broke")
+
+
+def _left(deadline: float) -> float:
+    return max(0.0, deadline - time.monotonic())
+
+
+def _look_away(future: asyncio.Future[Json]) -> None:
+    """Take the failure that nobody may wait for any more."""
+    if not future.cancelled():
+        future.exception()
+
+
+def _service_error(error: ClientError) -> ServiceError:
+    body: Json = {name: value for name, value in error.response.items() if name not in ("Error", "ResponseMetadata")}
+    about, details = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
+    return ServiceError(
+        about.get("Code", "Unknown"), about.get("Message", ""), status=details.get("HTTPStatusCode", 0), body=body,
+        request_id=details.get("RequestId"),
+    )  # fmt: skip
+
+
+def _reason(error: Exception) -> str:
+    cause = error.kwargs.get("error") if isinstance(error, EndpointConnectionError) else None
+    return str(getattr(cause, "reason", None) or cause or type(error).__name__)
+
+
+def _certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    """The refusal of a certificate among the causes of an error."""
+    while error is not None:
+        for one in (error, *error.args):
+            if isinstance(one, ssl.SSLCertVerificationError):
+                return one
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _check_crc(response_dict: Any, **_details: Any) -> None:
+    """Refuse a damaged answer: without retries botocore does not look at the checksum."""
+    wanted = response_dict["headers"].get("x-amz-crc32") if response_dict else None
+    if wanted is not None and str(zlib.crc32(response_dict["body"])) != wanted:
+        raise AnswerLost(CHECKSUM)

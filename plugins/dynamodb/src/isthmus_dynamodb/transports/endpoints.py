@@ -1,0 +1,32 @@
+"""Where the service is: the parts of an endpoint that a connection and a signature need."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from attrs import frozen
+
+
+@frozen
+class Endpoint:
+    """An address of the service.
+
+    :param host: the name or address to connect to, without brackets
+    :param authority: host and port as they stand in the header ``Host``
+    """
+
+    url: str
+    host: str
+    port: int
+    tls: bool
+    authority: str
+
+    @classmethod
+    def of(cls, url: str) -> Endpoint:
+        """The parts of a URL without path."""
+        parts = urlsplit(url)
+        tls = parts.scheme == "https"
+        host, usual = parts.hostname or "", 443 if tls else 80
+        port = parts.port or usual
+        shown = f"[{host}]" if ":" in host else host
+        return cls(url.rstrip("/"), host, port, tls, shown if port == usual else f"{shown}:{port}")
