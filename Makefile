@@ -5,10 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install -c constraints.txt
-PYPROJECTS := core/pyproject.toml plugins/sqlite/pyproject.toml plugins/conformance/pyproject.toml
+PYPROJECTS := core/pyproject.toml $(wildcard plugins/*/pyproject.toml) tests/engines/pyproject.toml
 # The build backend is installed once, instead of once for each package in an isolated environment.
 BUILD_TOOLS := hatchling editables
-DEV_TOOLS := build coverage furo lmdb mypy myst-parser pytest pytest-xdist ruff sphinx
+DEV_TOOLS := boto3-stubs build coverage furo lmdb mypy myst-parser pytest pytest-xdist ruff sphinx trustme
+# What a user may install beside the core, and the private package that starts engines for the tests.
+PARTS := $(patsubst %,-e ./%,plugins/sqlite plugins/dynamodb plugins/mongodb plugins/conformance tests/engines)
 WORKERS ?= 2
 # Only a run of everything may replace the results that the documentation shows.
 REPORT = $(if $(ARGS),,--isthmus-report build/conformance.json)
@@ -69,5 +71,5 @@ $(VENV)/.runtime: $(PYPROJECTS) constraints.txt | $(BIN)/python
 
 $(VENV)/.dev: $(VENV)/.runtime
 	@echo "installing the development tools"
-	@$(INSTALL) --no-build-isolation $(DEV_TOOLS) -e "./core[all]" -e ./plugins/sqlite -e ./plugins/conformance
+	@$(INSTALL) --no-build-isolation $(DEV_TOOLS) -e "./core[all]" $(PARTS)
 	@touch $@
