@@ -20,6 +20,7 @@ OPTIONAL = [
     "boto3",
     "botocore",
     "pymongo",
+    "orjson",
     "sqlite3",
     "lmdb",
     "hypothesis",

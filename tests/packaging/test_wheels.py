@@ -44,6 +44,16 @@ DISTRIBUTIONS = [
         "plugins/sqlite", "isthmus-sqlite", {"isthmus.backends": {"sqlite": "isthmus_sqlite.plugin:SQLitePlugin"}}
     ),
     Distribution(
+        "plugins/dynamodb",
+        "isthmus-dynamodb",
+        {"isthmus.backends": {"dynamodb": "isthmus_dynamodb.plugin:DynamoDBPlugin"}},
+    ),
+    Distribution(
+        "plugins/mongodb",
+        "isthmus-mongodb",
+        {"isthmus.backends": {"mongodb": "isthmus_mongodb.plugin:MongoDBPlugin"}},
+    ),
+    Distribution(
         "plugins/conformance",
         "isthmus-conformance",
         {"pytest11": {"isthmus_conformance": "isthmus_conformance.pytest_plugin"}},
@@ -95,7 +105,7 @@ def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Wheels of all distributions, and of everything that they depend on."""
     folder = tmp_path_factory.mktemp("wheelhouse")
     sources = [ROOT / distribution.folder for distribution in DISTRIBUTIONS]
-    # The build backend of the environment that runs the tests serves all three, instead of being fetched for each.
+    # The build backend of the environment that runs the tests serves them all, instead of being fetched for each.
     options = ["--quiet", "--no-build-isolation", "-c", str(ROOT / "constraints.txt"), "-w", str(folder)]
     run(sys.executable, "-m", "pip", "wheel", *options, *sources)
     return folder
@@ -130,6 +140,18 @@ def core_alone(tmp_path_factory: pytest.TempPathFactory, wheelhouse: Path) -> En
 def with_sqlite(tmp_path_factory: pytest.TempPathFactory, wheelhouse: Path) -> Environment:
     """An environment with the core and the SQLite backend."""
     return make_environment(tmp_path_factory.mktemp("sqlite"), wheelhouse, "isthmus-sqlite")
+
+
+@pytest.fixture(scope="session")
+def with_dynamodb(tmp_path_factory: pytest.TempPathFactory, wheelhouse: Path) -> Environment:
+    """An environment with the core and the DynamoDB backend."""
+    return make_environment(tmp_path_factory.mktemp("dynamodb"), wheelhouse, "isthmus", "isthmus-dynamodb")
+
+
+@pytest.fixture(scope="session")
+def with_mongodb(tmp_path_factory: pytest.TempPathFactory, wheelhouse: Path) -> Environment:
+    """An environment with the core and the MongoDB backend."""
+    return make_environment(tmp_path_factory.mktemp("mongodb"), wheelhouse, "isthmus", "isthmus-mongodb")
 
 
 @pytest.fixture(scope="session")
@@ -213,6 +235,18 @@ def test_sqlite_is_found_once_installed(with_sqlite: Environment, tmp_path: Path
     """With its package installed, an SQLite URL stores and reads an item."""
     assert with_sqlite.python(ROUND_TRIP, f"sqlite:///{tmp_path / 'cities.db'}") == "Paris"
     assert (tmp_path / "cities.db").is_file()
+
+
+def test_dynamodb_brings_its_driver_alone(with_dynamodb: Environment) -> None:
+    """The DynamoDB backend installs boto3 and no MongoDB driver."""
+    installed = set(with_dynamodb.python(DEPENDENCIES).split(","))
+    assert installed & {"isthmus-dynamodb", "boto3", "pymongo"} == {"isthmus-dynamodb", "boto3"}
+
+
+def test_mongodb_brings_its_driver_alone(with_mongodb: Environment) -> None:
+    """The MongoDB backend installs PyMongo and nothing of AWS."""
+    installed = set(with_mongodb.python(DEPENDENCIES).split(","))
+    assert installed & {"isthmus-mongodb", "pymongo", "boto3", "botocore"} == {"isthmus-mongodb", "pymongo"}
 
 
 def test_conformance_kit_is_a_pytest_plugin(with_conformance: Environment) -> None:
