@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from loguru import logger
+
 from isthmus_dynamodb.native import Transport
 from isthmus_dynamodb.options import Options
 from isthmus_dynamodb.transports.access import open_access
 from isthmus_dynamodb.transports.boto import BotoTransport
+from isthmus_dynamodb.transports.fast import FastTransport
+from isthmus_dynamodb.transports.proxies import is_proxied
 
 
 def open_transport(options: Options) -> Transport:
-    """The transport that the options ask for; no request is sent.
+    """The transport that the options ask for, or the boto3 client where a proxy stands between; no request is sent.
 
     :raises ConfigurationError: no region, an unknown profile, a CA bundle that can't be read
     :raises Unauthenticated: there are no credentials
     """
-    return BotoTransport(open_access(options))
+    access = open_access(options)
+    if options.transport == "boto3":
+        return BotoTransport(access)
+    if is_proxied(access.endpoint):
+        logger.info("DynamoDB at {} is reached through a proxy, so transport boto3 is used", access.endpoint.url)
+        return BotoTransport(access)
+    return FastTransport(access)

@@ -1,0 +1,130 @@
+"""Making connections: TLS, name look-up and connecting, each within the time that is left."""
+
+from __future__ import annotations
+
+import ipaddress
+import queue
+import socket
+import ssl
+import threading
+import time
+from typing import Any
+
+from attrs import frozen
+
+from isthmus_dynamodb.transports.access import Access
+from isthmus_dynamodb.transports.endpoints import Endpoint
+from isthmus_dynamodb.transports.troubles import no_connection
+
+
+@frozen
+class Dialer:
+    """What is needed to make connections to one endpoint.
+
+    :param tls: the certificates to trust, or ``None`` for plain HTTP
+    :param connect_timeout: bound of look-up, connection and handshake together, seconds
+    """
+
+    endpoint: Endpoint
+    tls: ssl.SSLContext | None
+    connect_timeout: float
+
+    @classmethod
+    def of(cls, access: Access) -> Dialer:
+        """A dialer as the options and the AWS configuration say."""
+        tls = _context(access.ca_bundle) if access.endpoint.tls else None
+        return cls(access.endpoint, tls, access.options.connect_timeout)
+
+    def until(self, deadline: float | None) -> float:
+        """When an attempt to connect that starts now ends, on the monotonic clock."""
+        end = time.monotonic() + self.connect_timeout
+        return end if deadline is None or deadline > end else deadline
+
+    def dial(self, deadline: float | None) -> socket.socket:
+        """A connected socket.
+
+        :raises NotSent: there is no connection
+        :raises Unavailable: the certificate is refused; another attempt would not help
+        :raises DeadlineExceeded: the deadline ended the attempt
+        """
+        end = self.until(deadline)
+        try:
+            sock = self._connect(end)
+            try:
+                return self._secure(sock, end)
+            except BaseException:
+                sock.close()
+                raise
+        except (OSError, ValueError) as error:
+            raise no_connection(self.endpoint.url, error, deadline) from error
+
+    def _connect(self, end: float) -> socket.socket:
+        addresses = look_up(self.endpoint.host, self.endpoint.port, end)
+        failure: OSError = OSError("the name has no address")
+        for position, (family, kind, protocol, _name, address) in enumerate(addresses):
+            share = _left(end) / (len(addresses) - position)
+            sock = socket.socket(family, kind, protocol)
+            try:
+                sock.settimeout(share)
+                sock.connect(address)
+            except OSError as error:
+                sock.close()
+                failure = error
+            else:
+                prepare(sock)
+                return sock
+        raise failure
+
+    def _secure(self, sock: socket.socket, end: float) -> socket.socket:
+        if self.tls is None:
+            return sock
+        sock.settimeout(_left(end))
+        return self.tls.wrap_socket(sock, server_hostname=self.endpoint.host)
+
+
+def prepare(sock: socket.socket) -> None:
+    """Send at once, and notice dead peers."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
+def look_up(host: str, port: int, end: float) -> list[Any]:
+    """The addresses of a name. The system's resolver knows no time limit, so it runs in a thread of its own."""
+    if _is_address(host):
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threading.Thread(target=_resolve, args=(host, port, answers), daemon=True, name="isthmus-look-up").start()
+    try:
+        answer = answers.get(timeout=_left(end))
+    except queue.Empty:
+        raise TimeoutError("the name is not resolved in time") from None
+    if isinstance(answer, Exception):
+        raise answer
+    found: list[Any] = answer
+    return found
+
+
+def _resolve(host: str, port: int, answers: queue.SimpleQueue[Any]) -> None:
+    try:
+        answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except Exception as error:
+        answers.put(error)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _left(end: float) -> float:
+    """Seconds until ``end``; never zero, which would mean not to wait at all."""
+    return max(0.001, end - time.monotonic())
+
+
+def _context(ca_bundle: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca_bundle)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
