@@ -84,6 +84,13 @@ def is_primary(port: int) -> bool:
     return ask(port, lambda admin: bool(admin.command("hello").get("isWritablePrimary")))
 
 
+def has_synced(port: int) -> bool:
+    """Whether the server at a port holds the set's data, and so could become its primary."""
+    return ask(
+        port, lambda admin: any(admin.command("hello").get(state) for state in ("isWritablePrimary", "secondary"))
+    )
+
+
 def ask(port: int, question: Callable[[Any], bool]) -> bool:
     """Ask the server at a port, of whatever state it is; ``False`` where it does not answer."""
     from pymongo import MongoClient
@@ -99,15 +106,16 @@ def ask(port: int, question: Callable[[Any], bool]) -> bool:
 
 
 def initiate(servers: Sequence[Server]) -> None:
-    """Make a replica set of servers, and wait until one of them takes writes.
+    """Make a replica set of servers, and wait until one takes writes and the others could take over.
 
-    :raises EngineError: none does in time
+    :raises EngineError: they don't in time
     """
     members = [{"_id": number, "host": server.address} for number, server in enumerate(servers)]
     settings = {"electionTimeoutMillis": 1_000}
     declaration = {"_id": SET_NAME, "members": members, "settings": settings}
     ask(servers[0].port, lambda admin: bool(admin.command("replSetInitiate", declaration)["ok"]))
     wait_until(lambda: any(is_primary(server.port) for server in servers), PRIMARY_SECONDS, "a primary")
+    wait_until(lambda: all(has_synced(server.port) for server in servers), PRIMARY_SECONDS, "the members to hold data")
 
 
 def set_address(servers: Sequence[Server]) -> str:
