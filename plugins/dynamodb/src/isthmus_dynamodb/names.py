@@ -7,6 +7,11 @@ from attrs import frozen
 CATALOGUE = "isthmus-catalogue"
 """Where declarations are kept on a service that has no tags; it is not listed."""
 
+TOKENS = "isthmus-tokens"
+"""Where the tokens of transactions are kept, made when the first one is used; it is not listed."""
+
+HIDDEN = frozenset({CATALOGUE, TOKENS})
+
 
 @frozen
 class TableNames:

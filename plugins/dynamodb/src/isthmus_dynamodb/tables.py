@@ -11,7 +11,7 @@ from isthmus.errors import AlreadyExists, Unavailable
 from isthmus_dynamodb.declarations import Declarations, tags_of
 from isthmus_dynamodb.descriptions import building_indexes, creation, described_table
 from isthmus_dynamodb.known_tables import KnownTables, table_not_found
-from isthmus_dynamodb.names import CATALOGUE, TableNames
+from isthmus_dynamodb.names import HIDDEN, TableNames
 from isthmus_dynamodb.native import Json, Request, ServiceError
 from isthmus_dynamodb.table_settings import TableSettings
 from isthmus_dynamodb.waiting import patiently, pause, pauses
@@ -100,13 +100,13 @@ class Tables:
         return res.TableResult(described_table(name, description, facts if ttl is None else {**facts, "ttl": ttl}))
 
     def list(self, _operation: op.ListTables) -> Generator[Any, Any, res.TablesResult]:
-        """The names of all tables behind the prefix, but for the catalogue."""
+        """The names of all tables behind the prefix, but for the backend's own."""
         found: list[str] = []
         parameters: Json = {}
         while True:
             answer = yield Request("ListTables", parameters)
             names = map(self._names.portable, answer["TableNames"])
-            found += [name for name in names if name is not None and name != CATALOGUE]
+            found += [name for name in names if name is not None and name not in HIDDEN]
             if "LastEvaluatedTableName" not in answer:
                 return res.TablesResult(sorted(found))
             parameters = {"ExclusiveStartTableName": answer["LastEvaluatedTableName"]}

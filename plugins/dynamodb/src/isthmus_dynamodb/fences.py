@@ -1,0 +1,68 @@
+"""Operation ids in items: an attempt that was applied is known again, and a late one can't follow it (rule CND-7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from isthmus.errors import OutcomeUnknown
+from isthmus.operation_ids import floor
+from isthmus.operations import Context, Delete, Operation
+from isthmus_dynamodb.hidden import OPERATION_ID
+from isthmus_dynamodb.placeholders import Placeholders
+
+STAMP_BYTES = len(OPERATION_ID) + 24
+"""What an operation id adds to the size of an item."""
+
+
+def fence_text(context: Context, placeholders: Placeholders) -> str | None:
+    """What must hold for an item that an identified write is to change, to be joined by ``AND``.
+
+    A first attempt must not follow its own repetition. A repetition must not follow anybody who wrote since.
+    """
+    if context.operation_id is None:
+        return None
+    name = placeholders.name(OPERATION_ID)
+    if context.repeated:
+        return f"NOT {name} >= {placeholders.value(floor(context.operation_id))}"
+    return f"{name} <> {placeholders.value(context.operation_id)}"
+
+
+def stored_id(stored: Mapping[str, Any] | None) -> str | None:
+    """The id of the last identified write of an item, given as attribute values."""
+    found = None if stored is None else stored.get(OPERATION_ID)
+    return None if found is None else found.get("S")
+
+
+def was_applied(operation: Operation, stored: Mapping[str, Any] | None) -> bool:
+    """Whether an attempt of this write left the item that stands in its way.
+
+    :param stored: the item as attribute values, ``None`` if there is none
+    :raises OutcomeUnknown: an earlier attempt may have been applied, and what it left is no longer there
+    """
+    mine = operation.context.operation_id
+    if mine is None:
+        return False
+    found = stored_id(stored)
+    if found == mine:
+        return True
+    if operation.context.repeated:
+        if found is not None and found >= floor(mine):
+            raise OutcomeUnknown(
+                f"this {operation.kind} may have been applied before somebody else wrote the item: read it"
+            )
+        if stored is None and isinstance(operation, Delete):
+            raise removal_unknown()
+    return False
+
+
+def removal_unknown() -> OutcomeUnknown:
+    """The error of a delete that finds nothing when it is sent again."""
+    return OutcomeUnknown("the item is gone: this delete removed it, or somebody else did before")
+
+
+def image_lost(operation: Operation) -> OutcomeUnknown:
+    """The error of a write that was applied, but whose answer held the image that was asked for."""
+    return OutcomeUnknown(
+        f"this {operation.kind} was applied, but the item as it was before was lost with the answer: read the item"
+    )

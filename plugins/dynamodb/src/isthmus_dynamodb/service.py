@@ -1,0 +1,42 @@
+"""What all plans are given: whose clock counts, what the service calls its tables, and its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, Final
+
+from attrs import field, frozen
+
+from isthmus.backends import Clock
+from isthmus.capabilities import Limits
+from isthmus.schema import Table
+from isthmus_dynamodb.known_tables import KnownTables
+from isthmus_dynamodb.names import TableNames
+
+LIMITS: Final = Limits(number_digits=38)
+
+
+@frozen
+class Service:
+    """The service as plans see it.
+
+    :param clock: seconds since the epoch, by which items expire
+    """
+
+    clock: Clock
+    names: TableNames
+    known: KnownTables
+    limits: Limits = field(default=LIMITS)
+
+    def table(self, table: Table) -> str:
+        """What a table is called in the service."""
+        return self.names.native(table.name)
+
+    def admit(self, table: Table) -> Generator[Any, Any, None]:
+        """Compare a declared table with the stored one, unless this very declaration was compared before.
+
+        :raises TableNotFound: there is no such table
+        :raises SchemaMismatch: it has another key
+        """
+        if not self.known.accepts(table):
+            yield from self.known.check(table)

@@ -1,0 +1,245 @@
+"""Transactions: one native request where all actions can be expressed, else judged on what was read and swapped."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from isthmus import operations as op
+from isthmus.errors import (
+    Conflict,
+    InvalidArgument,
+    IsthmusError,
+    OutcomeUnknown,
+    SchemaMismatch,
+    TableNotFound,
+    Throttled,
+    TransactionFailed,
+)
+from isthmus.planned import Plan
+from isthmus.results import TransactGetResult, TransactWriteResult
+from isthmus.schema import Table
+from isthmus.writes import visible
+from isthmus.writes import write as judge
+from isthmus_dynamodb.failures import CANCELED, INVALID, MISMATCH, NOT_FOUND
+from isthmus_dynamodb.fences import stored_id
+from isthmus_dynamodb.forms import native_form
+from isthmus_dynamodb.native import Json, Request, ServiceError
+from isthmus_dynamodb.point_reads import found_item, projected, read_stored
+from isthmus_dynamodb.refusals import look_again
+from isthmus_dynamodb.service import Service
+from isthmus_dynamodb.swaps import swap_form
+from isthmus_dynamodb.tokens import check_replayed, kept_token, make_token_table, token_put
+from isthmus_dynamodb.values import Attributes, decode_item, encode_item
+from isthmus_dynamodb.writing import SWAPS
+
+# What is known to be stored for some of the actions, by their places.
+_Images = dict[int, Attributes | None]
+_Reasons = Sequence[Mapping[str, Any]]
+
+_MEMBERS: Final[dict[type[op.Operation], str]] = {
+    op.Create: "Put",
+    op.Put: "Put",
+    op.Update: "Update",
+    op.Delete: "Delete",
+    op.Check: "ConditionCheck",
+}
+_BUSY: Final[Mapping[str, type[IsthmusError]]] = {
+    "TransactionConflict": Conflict,
+    "ThrottlingError": Throttled,
+    "ProvisionedThroughputExceeded": Throttled,
+    "RequestLimitExceeded": Throttled,
+}
+
+
+def transact_write(operation: op.TransactWrite, service: Service) -> Plan:
+    """Several writes and checks, all or nothing."""
+    token = operation.token
+    if token is None:
+        return (yield from _transact(operation, service))
+    if len(operation.actions) >= service.limits.transaction_actions:
+        most = service.limits.transaction_actions - 1
+        raise InvalidArgument(f"a transaction with a token takes up to {most} actions on DynamoDB: split it")
+    try:
+        return (yield from _transact(operation, service))
+    except (ServiceError, TableNotFound, SchemaMismatch) as error:
+        # A repetition is known before anything else is looked at.
+        if isinstance(error, ServiceError) and error.code not in (INVALID, NOT_FOUND):
+            raise
+        row = yield from kept_token(token, service)
+        if row is None:
+            raise
+        check_replayed(operation, row)
+        return TransactWriteResult(replayed=True)
+
+
+def _transact(operation: op.TransactWrite, service: Service) -> Plan:
+    tables = [action.table for action in operation.actions]
+    for table in tables:
+        yield from service.admit(table)
+    images: _Images = {}
+    for _ in range(SWAPS):
+        now = service.clock()
+        members = _native(operation, images, service, now)
+        if len(members) + len(images) < len(operation.actions):
+            missing = [place for place in range(len(operation.actions)) if place not in members | images]
+            yield from _read(operation, missing, images, service)
+        members |= _judged(operation, images, service, now)
+        try:
+            yield Request("TransactWriteItems", _parameters(operation, members, service, now))
+        except ServiceError as error:
+            if (yield from _settled(error, operation, images, service)):
+                return TransactWriteResult(replayed=operation.token is not None)
+        else:
+            return TransactWriteResult()
+    raise Conflict(f"other writers were faster than this transaction, {SWAPS} times: repeat it")
+
+
+def _native(operation: op.TransactWrite, images: _Images, service: Service, now: float) -> dict[int, Json]:
+    """The members that can be expressed as they are."""
+    members = {}
+    for place, action in enumerate(operation.actions):
+        if place not in images:
+            parameters = native_form(action, operation.context, service, now)
+            if parameters is not None:
+                members[place] = {_MEMBERS[type(action)]: parameters}
+    return members
+
+
+def _judged(operation: op.TransactWrite, images: _Images, service: Service, now: float) -> dict[int, Json]:
+    """The members whose items are known, judged on them.
+
+    :raises TransactionFailed: one of them can't be carried out
+    """
+    members: dict[int, Json] = {}
+    reasons: list[IsthmusError | None] = [None] * len(operation.actions)
+    for place, stored in images.items():
+        action = operation.actions[place]
+        current = None if stored is None else visible(action.table, decode_item(stored), now)
+        try:
+            new = judge(action, current, service.limits, now)
+            kind, parameters = swap_form(action, current, new, operation.context, service, now)
+        except IsthmusError as error:
+            reasons[place] = error
+        else:
+            members[place] = {kind: parameters}
+    if any(reasons):
+        raise TransactionFailed("nothing was applied: see the reasons, one for each action", reasons=reasons)
+    return members
+
+
+def _parameters(operation: op.TransactWrite, members: Mapping[int, Json], service: Service, now: float) -> Json:
+    items = [members[place] for place in range(len(operation.actions))]
+    if operation.token is not None:
+        return {"TransactItems": [token_put(operation, operation.token, service, now), *items]}
+    if operation.context.operation_id is not None:
+        return {"TransactItems": items, "ClientRequestToken": operation.context.operation_id}
+    return {"TransactItems": items}
+
+
+def _settled(
+    error: ServiceError, operation: op.TransactWrite, images: _Images, service: Service
+) -> Generator[Any, Any, bool]:
+    """Whether a refused transaction turns out to be applied; if not, ``images`` holds what to judge again."""
+    if error.code == CANCELED:
+        return (yield from _canceled(error, operation, images, service))
+    if error.code == INVALID:
+        if len(images) == len(operation.actions):
+            raise error
+        yield from _read(operation, range(len(operation.actions)), images, service)
+        return False
+    if error.code == MISMATCH:
+        # The service knows the id from an attempt that was made at another time.
+        yield from _require_applied(operation, service)
+        return True
+    yield from look_again(error, _tables(operation.actions), service)
+    if error.code == NOT_FOUND and operation.token is not None:
+        yield from make_token_table(operation, service)
+        return False
+    raise error
+
+
+def _canceled(
+    error: ServiceError, operation: op.TransactWrite, images: _Images, service: Service
+) -> Generator[Any, Any, bool]:
+    reasons: _Reasons = error.body["CancellationReasons"]
+    if operation.token is not None:
+        kept = reasons[0].get("Item")
+        if kept is not None:
+            check_replayed(operation, kept)
+            return True
+        _raise_if_busy(reasons[:1], error)
+        reasons = reasons[1:]
+    mine = operation.context.operation_id
+    if mine is not None and any(stored_id(reason.get("Item")) == mine for reason in reasons):
+        return True
+    _raise_if_busy(reasons, error)
+    failed = {place: reason for place, reason in enumerate(reasons) if reason.get("Code", "None") != "None"}
+    if not failed or all(place in images and reason["Code"] == "ValidationError" for place, reason in failed.items()):
+        raise error
+    images |= {place: reason.get("Item") for place, reason in failed.items() if reason["Code"] != "ValidationError"}
+    unread = [place for place, reason in failed.items() if reason["Code"] == "ValidationError"]
+    yield from _read(operation, unread, images, service)
+    return False
+
+
+def _raise_if_busy(reasons: _Reasons, error: ServiceError) -> None:
+    """Raise what a repetition may cure; the other reasons will be there then too."""
+    for reason in reasons:
+        kind = _BUSY.get(reason.get("Code", "None"))
+        if kind is not None:
+            raise kind(f"an item of the transaction was busy ({reason['Code']}): repeat it") from error
+
+
+def _require_applied(operation: op.TransactWrite, service: Service) -> Generator[Any, Any, None]:
+    for action in operation.actions:
+        if isinstance(action, (op.Create, op.Put, op.Update)):
+            stored = yield from read_stored(action.table, action.key, service)
+            if stored_id(stored) == operation.context.operation_id:
+                return
+    raise OutcomeUnknown("this transaction may have been applied before others wrote its items: read them")
+
+
+def _read(
+    operation: op.TransactWrite, places: Iterable[int], images: _Images, service: Service
+) -> Generator[Any, Any, None]:
+    """Read what is stored for some of the actions, as of one moment."""
+    wanted = list(places)
+    if not wanted:
+        return
+    actions = [operation.actions[place] for place in wanted]
+    items = [{"TableName": service.table(action.table), "Key": encode_item(action.key)} for action in actions]
+    try:
+        answer = yield Request("TransactGetItems", {"TransactItems": [{"Get": item} for item in items]})
+    except ServiceError as error:
+        yield from look_again(error, _tables(actions), service)
+        if error.code == CANCELED:
+            _raise_if_busy(error.body["CancellationReasons"], error)
+        raise
+    images |= {place: found.get("Item") for place, found in zip(wanted, answer["Responses"], strict=True)}
+
+
+def transact_get(operation: op.TransactGet, service: Service) -> Plan:
+    """Several items as of one moment."""
+    tables = [get.table for get in operation.gets]
+    for table in tables:
+        yield from service.admit(table)
+    items = []
+    for get in operation.gets:
+        item: Json = {"TableName": service.table(get.table), "Key": encode_item(get.key)}
+        if get.projection is not None:
+            item |= projected(get.projection, get.table)
+        items.append({"Get": item})
+    try:
+        answer = yield Request("TransactGetItems", {"TransactItems": items})
+    except ServiceError as error:
+        yield from look_again(error, tables, service)
+        if error.code == CANCELED:
+            _raise_if_busy(error.body["CancellationReasons"], error)
+        raise
+    found = zip(operation.gets, answer["Responses"], strict=True)
+    return TransactGetResult([found_item(get, response.get("Item"), service) for get, response in found])
+
+
+def _tables(actions: Iterable[op.Action]) -> list[Table]:
+    return [action.table for action in actions]
