@@ -40,15 +40,19 @@ class KnownTables:
         self._names = names
         self._stored: dict[str, StoredTable] = {}
         self._accepted: dict[str, Table] = {}
+        self._readable: dict[str, dict[str, Index]] = {}
 
-    def accepts(self, table: Table) -> bool:
+    def accepts(self, table: Table, index: Index | None = None) -> bool:
         """Whether this very declaration was checked before: a look without I/O for the path of each operation."""
-        return self._accepted.get(table.name) is table
+        if self._accepted.get(table.name) is not table:
+            return False
+        return index is None or self._readable.get(table.name, {}).get(index.name) is index
 
     def forget(self, name: str) -> None:
         """Ask again when a table is used next."""
         self._stored.pop(name, None)
         self._accepted.pop(name, None)
+        self._readable.pop(name, None)
 
     def check(self, table: Table) -> Generator[Any, Any, StoredTable]:
         """The stored table behind a declared one.
@@ -80,9 +84,9 @@ class KnownTables:
             raise _mismatch(f"index {index.name!r} is not stored as it is declared", table, stored.table)
         if index.name in stored.building:
             self.forget(table.name)
-            raise Unavailable(
-                f"index {index.name!r} of table {table.name!r} is still being built: wait until it is active"
-            )
+            message = f"index {index.name!r} of table {table.name!r} is still being built: wait until it is active"
+            raise Unavailable(message)
+        self._readable.setdefault(table.name, {})[index.name] = index
 
     def _ask(self, table: Table) -> Generator[Any, Any, StoredTable]:
         request = Request("DescribeTable", {"TableName": self._names.native(table.name)})
