@@ -38,8 +38,8 @@ format: $(VENV)/.dev ## format the code and apply safe lint fixes
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev ## measure against the references; writes build/bench.json
-	$(BIN)/python tests/bench/run.py
+bench: $(VENV)/.bench ## measure against the references; writes build/bench.json
+	$(BIN)/python tests/bench/run.py $(ARGS)
 
 docs: $(VENV)/.dev build/conformance.json ## build the documentation into build/docs
 	$(BIN)/sphinx-build -W -b html docs build/docs
@@ -72,4 +72,10 @@ $(VENV)/.runtime: $(PYPROJECTS) constraints.txt | $(BIN)/python
 $(VENV)/.dev: $(VENV)/.runtime
 	@echo "installing the development tools"
 	@$(INSTALL) --no-build-isolation $(DEV_TOOLS) -e "./core[all]" $(PARTS)
+	@touch $@
+
+# The libraries that Isthmus is measured against.
+$(VENV)/.bench: $(VENV)/.dev tests/bench/requirements.txt
+	@echo "installing what the benchmarks compare with"
+	@$(INSTALL) -r tests/bench/requirements.txt
 	@touch $@

@@ -14,7 +14,7 @@ copyright = f"2026, {author}"  # noqa: A001  # Sphinx asks for this name
 release = isthmus.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "docs._generate.extension"]
-exclude_patterns = ["_generate", "examples"]
+exclude_patterns = ["_data", "_generate", "examples"]
 html_theme = "furo"
 html_title = f"Isthmus {release}"
 html_copy_source = False

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from docs._generate.api import public_names
+from docs._generate.benchmarks import dynamodb_figures, mongodb_figures, scaling
 from docs._generate.capabilities import capability_table, limit_table, results_table
 from docs._generate.commands import command_reference, exit_codes
 from docs._generate.configuration import option_table
@@ -11,6 +12,9 @@ from docs._generate.errors import error_table
 from docs._generate.hooks import hook_reference
 
 GENERATORS: Mapping[str, Callable[[], str]] = {
+    "benchmarks-dynamodb": dynamodb_figures,
+    "benchmarks-mongodb": mongodb_figures,
+    "benchmarks-scaling": scaling,
     "capabilities": capability_table,
     "commands": command_reference,
     "configuration": option_table,

@@ -1,11 +1,11 @@
 """``make bench``: runs all measurements, writes ``build/bench.json`` and prints a table.
 
-Name groups on the command line to run only those: ``python tests/bench/run.py overhead``. Exit status 1 says that a bar
-was missed.
+``make bench ARGS="--only overhead --only dynamodb"`` runs some groups. Exit status 1 says that a bar was missed.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -20,25 +20,39 @@ sys.path.insert(0, str(ROOT))
 
 from tests.bench import embedded, imports, memory, overhead  # noqa: E402  # the folder is no installed package
 from tests.bench.measure import Measurement  # noqa: E402  # as above
+from tests.bench.servers import comparing, figures, scaling  # noqa: E402  # as above
+from tests.bench.servers.rounds import Settings  # noqa: E402  # as above
 
-GROUPS: dict[str, Callable[[], list[Measurement]]] = {
-    "imports": imports.measure,
-    "overhead": overhead.measure,
-    "embedded": embedded.measure,
-    "memory": memory.measure,
+GROUPS: dict[str, Callable[[Settings], list[Measurement]]] = {
+    "imports": lambda _settings: imports.measure(),
+    "overhead": lambda _settings: overhead.measure(),
+    "embedded": lambda _settings: embedded.measure(),
+    "memory": lambda _settings: memory.measure(),
+    "dynamodb": comparing.DYNAMODB.measure,
+    "mongodb": comparing.MONGODB.measure,
+    "scaling": scaling.measure,
 }
 
 
-def main(wanted: Sequence[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Run the groups and report; the exit status."""
-    unknown = set(wanted) - set(GROUPS)
-    if unknown:
-        print(f"unknown group {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}", file=sys.stderr)
-        return 2
-    found = [measurement for name in wanted or GROUPS for measurement in GROUPS[name]()]
+    chosen = _parser().parse_args(arguments)
+    settings = Settings(chosen.rounds, chosen.seconds)
+    found = [measurement for name in chosen.only or GROUPS for measurement in GROUPS[name](settings)]
     _write(found)
     _print(found)
+    if chosen.page:
+        figures.publish()
     return 0 if all(measurement.met for measurement in found) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("make bench", description="Measure against the references.")
+    parser.add_argument("--only", action="append", choices=GROUPS, help="a group to run; all without it")
+    parser.add_argument("--rounds", type=int, default=Settings().rounds, help="rounds on servers that count")
+    parser.add_argument("--seconds", type=float, default=Settings().seconds, help="shortest block on a server")
+    parser.add_argument("--page", action="store_true", help="put the figures into the documentation")
+    return parser
 
 
 def _write(found: list[Measurement]) -> None:

@@ -16,7 +16,7 @@ from yarl import URL
 
 from tests.bench.servers.items import Item
 from tests.bench.servers.peer import Peer
-from tests.bench.servers.peers import boto_table
+from tests.bench.servers.peers import addresses
 
 
 class PeerUnderTest(Peer):
@@ -28,8 +28,8 @@ class PeerUnderTest(Peer):
         self._session = ClientSession()
         self._client = Client(
             AIOHTTP(self._session),
-            StaticCredentials(Key(boto_table.ACCESS_KEY, boto_table.SECRET_KEY, None)),
-            boto_table.REGION,
+            StaticCredentials(Key(addresses.ACCESS_KEY, addresses.SECRET_KEY, None)),
+            addresses.REGION,
             endpoint=URL(self.target),
             numeric_type=Decimal,
         )
@@ -42,7 +42,8 @@ class PeerUnderTest(Peer):
         await self._session.close()
 
     async def get(self, shop: str, order: str) -> Item:
-        return await self._table.get_item({"shop": shop, "order": order}, consistent_read=True)
+        found: Item = await self._table.get_item({"shop": shop, "order": order}, consistent_read=True)
+        return found
 
     async def put(self, item: Item) -> None:
         await self._table.put_item(item)

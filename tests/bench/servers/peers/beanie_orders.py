@@ -48,7 +48,7 @@ class Line(BaseModel):
 class Order(Document):
     """An order."""
 
-    id: Key  # type: ignore[assignment]  # Beanie's own is an ObjectId
+    id: Key
     customer: str
     status: str
     created: str
@@ -76,7 +76,7 @@ class PeerUnderTest(Peer):
         class Settings:
             name = self.name
 
-        Order.Settings = Settings  # type: ignore[attr-defined]  # the library reads it from the class
+        Order.Settings = Settings
         await init_beanie(self._client.get_default_database(), document_models=[Order])
 
     async def close(self) -> None:
@@ -94,7 +94,8 @@ class PeerUnderTest(Peer):
         documents.expect_one(answer.matched_count)
 
     async def query(self, shop: str) -> list[Any]:
-        return await Order.find(documents.partition_filter(shop)).sort("_id").to_list()
+        found: list[Any] = await Order.find(documents.partition_filter(shop)).sort("_id").to_list()
+        return found
 
     async def batch(self, items: list[Item]) -> None:
         await Order.insert_many([_order(item) for item in items])

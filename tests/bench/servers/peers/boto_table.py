@@ -7,7 +7,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-REGION, ACCESS_KEY, SECRET_KEY = "eu-west-1", "benchmark", "benchmark"
+from tests.bench.servers.peers.addresses import ACCESS_KEY, REGION, SECRET_KEY
+
 KEYS = ("shop", "order")
 
 

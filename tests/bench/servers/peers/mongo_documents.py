@@ -20,8 +20,8 @@ TRANSACTION: dict[str, Any] = {"write_concern": MAJORITY, "read_concern": ReadCo
 class DecimalCodec(TypeCodec):
     """Decimals to and from Decimal128, in the way that PyMongo's manual shows."""
 
-    python_type = Decimal  # type: ignore[assignment]  # the base declares a property
-    bson_type = Decimal128  # type: ignore[assignment]  # as above
+    python_type = Decimal
+    bson_type = Decimal128
 
     def transform_python(self, value: Any) -> Decimal128:
         return Decimal128(value)

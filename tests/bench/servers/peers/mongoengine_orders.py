@@ -12,21 +12,21 @@ from tests.bench.servers.peer import Peer
 from tests.bench.servers.peers import mongo_documents as documents
 
 
-class Key(me.EmbeddedDocument):  # type: ignore[misc]  # the library has no types
+class Key(me.EmbeddedDocument):
     """The key."""
 
     shop = me.StringField()
     order = me.StringField()
 
 
-class Place(me.EmbeddedDocument):  # type: ignore[misc]  # as above
+class Place(me.EmbeddedDocument):
     """Where an address is."""
 
     latitude = me.Decimal128Field()
     longitude = me.Decimal128Field()
 
 
-class Address(me.EmbeddedDocument):  # type: ignore[misc]  # as above
+class Address(me.EmbeddedDocument):
     """An address."""
 
     street = me.StringField()
@@ -35,7 +35,7 @@ class Address(me.EmbeddedDocument):  # type: ignore[misc]  # as above
     place = me.EmbeddedDocumentField(Place)
 
 
-class Line(me.EmbeddedDocument):  # type: ignore[misc]  # as above
+class Line(me.EmbeddedDocument):
     """A line of an order."""
 
     sku = me.StringField()
@@ -99,7 +99,7 @@ def _plain(value: Any) -> Any:
 
 
 def _model(collection: str) -> Any:
-    class Order(me.Document):  # type: ignore[misc]  # the library has no types
+    class Order(me.Document):
         meta = {"collection": collection, "auto_create_index": False}  # noqa: RUF012  # as the library wants it
         id = me.EmbeddedDocumentField(Key, primary_key=True)
         customer = me.StringField()

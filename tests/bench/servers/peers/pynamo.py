@@ -14,7 +14,7 @@ from pynamodb.transactions import TransactWrite
 
 from tests.bench.servers.items import Item
 from tests.bench.servers.peer import Peer
-from tests.bench.servers.peers import boto_table
+from tests.bench.servers.peers import addresses
 
 
 class DecimalAttribute(Attribute[Decimal]):
@@ -59,7 +59,7 @@ class PeerUnderTest(Peer):
     def open(self) -> None:
         self._model = _model(self.name, self.target)
         self._model.create_table(wait=True, billing_mode="PAY_PER_REQUEST")
-        self._connection = Connection(region=boto_table.REGION, host=self.target)
+        self._connection = Connection(region=addresses.REGION, host=self.target)
 
     def close(self) -> None:
         self._model.delete_table()
@@ -109,9 +109,9 @@ def _model(name: str, endpoint: str) -> Any:
         class Meta:
             table_name = name
             host = endpoint
-            region = boto_table.REGION
-            aws_access_key_id = boto_table.ACCESS_KEY
-            aws_secret_access_key = boto_table.SECRET_KEY
+            region = addresses.REGION
+            aws_access_key_id = addresses.ACCESS_KEY
+            aws_secret_access_key = addresses.SECRET_KEY
             max_pool_connections = 64
 
         shop = Text(hash_key=True)
