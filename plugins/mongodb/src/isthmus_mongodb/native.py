@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from attrs import field, frozen
@@ -26,27 +26,25 @@ class Call:
 
 @frozen
 class Command:
-    """One database command, ``{"listCollections": 1}`` say; answered by the server's document."""
+    """One command of the URL's database, ``{"create": "orders"}`` say; answered by the server's document."""
 
     command: Mapping[str, Any]
-    database: str | None = None
 
 
 @frozen
-class StartSession:
-    """Open a session for the requests that follow; answered by nothing.
+class InSession:
+    """Carry out a plan of its own inside a session, answered by what that plan returns.
 
-    :param snapshot: a session that reads as of one moment; otherwise one with a transaction, at once started
+    The session ends with the plan, however it ends: a transaction that was not committed is aborted.
+
+    :param plan: yields ``Call`` and ``Commit``
+    :param snapshot: whether all reads are as of one moment; otherwise there is a transaction, at once started
     """
 
+    plan: Callable[[], Generator[Any, Any, Any]]
     snapshot: bool = False
 
 
 @frozen
 class Commit:
-    """Commit the open transaction; the session goes on and ends with the plan."""
-
-
-@frozen
-class Abort:
-    """Abort the open transaction."""
+    """Commit the transaction of the session; may be repeated when its outcome is unknown."""

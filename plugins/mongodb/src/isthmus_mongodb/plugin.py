@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import ClassVar
 
 from isthmus import Backend, BackendConfig, Plugin, hookimpl
-from isthmus_mongodb.options import Options
 
 
 class MongoDBPlugin(Plugin):
-    """Opens ``mongodb:`` URLs."""
+    """Opens ``mongodb://host:port/database`` and ``mongodb+srv://host/database``.
+
+    It declares no settings class, because the driver's own options are spelled in any case; the backend checks them.
+    """
 
     name: ClassVar[str] = "mongodb"
     requires: ClassVar[str] = ">=0.1,<0.2"
-    settings: ClassVar[type | None] = Options
 
     @hookimpl
     def isthmus_open_backend(self, config: BackendConfig) -> Backend | None:
-        if config.scheme != "mongodb":
+        if config.scheme not in ("mongodb", "mongodb+srv"):
             return None
         from isthmus_mongodb.backend import open_backend
 

@@ -1,0 +1,186 @@
+"""The backend: operations to plans, and their errors to those of the tree."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, ClassVar
+
+from pymongo.asynchronous.mongo_client import AsyncMongoClient
+from pymongo.synchronous.mongo_client import MongoClient
+
+from isthmus import operations as op
+from isthmus.backends import BackendConfig, Clock
+from isthmus.capabilities import Limits
+from isthmus.errors import BackendError, IsthmusError
+from isthmus.planned import Plan, PlannedBackend
+from isthmus.results import Result
+from isthmus_mongodb import batches, items, queries, tables, transactions
+from isthmus_mongodb.catalogue import Catalogue, Stored
+from isthmus_mongodb.client import Blocking, OnLoop, drive
+from isthmus_mongodb.closing import Gate
+from isthmus_mongodb.failures import translate
+from isthmus_mongodb.native import Command
+from isthmus_mongodb.options import Options, read_options
+from isthmus_mongodb.probing import Server, capabilities_of, server_of
+from isthmus_mongodb.swapping import Place
+
+# The driver may give up a little before a deadline, seconds.
+_ROUNDING = 0.02
+
+
+def open_backend(config: BackendConfig) -> MongoDBBackend:
+    """A backend for a URL, after its server was asked what it offers.
+
+    :raises ConfigurationError: the URL or an option is wrong, or the server too old
+    :raises Unavailable: no server answers
+    """
+    return MongoDBBackend(read_options(config.url, config.options), config.clock)
+
+
+class MongoDBBackend(PlannedBackend):
+    """One database of a MongoDB server or cluster."""
+
+    name: ClassVar[str] = "mongodb"
+    limits = Limits()
+
+    def __init__(self, options: Options, clock: Clock = time.time) -> None:
+        self.options = options
+        self.clock: Clock = clock
+        self.catalogue = Catalogue(options.prefix, self.limits, clock)
+        self._blocking = Blocking(options)
+        self._on_loop = OnLoop(options)
+        self._gate = Gate()
+        self.server = self._probe()
+        self.capabilities = capabilities_of(self.server)
+
+    def _probe(self) -> Server:
+        try:
+            hello = self._blocking.send(Command({"hello": 1}), None)
+            build = self._blocking.send(Command({"buildInfo": 1}), None)
+            return server_of(hello, build, self.options.hosts)
+        except Exception as error:
+            self._blocking.close()
+            if isinstance(error, IsthmusError):
+                raise
+            known = translate(error, writes=False, hosts=self.options.hosts, late=False)
+            raise known or error from error
+
+    # ---- life ----
+
+    def execute(self, operation: op.Operation) -> Result:
+        self._gate.enter()
+        try:
+            return super().execute(operation)
+        finally:
+            self._gate.leave()
+
+    async def aexecute(self, operation: op.Operation) -> Result:
+        self._gate.enter()
+        try:
+            return await super().aexecute(operation)
+        finally:
+            self._gate.leave()
+
+    def send(self, request: Any, operation: op.Operation) -> Any:
+        return self._blocking.send(request, operation.context.deadline)
+
+    async def asend(self, request: Any, operation: op.Operation) -> Any:
+        return await self._on_loop.send(request, operation.context.deadline)
+
+    def close(self) -> None:
+        """Let the calls at work finish, for half a minute at most, and close the driver's sync client."""
+        self._gate.shut()
+        self._gate.wait()
+        self._blocking.close()
+
+    async def aclose(self) -> None:
+        self._gate.shut()
+        await asyncio.to_thread(self._gate.wait)
+        await self._on_loop.close()
+        self._blocking.close()
+
+    def native(self) -> MongoClient[dict[str, Any]] | AsyncMongoClient[dict[str, Any]]:
+        """The driver's client: the async one where this thread runs an event loop, else the sync one."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return self._blocking.client()
+        return self._on_loop.client()
+
+    # ---- meaning ----
+
+    def plan(self, operation: op.Operation) -> Plan:
+        return _PLANS[type(operation)](self, operation)
+
+    def identifies(self, operation: op.Operation) -> bool:
+        """Whether a write leaves its id with an item, so that a repetition is recognised (rule CND-7)."""
+        if isinstance(operation, op.TransactWrite):
+            return operation.token is None and any(
+                isinstance(action, (op.Create, op.Put, op.Update)) for action in operation.actions
+            )
+        return items.identifies(operation)
+
+    def translate_error(self, error: Exception, operation: op.Operation) -> IsthmusError:
+        deadline = operation.context.deadline
+        late = deadline is not None and time.monotonic() >= deadline - _ROUNDING
+        known = translate(error, writes=operation.writes, hosts=self.options.hosts, late=late)
+        # What is not the driver's was raised by a plan, before or between its requests.
+        return known or BackendError(f"mongodb failed with {type(error).__name__}: see the cause")
+
+    def explain(self, operation: op.Operation) -> Mapping[str, Any]:
+        """The request behind a query or scan, with its values left out."""
+        if not isinstance(operation, (op.Query, op.Scan)):
+            return {}
+        stored: Stored = drive(self.catalogue.find(operation.table), lambda request: self._blocking.send(request, None))
+        return queries.explain(stored, operation, self.clock())
+
+
+def _on_place(plan: Callable[[Place, Any], Plan]) -> Callable[[MongoDBBackend, Any], Plan]:
+    """The plan of an operation on one item, after its table was found."""
+
+    def planned(backend: MongoDBBackend, operation: op.TableOperation) -> Plan:
+        catalogue = backend.catalogue
+        stored = catalogue.recent(operation.table) or (yield from catalogue.find(operation.table))
+        return (yield from plan(stored.place, operation))
+
+    return planned
+
+
+def _put_many(backend: MongoDBBackend, operation: op.PutMany) -> Plan:
+    translated = partial(backend.translate_error, operation=operation)
+    return batches.put_many(backend.catalogue, operation, backend.options.hosts, translated)
+
+
+def _delete_many(backend: MongoDBBackend, operation: op.DeleteMany) -> Plan:
+    translated = partial(backend.translate_error, operation=operation)
+    return batches.delete_many(backend.catalogue, operation, backend.options.hosts, translated)
+
+
+def _resolve(backend: MongoDBBackend, operation: op.Resolve) -> Plan:
+    stored = yield from backend.catalogue.read(operation.table_name)
+    result: Result = yield from items.resolve(stored.place, operation)
+    return result
+
+
+_PLANS: dict[type[op.Operation], Callable[[MongoDBBackend, Any], Plan]] = {
+    op.CreateTable: lambda backend, operation: tables.create(backend.catalogue, operation),
+    op.DescribeTable: lambda backend, operation: tables.describe(backend.catalogue, operation),
+    op.ListTables: lambda backend, _operation: tables.list_names(backend.catalogue),
+    op.DropTable: lambda backend, operation: tables.drop(backend.catalogue, operation),
+    op.Get: _on_place(items.get),
+    op.Create: _on_place(items.create),
+    op.Put: _on_place(items.put),
+    op.Update: _on_place(items.update),
+    op.Delete: _on_place(items.delete),
+    op.Query: lambda backend, operation: queries.page(backend.catalogue, operation),
+    op.Scan: lambda backend, operation: queries.page(backend.catalogue, operation),
+    op.GetMany: lambda backend, operation: batches.get_many(backend.catalogue, operation),
+    op.PutMany: _put_many,
+    op.DeleteMany: _delete_many,
+    op.TransactWrite: lambda backend, operation: transactions.transact_write(backend.catalogue, operation),
+    op.TransactGet: lambda backend, operation: transactions.transact_get(backend.catalogue, operation),
+    op.Resolve: _resolve,
+}

@@ -1,0 +1,121 @@
+"""Batches: many items with few requests. Nothing is atomic; what failed is reported for each member (rule BAT-3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
+
+from pymongo import ReplaceOne
+from pymongo.errors import BulkWriteError
+
+from isthmus import operations as op
+from isthmus import results as res
+from isthmus.errors import DeadlineExceeded, IsthmusError
+from isthmus.evaluate import project
+from isthmus.results import Failure
+from isthmus.values import Item
+from isthmus.writes import check_index_keys
+from isthmus_mongodb.catalogue import Catalogue, Stored
+from isthmus_mongodb.failures import by_code
+from isthmus_mongodb.native import Call
+from isthmus_mongodb.values import decode_visible, encode_item, encode_key
+
+Plan = Generator[Any, Any, Any]
+Translate = Callable[[Exception], IsthmusError]
+
+# Members of one request.
+_CHUNK = 1_000
+
+
+def get_many(catalogue: Catalogue, operation: op.GetMany) -> Plan:
+    """The plan of reading many items."""
+    stored = catalogue.recent(operation.table) or (yield from catalogue.find(operation.table))
+    found: dict[tuple[Any, ...], Item] = {}
+    for start in range(0, len(operation.keys), _CHUNK):
+        keys = [encode_key(stored.layout, key) for key in operation.keys[start : start + _CHUNK]]
+        documents = yield Call(stored.collection, "find", ({"_id": {"$in": keys}},), {"batch_size": len(keys) + 1})
+        _collect(stored, documents, catalogue.clock(), found)
+    names, paths = stored.table.key_names, operation.projection
+    items = [found.get(tuple(key[name] for name in names)) for key in operation.keys]
+    return res.GetManyResult(
+        items if paths is None else [None if item is None else project(item, paths) for item in items]
+    )
+
+
+def _collect(
+    stored: Stored, documents: Sequence[dict[str, Any]], now: float, found: dict[tuple[Any, ...], Item]
+) -> None:
+    names = stored.table.key_names
+    for document in documents:
+        item = decode_visible(stored.layout, document, now)
+        if item is not None:
+            found[tuple(item[name] for name in names)] = item
+
+
+def put_many(catalogue: Catalogue, operation: op.PutMany, hosts: str, translate: Translate) -> Plan:
+    """The plan of writing many items. All members are encoded before the first is sent (rule BAT-4).
+
+    :param translate: gives the error of the tree for one of the driver
+    """
+    stored = catalogue.recent(operation.table) or (yield from catalogue.find(operation.table))
+    if stored.table.indexes != operation.table.indexes:
+        for item in operation.items:
+            check_index_keys(stored.table, item, catalogue.limits)
+    documents = [encode_item(stored.layout, item) for item in operation.items]
+    requests = [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in documents]
+
+    def call(chunk: slice) -> Call:
+        return Call(stored.collection, "bulk_write", (requests[chunk],), {"ordered": False})
+
+    return (yield from _written(call, len(requests), hosts, translate))
+
+
+def delete_many(catalogue: Catalogue, operation: op.DeleteMany, hosts: str, translate: Translate) -> Plan:
+    """The plan of removing many items."""
+    stored = catalogue.recent(operation.table) or (yield from catalogue.find(operation.table))
+    keys = [encode_key(stored.layout, key) for key in operation.keys]
+
+    def call(chunk: slice) -> Call:
+        return Call(stored.collection, "delete_many", ({"_id": {"$in": keys[chunk]}},))
+
+    return (yield from _written(call, len(keys), hosts, translate))
+
+
+def _written(call: Callable[[slice], Call], members: int, hosts: str, translate: Translate) -> Plan:
+    failures: list[Failure] = []
+    for start in range(0, members, _CHUNK):
+        end = min(start + _CHUNK, members)
+        try:
+            yield call(slice(start, end))
+        except BulkWriteError as error:
+            failures += _failures(error, start, end, hosts)
+        except Exception as error:
+            if not start:
+                raise
+            failures += _rest(translate(error), start, members)
+            break
+    return res.WriteManyResult(members - len(failures), failures=failures)
+
+
+def _failures(error: BulkWriteError, start: int, end: int, hosts: str) -> list[Failure]:
+    """What became of the members of a request that was answered."""
+    details = error.details or {}
+    found = {problem["index"]: by_code(problem, hosts, writes=True) for problem in details.get("writeErrors", ())}
+    for concern in details.get("writeConcernErrors", ())[:1]:
+        # All are written, but not surely kept; writing them again does no harm.
+        unsure = by_code({"writeConcernError": concern}, hosts, writes=True)
+        found = {place: found.get(place, unsure) for place in range(end - start)}
+    return [Failure(start + place, found[place]) for place in sorted(found)]
+
+
+def _rest(error: IsthmusError, start: int, members: int) -> list[Failure]:
+    """All members from one on failed with an error; those before are written.
+
+    :raises DeadlineExceeded: that was the error
+    """
+    if isinstance(error, DeadlineExceeded):
+        raise DeadlineExceeded(
+            f"the deadline passed when the first {start} members of the batch were sent: allow a longer timeout",
+            maybe_applied=True,
+        ) from error
+    return [Failure(place, error) for place in range(start, members)]

@@ -1,0 +1,283 @@
+"""PyMongo's clients, sync and async: each is made on its first use, with all that the contract rests on pinned."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+from weakref import WeakSet
+
+import pymongo
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.mongo_client import AsyncMongoClient
+from pymongo.driver_info import DriverInfo
+from pymongo.errors import ConfigurationError as DriverConfigurationError
+from pymongo.errors import InvalidName, InvalidURI
+from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
+from pymongo.synchronous.client_session import ClientSession
+from pymongo.synchronous.mongo_client import MongoClient
+from pymongo.write_concern import WriteConcern
+
+from isthmus.errors import ConfigurationError, DeadlineExceeded
+from isthmus_mongodb.native import Call, Command, Commit, InSession
+from isthmus_mongodb.options import Options
+from isthmus_mongodb.values import CODEC_OPTIONS
+
+Document = dict[str, Any]
+
+_PINNED: dict[str, Any] = {
+    "w": "majority",
+    "journal": True,
+    "readPreference": "primary",
+    "readConcernLevel": "majority",
+    "retryWrites": True,
+    "retryReads": False,
+    "maxAdaptiveRetries": 0,
+    "driver": DriverInfo("isthmus"),
+    "connect": False,
+}
+_CURSORS = frozenset({"find", "aggregate", "list_indexes"})
+_TRANSACTION: dict[str, Any] = {
+    "read_concern": ReadConcern("snapshot"),
+    "write_concern": WriteConcern("majority", j=True),
+    "read_preference": ReadPreference.PRIMARY,
+}
+# An abort after the deadline may take so long, seconds.
+_GRACE = 0.2
+
+
+def time_left(deadline: float) -> float:
+    """Seconds until a deadline on the monotonic clock.
+
+    :raises DeadlineExceeded: it has passed; nothing was sent
+    """
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise DeadlineExceeded("the deadline passed before the next request was sent: allow a longer timeout")
+    return left
+
+
+def _make(kind: Callable[..., Any], options: Options) -> Any:
+    try:
+        return kind(options.uri, **_PINNED)
+    except (DriverConfigurationError, InvalidURI, InvalidName, ValueError, TypeError) as error:
+        # The text may repeat a password, so only what kind of mistake it is goes into ours.
+        raise ConfigurationError(
+            f"the driver refuses the URL of {options.hosts} ({type(error).__name__}): check its hosts, the escapes in"
+            " user and password, and the values of its options"
+        ) from (None if "@" in options.uri or "assword" in options.uri else error)
+
+
+class Blocking:
+    """The sync client."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._lock = threading.Lock()
+        self._client: MongoClient[Document] | None = None
+        self._collections: dict[str, Any] = {}
+        _TRANSPORTS.add(self)
+
+    def client(self) -> MongoClient[Document]:
+        """The driver's client."""
+        with self._lock:
+            if self._client is None:
+                self._client = _make(MongoClient, self._options)
+            return self._client
+
+    def close(self) -> None:
+        """Close the client, where there is one."""
+        with self._lock:
+            client, self._client, self._collections = self._client, None, {}
+        if client is not None:
+            client.close()
+
+    def forget(self) -> None:
+        """Leave the client to the parent process: its sockets and threads are not ours after a fork."""
+        _ABANDONED.append(self._client)
+        self._lock, self._client, self._collections = threading.Lock(), None, {}
+
+    def send(self, request: Any, deadline: float | None, session: ClientSession | None = None) -> Any:
+        """Carry out one request.
+
+        :param deadline: on the monotonic clock, seconds
+        """
+        if type(request) is InSession:
+            return self._in_session(request, deadline)
+        if deadline is None:
+            return self._carry_out(request, session)
+        with pymongo.timeout(time_left(deadline)):
+            return self._carry_out(request, session)
+
+    def _carry_out(self, request: Call | Command | Commit, session: ClientSession | None) -> Any:
+        if type(request) is Call:
+            method = getattr(self._collection(request.collection), request.method)
+            options = request.options if session is None else {**request.options, "session": session}
+            answer = method(*request.arguments, **options)
+            return answer.to_list() if request.method in _CURSORS else answer
+        if isinstance(request, Command):
+            return self.client()[self._options.database].command(dict(request.command))
+        assert session is not None
+        return session.commit_transaction()
+
+    def _collection(self, name: str) -> Any:
+        found = self._collections.get(name)
+        if found is None:
+            found = self._collections[name] = self.client()[self._options.database].get_collection(name, CODEC_OPTIONS)
+        return found
+
+    def _in_session(self, request: InSession, deadline: float | None) -> Any:
+        with self._session(request, deadline) as session:
+            return drive(request.plan(), lambda inner: self.send(inner, deadline, session))
+
+    @contextmanager
+    def _session(self, request: InSession, deadline: float | None) -> Iterator[ClientSession]:
+        session = self.client().start_session(causal_consistency=False, snapshot=request.snapshot)
+        try:
+            if not request.snapshot:
+                session.start_transaction(**_TRANSACTION)
+            yield session
+        finally:
+            with pymongo.timeout(_until(deadline)):
+                session.end_session()
+
+
+class OnLoop:
+    """The async client; it belongs to the event loop on which it was first used."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._client: AsyncMongoClient[Document] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._collections: dict[str, Any] = {}
+        _TRANSPORTS.add(self)
+
+    def client(self) -> AsyncMongoClient[Document]:
+        """The driver's client for the running loop.
+
+        :raises ConfigurationError: another loop, which still runs, has it
+        """
+        loop = asyncio.get_running_loop()
+        if self._client is None or self._loop is not loop:
+            if self._loop is not None and not self._loop.is_closed():
+                raise ConfigurationError(
+                    "this database belongs to another event loop that is still open: connect once in each loop"
+                )
+            self.forget()
+            self._client, self._loop = _make(AsyncMongoClient, self._options), loop
+        return self._client
+
+    async def close(self) -> None:
+        """Close the client, where there is one that this loop can close."""
+        if self._client is not None and self._loop is asyncio.get_running_loop():
+            client, self._client, self._loop, self._collections = self._client, None, None, {}
+            await client.close()
+        self.forget()
+
+    def forget(self) -> None:
+        """Leave the client to a loop that is gone, or to the parent process."""
+        if self._client is not None:
+            _ABANDONED.append(self._client)
+        self._client, self._loop, self._collections = None, None, {}
+
+    async def send(self, request: Any, deadline: float | None, session: AsyncClientSession | None = None) -> Any:
+        """The async twin of ``Blocking.send``."""
+        if type(request) is InSession:
+            return await self._in_session(request, deadline)
+        if deadline is None:
+            return await self._carry_out(request, session)
+        with pymongo.timeout(time_left(deadline)):
+            return await self._carry_out(request, session)
+
+    async def _carry_out(self, request: Call | Command | Commit, session: AsyncClientSession | None) -> Any:
+        if type(request) is Call:
+            method = getattr(self._collection(request.collection), request.method)
+            options = request.options if session is None else {**request.options, "session": session}
+            answer = method(*request.arguments, **options)
+            if request.method not in _CURSORS:
+                return await answer
+            cursor = answer if request.method == "find" else await answer
+            return await cursor.to_list()
+        if isinstance(request, Command):
+            return await self.client()[self._options.database].command(dict(request.command))
+        assert session is not None
+        return await session.commit_transaction()
+
+    def _collection(self, name: str) -> Any:
+        client = self.client()  # also sees to it that the loop is the right one
+        found = self._collections.get(name)
+        if found is None:
+            found = self._collections[name] = client[self._options.database].get_collection(name, CODEC_OPTIONS)
+        return found
+
+    async def _in_session(self, request: InSession, deadline: float | None) -> Any:
+        async with self._session(request, deadline) as session:
+            return await adrive(request.plan(), lambda inner: self.send(inner, deadline, session))
+
+    @asynccontextmanager
+    async def _session(self, request: InSession, deadline: float | None) -> AsyncIterator[AsyncClientSession]:
+        session = self.client().start_session(causal_consistency=False, snapshot=request.snapshot)
+        try:
+            if not request.snapshot:
+                await session.start_transaction(**_TRANSACTION)
+            yield session
+        finally:
+            with pymongo.timeout(_until(deadline)):
+                await session.end_session()
+
+
+def _until(deadline: float | None) -> float | None:
+    """Seconds that ending a session may take."""
+    return None if deadline is None else max(_GRACE, deadline - time.monotonic())
+
+
+Plan = Generator[Any, Any, Any]
+
+
+def drive(plan: Plan, send: Callable[[Any], Any]) -> Any:
+    """Run a plan to its end; what it returns."""
+    try:
+        request = next(plan)
+        while True:
+            try:
+                response = send(request)
+            except Exception as error:
+                request = plan.throw(error)
+            else:
+                request = plan.send(response)
+    except StopIteration as stop:
+        return stop.value
+
+
+async def adrive(plan: Plan, send: Callable[[Any], Any]) -> Any:
+    """The async twin of ``drive``."""
+    try:
+        request = next(plan)
+        while True:
+            try:
+                response = await send(request)
+            except Exception as error:
+                request = plan.throw(error)
+            else:
+                request = plan.send(response)
+    except StopIteration as stop:
+        return stop.value
+
+
+_TRANSPORTS: WeakSet[Blocking | OnLoop] = WeakSet()
+# Clients that can't be closed from here; without a reference they would warn that nobody closed them.
+_ABANDONED: list[Any] = []
+
+
+def _after_fork() -> None:
+    for transport in list(_TRANSPORTS):
+        transport.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

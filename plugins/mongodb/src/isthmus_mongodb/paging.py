@@ -1,0 +1,76 @@
+"""Pages that are filled from several answers of the server: limits, look-ahead and guards.
+
+The same rules as ``isthmus.pages.take_page``, for candidates that arrive in portions.
+"""
+
+from __future__ import annotations
+
+from attrs import define, field
+
+from isthmus.evaluate import predicate
+from isthmus.operations import Paged
+from isthmus.pages import cutter, position_names, used_index
+from isthmus.results import Page
+from isthmus.values import Item, item_size
+
+# A page whose size is left to the backend ends about here.
+PAGE_BYTES = 1_048_576
+PAGE_ITEMS = 1_000
+
+
+@define(eq=False)
+class Filling:
+    """A page that is being filled.
+
+    :param operation: its condition is the part that the server did not judge
+    """
+
+    operation: Paged
+    count: int = 0
+    examined: int = 0
+    size: int = 0
+    full: bool = False
+    _found: list[Item] = field(factory=list)
+    _last: Item | None = None
+
+    def take(self, items: list[Item]) -> None:
+        """Look at further candidates until the page is full."""
+        operation = self.operation
+        accepts = predicate(operation.condition) if operation.condition is not None else None
+        own_size = operation.limit is None and operation.select == "items"
+        weighed = operation.max_bytes is not None or own_size
+        for item in items:
+            matched = accepts is None or accepts(item)
+            if self._exhausted(own_size) or (matched and self.count == operation.limit):
+                self.full = True
+                return
+            self.examined += 1
+            if matched:
+                self._add(item, item_size(item) if weighed else 0)
+            elif self.count != operation.limit:
+                self._last = item
+
+    def _add(self, item: Item, weight: int) -> None:
+        self._last = item
+        self.count += 1
+        self.size += weight
+        if self.operation.select == "items":
+            self._found.append(item)
+
+    def _exhausted(self, own_size: bool) -> bool:
+        operation = self.operation
+        return (
+            (operation.max_examined is not None and self.examined >= operation.max_examined)
+            or (operation.max_bytes is not None and self.size >= operation.max_bytes)
+            or (own_size and (self.size >= PAGE_BYTES or self.count >= PAGE_ITEMS))
+        )
+
+    def page(self) -> Page:
+        """The page; it has a position when it was full before the candidates ended."""
+        cut = cutter(self.operation)
+        items = [cut(item) for item in self._found] if cut else self._found
+        return Page(items, self.count, self._position() if self.full else None, self.examined)
+
+    def _position(self) -> Item | None:
+        names = position_names(self.operation.table, used_index(self.operation))
+        return None if self._last is None else {name: self._last[name] for name in names}

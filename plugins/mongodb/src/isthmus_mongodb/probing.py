@@ -1,0 +1,57 @@
+"""What a server offers, found out when the database is opened: a URL tells nothing reliable about it (rule TXN-10)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from isthmus.capabilities import Capabilities, Capability, Support, Unsupported
+from isthmus.errors import ConfigurationError
+
+OLDEST = (6, 0)
+
+_ALONE = (
+    "this server runs alone, and MongoDB has transactions and snapshots only in a replica set, one of a single server"
+    " too: start it with --replSet and run rs.initiate() once"
+)
+_DIGITS = Unsupported("MongoDB's Decimal128 holds 34 digits; store longer numbers as text")
+
+
+@frozen
+class Server:
+    """What a server said of itself.
+
+    :param kind: ``replica set``, ``sharded cluster`` or ``standalone``
+    """
+
+    version: str
+    kind: str
+
+    @property
+    def has_transactions(self) -> bool:
+        """Whether there are transactions, and reads of one snapshot."""
+        return self.kind != "standalone"
+
+
+def server_of(hello: Mapping[str, Any], build: Mapping[str, Any], hosts: str) -> Server:
+    """What the answers to ``hello`` and ``buildInfo`` tell.
+
+    :raises ConfigurationError: the server is too old
+    """
+    version = str(build.get("version", "0"))
+    if tuple(build.get("versionArray", (0, 0)))[:2] < OLDEST:
+        raise ConfigurationError(f"{hosts} runs MongoDB {version}: Isthmus needs 6.0 or later")
+    if hello.get("msg") == "isdbgrid":
+        return Server(version, "sharded cluster")
+    return Server(version, "replica set" if "setName" in hello else "standalone")
+
+
+def capabilities_of(server: Server) -> Capabilities:
+    """The capabilities of a database on this server."""
+    exceptions: dict[Capability, Support] = {Capability.WIDE_NUMBERS: _DIGITS}
+    if not server.has_transactions:
+        for capability in (Capability.TRANSACT_WRITE, Capability.TRANSACT_GET, Capability.IDEMPOTENCY_TOKEN):
+            exceptions[capability] = Unsupported(_ALONE)
+    return Capabilities.full_except(exceptions)

@@ -1,0 +1,157 @@
+"""Creating, describing, listing and dropping tables; each step can be repeated after a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from bson.objectid import ObjectId
+from pymongo.errors import DuplicateKeyError, OperationFailure
+
+from isthmus import operations as op
+from isthmus import results as res
+from isthmus.errors import AlreadyExists, SchemaMismatch, TableNotFound
+from isthmus.schema import Index
+from isthmus_mongodb.catalogue import CATALOGUE, FORMAT, Catalogue, Stored, check_collection, collection_problem
+from isthmus_mongodb.layouts import EXPIRY, Layout
+from isthmus_mongodb.native import Call, Command
+
+Plan = Generator[Any, Any, Any]
+MAJORITY = {"w": "majority", "j": True}
+_EXISTS, _MISSING = 48, 26
+
+
+def create(catalogue: Catalogue, operation: op.CreateTable) -> Plan:
+    """Create a table: its entry first, then the collection and indexes, then the entry becomes active.
+
+    Whoever meets an entry that is not active yet finishes the work, so a crash leaves nothing that blocks the name.
+    """
+    table, made = operation.table, ObjectId()
+    collection = catalogue.collection(table.name)
+    catalogue.forget(table.name)
+    yield from _finish_drop(catalogue, collection)
+    entry = {
+        "_id": collection, "prefix": catalogue.prefix, "format": FORMAT, "state": "creating", "made": made,
+        "table": table.to_dict(),
+    }  # fmt: skip
+    try:
+        yield from _check_free(collection, table.name)
+        yield Call(CATALOGUE, "insert_one", (entry,))
+    except (DuplicateKeyError, AlreadyExists):
+        yield from _finish_creation(catalogue, collection)
+        raise AlreadyExists(f"table {table.name!r} exists already: use ensure() to accept it") from None
+    yield from _build(catalogue.stored(entry))
+    yield from _activate(collection, made)
+    return res.TableResult(table)
+
+
+def _check_free(collection: str, name: str) -> Plan:
+    """Refuse a name whose collection holds documents that Isthmus did not write.
+
+    :raises AlreadyExists: the catalogue has the table
+    """
+    answer = yield Command({"listCollections": 1, "filter": {"name": collection}})
+    found = answer["cursor"]["firstBatch"]
+    if not found:
+        return
+    if (yield Call(CATALOGUE, "find_one", ({"_id": collection},))) is not None:
+        raise AlreadyExists(f"table {name!r} exists already: use ensure() to accept it")
+    problem = collection_problem(found[0])
+    if not problem and (yield Call(collection, "find_one", ({}, {"_id": 1}))) is not None:
+        problem = "holds documents but no table of Isthmus: choose another table name, or a prefix in the URL"
+    if problem:
+        raise SchemaMismatch(f"collection {collection!r} {problem}", differences=[problem])
+
+
+def _finish_creation(catalogue: Catalogue, collection: str) -> Plan:
+    entry = yield Call(CATALOGUE, "find_one", ({"_id": collection},))
+    if entry is not None and entry["state"] != "dropping":
+        stored = catalogue.stored(entry)
+        yield from _build(stored)
+        yield from _activate(collection, stored.made)
+
+
+def _activate(collection: str, made: Any) -> Plan:
+    ours = {"_id": collection, "made": made, "state": "creating"}
+    yield Call(CATALOGUE, "update_one", (ours, {"$set": {"state": "active"}}))
+
+
+def _build(stored: Stored) -> Plan:
+    """The collection and its indexes, those that are not there yet."""
+    collation = {"locale": "simple"}
+    try:
+        yield Command({"create": stored.collection, "collation": collation, "writeConcern": MAJORITY})
+    except OperationFailure as error:
+        if error.code != _EXISTS:
+            raise
+    indexes = index_models(stored.layout)
+    if indexes:
+        yield Command({"createIndexes": stored.collection, "indexes": indexes, "writeConcern": MAJORITY})
+
+
+def index_models(layout: Layout) -> list[dict[str, Any]]:
+    """The indexes of a table as the server's command wants them (rules KEY-10, TTL-2)."""
+    models = [_index_model(layout, index) for index in layout.table.indexes]
+    if layout.table.ttl is not None:
+        models.append({
+            "name": "isthmus.expiry", "key": {EXPIRY: 1}, "expireAfterSeconds": 0,
+            "partialFilterExpression": {EXPIRY: {"$exists": True}},
+        })  # fmt: skip
+    return models
+
+
+def _index_model(layout: Layout, index: Index) -> dict[str, Any]:
+    fields = index_fields(layout, index)
+    partial = {field: {"$exists": True} for field in fields}
+    return {"name": index_name(index), "key": dict.fromkeys((*fields, "_id"), 1), "partialFilterExpression": partial}
+
+
+def index_name(index: Index) -> str:
+    """The name of an index in the store, apart from those that others may make."""
+    return f"isthmus_{index.name}"
+
+
+def index_fields(layout: Layout, index: Index) -> tuple[str, ...]:
+    """The fields of an index's own keys, dotted."""
+    return tuple(layout.index_field(key.name) for key in index.keys)
+
+
+def describe(catalogue: Catalogue, operation: op.DescribeTable) -> Plan:
+    """The stored definition of a table, after its collection was looked at."""
+    stored = yield from catalogue.read(operation.name)
+    yield from check_collection(stored.collection, operation.name)
+    return res.TableResult(stored.table)
+
+
+def list_names(catalogue: Catalogue) -> Plan:
+    """The names of all tables, in order."""
+    entries = yield Call(CATALOGUE, "find", ({"prefix": catalogue.prefix, "state": "active"}, {"_id": 1}))
+    return res.TablesResult(sorted(entry["_id"][len(catalogue.prefix) :] for entry in entries))
+
+
+def drop(catalogue: Catalogue, operation: op.DropTable) -> Plan:
+    """Remove a table: its entry is marked first, so that a crash can't leave a table without its collection."""
+    name = operation.name
+    collection = catalogue.collection(name)
+    catalogue.forget(name)
+    marked = yield Call(
+        CATALOGUE, "update_one",
+        ({"_id": collection, "prefix": catalogue.prefix, "state": "active"}, {"$set": {"state": "dropping"}}),
+    )  # fmt: skip
+    if not marked.matched_count:
+        raise TableNotFound(f"table {name!r} does not exist: create it with ensure()")
+    yield from _finish_drop(catalogue, collection)
+    catalogue.forget(name)
+    return res.DropResult()
+
+
+def _finish_drop(catalogue: Catalogue, collection: str) -> Plan:
+    """Remove what a drop that was begun, here or elsewhere, has left."""
+    entry = yield Call(CATALOGUE, "find_one", ({"_id": collection, "prefix": catalogue.prefix, "state": "dropping"},))
+    if entry is not None:
+        try:
+            yield Command({"drop": collection, "writeConcern": MAJORITY})
+        except OperationFailure as error:
+            if error.code != _MISSING:
+                raise
+        yield Call(CATALOGUE, "delete_one", ({"_id": collection, "made": entry["made"]},))
