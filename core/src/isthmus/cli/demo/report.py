@@ -52,9 +52,10 @@ def run_steps(demo: Demo, steps: Iterable[Step] = STEPS) -> list[Done]:
     return done
 
 
-def print_report(done: Iterable[Done]) -> None:
+def print_report(done: Iterable[Done], title: str | None = None) -> None:
     """The steps as a table: counts, times, rates and what was found."""
-    grid = Grid("step", "count", "seconds", "rate", "what was found", header_style="bold")
+    columns = ("step", "count", "seconds", "rate", "what was found")
+    grid = Grid(*columns, title=title, title_justify="left", header_style="bold")
     for column in (1, 2, 3):
         grid.columns[column].justify = "right"
     for one in done:
