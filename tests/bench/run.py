@@ -72,7 +72,8 @@ def _print(found: list[Measurement]) -> None:
             row.name, f"{row.ours:,.2f} {row.unit}", reference, f"[{colour}]{row.ratio:,.2f}[/]",
             f"{row.spread[0]:,.2f} to {row.spread[1]:,.2f}", f"{sign} {row.bar}", str(row.rounds),
         )  # fmt: skip
-    Console().print(table)
+    # Away from a terminal the width is unknown, and 80 columns would break each name.
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ class Comparison:
         with store as running, started(self._starts(running)) as processes:
             found = measured(processes, _cases(processes), settings)
         figures.save(self.engine, figures.comparison(found, self.reference, settings))
-        return [_row(self.engine, bar, found) for bar in self.bars]
+        return [row(self.engine, bar, found) for bar in self.bars]
 
     def _starts(self, store: stores.Store) -> dict[str, Start]:
         return {
@@ -72,7 +72,8 @@ def _cases(processes: dict[str, Process]) -> Iterator[Case]:
         yield Case(label, "get", MOST)
 
 
-def _row(engine: str, bar: Bar, found: Found) -> Measurement:
+def row(engine: str, bar: Bar, found: Found) -> Measurement:
+    """What was found for one bar."""
     own = found[Case(bar.ours, bar.operation, bar.callers[0])]
     reference = found[Case(bar.reference, bar.operation, bar.callers[1])]
     callers = "" if bar.callers == (1, 1) else f" ({bar.callers[0]} callers, {bar.callers[1]})"

@@ -87,6 +87,7 @@ def started(starts: Mapping[str, Start]) -> Iterator[dict[str, Process]]:
 
 
 def _environment() -> dict[str, str]:
-    """The caller's environment with the credentials that a local engine takes."""
+    """The caller's environment with the credentials that a local engine takes, and without options of Isthmus."""
     credentials = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_DEFAULT_REGION": REGION}
-    return {**os.environ, **credentials}
+    # The addresses of engines are named like such options, and would be refused as unknown ones.
+    return {name: value for name, value in os.environ.items() if not name.startswith("ISTHMUS_")} | credentials

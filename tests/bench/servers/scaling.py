@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+
+from attrs import frozen
 
 from tests.bench.measure import Measurement
 from tests.bench.servers import figures, stores
@@ -37,28 +40,41 @@ def measure(settings: Settings) -> list[Measurement]:
         cases = [Case(label, operation, callers) for label in starts for operation in OPERATIONS for callers in CALLERS]
         found = measured(processes, cases, settings)
     figures.save("scaling", figures.points(found))
-    return [_row(label, operation, found) for label in starts for operation in OPERATIONS]
+    return [row(label, operation, found) for label in starts for operation in OPERATIONS]
 
 
-def _row(label: str, operation: str, found: Found) -> Measurement:
-    """The worst point: its rate through the best rate that fewer callers reach, within rounds."""
+@frozen
+class Point:
+    """How a number of callers compares with the best of fewer callers, round by round."""
+
+    callers: int
+    best: int
+    ratios: list[float]
+
+    @property
+    def ratio(self) -> float:
+        """The median over the rounds."""
+        return median(self.ratios)
+
+
+def row(label: str, operation: str, found: Found) -> Measurement:
+    """The worst point: its rate through the best rate that fewer callers reach."""
     rates = {callers: [1 / wall for wall in found[Case(label, operation, callers)].wall] for callers in CALLERS}
-    worst: tuple[float, int, int, list[float]] | None = None
-    for position, callers in enumerate(CALLERS[1:], 1):
-        best = max(CALLERS[:position], key=lambda fewer: median(rates[fewer]))
-        against = ratios(rates[callers], rates[best])
-        if worst is None or median(against) < worst[0]:
-            worst = (median(against), callers, best, against)
-    assert worst is not None
-    middle, callers, best, against = worst
+    worst = min(_points(rates), key=lambda point: point.ratio)
     return Measurement(
-        f"{label} {operation}: {callers} callers / {best}",
-        median(rates[callers]),
-        median(rates[best]),
-        middle,
+        f"{label} {operation}: {worst.callers} callers / {worst.best}",
+        median(rates[worst.callers]),
+        median(rates[worst.best]),
+        worst.ratio,
         "items/s",
-        len(against),
+        len(worst.ratios),
         BAR,
         at_least=True,
-        spread=(min(against), max(against)),
+        spread=(min(worst.ratios), max(worst.ratios)),
     )
+
+
+def _points(rates: dict[int, list[float]]) -> Iterator[Point]:
+    for position, callers in enumerate(CALLERS[1:], 1):
+        best = max(CALLERS[:position], key=lambda fewer: median(rates[fewer]))
+        yield Point(callers, best, ratios(rates[callers], rates[best]))
