@@ -49,6 +49,11 @@ class Layout:
     watched: frozenset[str] = field(init=False)
     """Attributes from which hidden fields are derived."""
 
+    index_names: frozenset[str] = field(init=False)
+    """All attributes that are keys of an index."""
+    hidden: frozenset[str] = field(init=False)
+    """Fields that are no attributes."""
+
     @by_name.default
     def _by_name(self) -> dict[str, KeyField]:
         return {key.name: key for key in self.keys}
@@ -56,6 +61,14 @@ class Layout:
     @watched.default
     def _watched(self) -> frozenset[str]:
         return frozenset(self.indexed) | ({self.table.ttl} if self.table.ttl is not None else frozenset())
+
+    @index_names.default
+    def _index_names(self) -> frozenset[str]:
+        return frozenset(key.name for index in self.table.indexes for key in index.keys)
+
+    @hidden.default
+    def _hidden(self) -> frozenset[str]:
+        return frozenset({"_id", OPERATION, EXPIRY, LOCK, *self.indexed.values()})
 
     def index_field(self, name: str) -> str:
         """The dotted field under which an index finds a key attribute."""

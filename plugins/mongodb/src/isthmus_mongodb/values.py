@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Context, Decimal
 from typing import Any, Final, NoReturn
 
 from bson.codec_options import CodecOptions, DatetimeConversion
@@ -37,6 +37,8 @@ _LOWEST: Final = -(2**63)
 _HIGHEST: Final = 2**63 - 1
 _TAGS: Final = {"%SS": frozenset({str}), "%NS": frozenset({int, Decimal}), "%BS": frozenset({bytes})}
 _PLAIN: Final = frozenset({str, bool, type(None), bytes, int})
+_ROUNDED_DOWN: Final = Context(prec=34, rounding=ROUND_FLOOR)
+_WIDE: Final = Context(prec=60)
 _LATEST: Final = 253_402_300_799
 """The last second of the year 9999, beyond which the server's TTL index has nothing to do."""
 
@@ -129,6 +131,14 @@ def expiry_date(value: Any) -> DatetimeMS | None:
     return DatetimeMS(math.ceil(value * 1000)) if is_number(value) and 0 <= value <= _LATEST else None
 
 
+def moment(now: float) -> Int64 | Decimal128:
+    """A time as a stored number by which ``expires <= now`` comes out as it does in Python.
+
+    Rounded down to the digits of a Decimal128, as the server compares a decimal with a double by fewer.
+    """
+    return _integer(int(now)) if now == int(now) else pack(_ROUNDED_DOWN.create_decimal(Decimal(now)).normalize(_WIDE))
+
+
 # ---- from BSON ----
 
 
@@ -142,26 +152,22 @@ def decode_item(layout: Layout, document: Mapping[str, Any]) -> Item:
     :raises InvalidStoredValue: it holds what is no portable value, naming the field and the type
     """
     try:
-        item = _attributes(document)
+        item = _attributes(layout, document)
         _restore_key(layout, document.get("_id"), item)
     except _ForeignError:
-        _refuse(document)
+        _refuse(layout, document)
     return item
 
 
-def _attributes(document: Mapping[str, Any]) -> Item:
-    joined = "".join(document)
-    if "%" in joined or "__" in joined:
-        return {
-            unescape(name): decode_value(value)
-            for name, value in document.items()
-            if name != "_id" and not name.startswith("__")
-        }
+def _attributes(layout: Layout, document: Mapping[str, Any]) -> Item:
+    hidden = layout.hidden
+    if "%" in "".join(document):
+        return {unescape(name): decode_value(value) for name, value in document.items() if name not in hidden}
     get = _DECODERS.get
     return {
         name: value if (kind := type(value)) in _PLAIN else get(kind, _foreign)(value)
         for name, value in document.items()
-        if name != "_id"
+        if name not in hidden
     }
 
 
@@ -183,7 +189,7 @@ def decode_key(layout: Layout, key: Any) -> Item:
     try:
         _restore_key(layout, key, found)
     except _ForeignError:
-        _refuse({"_id": key})
+        _refuse(layout, {"_id": key})
     return found
 
 
@@ -246,10 +252,10 @@ _DECODERS: Final[dict[type, Callable[[Any], Any]]] = {
 }  # fmt: skip
 
 
-def _refuse(document: Mapping[str, Any]) -> NoReturn:
+def _refuse(layout: Layout, document: Mapping[str, Any]) -> NoReturn:
     """Find what can't be read; slow, but only errors come here."""
     for name, value in document.items():
-        if name != "_id" and not name.startswith("__"):
+        if name not in layout.hidden:
             _search((unescape(name),), value)
     raise InvalidStoredValue(
         "A stored document has an _id that is not made of the table's key attributes. Isthmus did not write it: move it"

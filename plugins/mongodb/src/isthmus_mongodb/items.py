@@ -1,0 +1,276 @@
+"""The plans of single items: the quickest exact form first, compare-and-swap for what it did not apply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from typing import Any, Final
+
+from pymongo.collection import ReturnDocument
+from pymongo.errors import DuplicateKeyError, OperationFailure
+
+from isthmus.evaluate import matches, project
+from isthmus.expressions import Path, attributes_used
+from isthmus.operation_ids import floor, new_operation_id
+from isthmus.operations import Create, Delete, Get, Put, Resolve, Returning, Update
+from isthmus.results import DeleteResult, GetResult, ResolveResult, WriteResult
+from isthmus.values import copy_item
+from isthmus_mongodb.layouts import OPERATION, Layout
+from isthmus_mongodb.names import escape
+from isthmus_mongodb.native import Call
+from isthmus_mongodb.operators import Operators, filter_for, operators_of, tests_of
+from isthmus_mongodb.pipelines import Pipeline, put_pipeline, update_pipeline
+from isthmus_mongodb.swapping import (
+    Place,
+    Write,
+    Written,
+    check_stored_indexes,
+    image_lost,
+    is_key_taken,
+    stamped,
+    swap,
+    unique_violation,
+)
+from isthmus_mongodb.values import Document, decode_item, decode_visible, encode_item, encode_key
+
+Plan = Generator[Any, Any, Any]
+
+# What `$inc` answers: the sum overflows, or the attribute is no number. The evaluator knows the error of the contract.
+_ARITHMETIC: Final = frozenset({2, 14})
+_IMAGES: Final = {"old": ReturnDocument.BEFORE, "new": ReturnDocument.AFTER}
+
+
+def identifies(operation: Any) -> bool:
+    """Whether an operation is a write of one item that is known again by its operation id."""
+    return isinstance(operation, (Create, Put, Update, Delete)) and not operation.idempotent
+
+
+# ---- reading ----
+
+
+def get(place: Place, operation: Get) -> Plan:
+    """Read one item."""
+    layout, paths = place.layout, operation.projection
+    arguments: tuple[Any, ...] = ({"_id": encode_key(layout, operation.key)},)
+    if paths is not None:
+        arguments = (*arguments, fields_of(layout, paths))
+    item = decode_visible(layout, (yield Call(place.collection, "find_one", arguments)), place.clock())
+    return GetResult(item if item is None or paths is None else project(item, paths))
+
+
+def fields_of(layout: Layout, paths: Iterable[Path]) -> Document:
+    """The fields that a projection and the expiry need, for ``find``; ``_id`` comes with them always."""
+    names = {str(path[0]) for path in paths} | ({layout.table.ttl} if layout.table.ttl is not None else set())
+    return {"_id": 1, **{escape(name): 1 for name in names if name not in layout.by_name}}
+
+
+def resolve(place: Place, operation: Resolve) -> Plan:
+    """Find out what became of a write; where its item is gone, nobody can tell."""
+    key = {"_id": encode_key(place.layout, operation.key)}
+    document = yield Call(place.collection, "find_one", (key, {OPERATION: 1}))
+    if document is None:
+        return ResolveResult("unknown")
+    found = document.get(OPERATION)
+    if found == operation.operation_id:
+        return ResolveResult("applied")
+    return ResolveResult("not_applied" if found is None or found < floor(operation.operation_id) else "unknown")
+
+
+# ---- creating and putting ----
+
+
+def create(place: Place, operation: Create) -> Plan:
+    """Write an item whose key must be free; an expired one is not in the way."""
+    check_stored_indexes(place, operation, operation.item)
+    if not operation.context.repeated:
+        document = stamped(operation, encode_item(place.layout, operation.item))
+        try:
+            yield Call(place.collection, "insert_one", (document,))
+        except DuplicateKeyError as error:
+            if not is_key_taken(error):
+                raise unique_violation(place) from error
+        else:
+            return _image(operation, Written(None, operation.item))
+    return _image(operation, (yield from swap(place, operation)))
+
+
+def put(place: Place, operation: Put) -> Plan:
+    """Write an item in place of whatever has its key."""
+    check_stored_indexes(place, operation, operation.item)
+    written: Written | None = None
+    if not operation.context.repeated:
+        form = _replacing if operation.condition is None else _replacing_if
+        written = yield from form(place, operation)
+    return _image(operation, written or (yield from swap(place, operation)))
+
+
+def _replacing(place: Place, operation: Put) -> Generator[Any, Any, Written | None]:
+    """Without a condition."""
+    document = stamped(operation, encode_item(place.layout, operation.item))
+    where: Document = {"_id": document["_id"]}
+    try:
+        if operation.returning != "old":
+            yield Call(place.collection, "replace_one", (where, document), {"upsert": True})
+            return Written(None, operation.item)
+        if operation.context.operation_id is not None:
+            where[OPERATION] = {"$ne": operation.context.operation_id}
+        found = yield Call(place.collection, "find_one_and_replace", (where, document), {"upsert": True})
+    except DuplicateKeyError as error:
+        if not is_key_taken(error):
+            raise unique_violation(place) from error
+        return None
+    return Written(decode_visible(place.layout, found, place.clock()), operation.item)
+
+
+def _replacing_if(place: Place, operation: Put) -> Generator[Any, Any, Written | None]:
+    """With a condition; where it is true for a missing item, a pipeline creates one."""
+    if operation.returning == "old":
+        return None
+    tests = tests_of(place, operation)
+    if tests is None or operation.condition is None:
+        return None
+    now = place.clock()
+    if matches(operation.condition, {}):
+        if _reads_key(place, operation):
+            return None
+        mark = operation.context.operation_id or new_operation_id()
+        return (yield from _send(place, operation, put_pipeline(place, operation, mark, now)))
+    document = stamped(operation, encode_item(place.layout, operation.item))
+    where = filter_for(place, operation, tests, now)
+    replaced = yield from _unique(place, Call(place.collection, "replace_one", (where, document)))
+    return Written(None, operation.item) if replaced.matched_count else None
+
+
+def _reads_key(place: Place, operation: Put | Update) -> bool:
+    """Whether a condition reads key attributes, which a document that an upsert is about to insert has already."""
+    condition = operation.condition
+    return condition is not None and not attributes_used(condition).isdisjoint(place.layout.by_name)
+
+
+# ---- updating ----
+
+
+def update(place: Place, operation: Update) -> Plan:
+    """Change attributes of one item."""
+    written: Written | None = None
+    if not operation.context.repeated:
+        now = place.clock()
+        operators = operators_of(place, operation, now)
+        if operators is not None:
+            written = yield from _operate(place, operation, operators)
+        elif operation.returning != "old" and not _reads_key(place, operation):
+            mark = operation.context.operation_id or new_operation_id()
+            written = yield from _send(place, operation, update_pipeline(place, operation, mark, now))
+    return _image(operation, written or (yield from swap(place, operation)))
+
+
+def _operate(place: Place, operation: Update, operators: Operators) -> Generator[Any, Any, Written | None]:
+    arguments = (operators.filter, operators.update)
+    returning = operation.returning
+    try:
+        if returning is None:
+            updated = yield from _unique(place, Call(place.collection, "update_one", arguments))
+            return Written(None, None) if updated.matched_count else None
+        options = {"return_document": _IMAGES[returning]}
+        found = yield from _unique(place, Call(place.collection, "find_one_and_update", arguments, options))
+    except OperationFailure as error:
+        if error.code not in _ARITHMETIC:
+            raise
+        return None
+    if found is None:
+        return None
+    item = decode_item(place.layout, found)
+    return Written(item, None) if returning == "old" else Written(None, item)
+
+
+def _send(place: Place, operation: Put | Update, pipeline: Pipeline | None) -> Generator[Any, Any, Written | None]:
+    """Send a pipeline and see from its mark whether it was applied; otherwise judge what stands there instead."""
+    if pipeline is None:
+        return None
+    wanted = operation.returning == "new" and isinstance(operation, Update)
+    options: Document = {"upsert": pipeline.creates, "return_document": ReturnDocument.AFTER}
+    if not wanted:
+        is_mine = {"$eq": [f"${OPERATION}", pipeline.mark]}
+        options["projection"] = {
+            "_id": 0, "applied": is_mine, "current": {"$cond": [is_mine, "$$REMOVE", "$$ROOT"]},
+        }  # fmt: skip
+    call = Call(place.collection, "find_one_and_update", (pipeline.filter, pipeline.stages), options)
+    try:
+        found = yield from _unique(place, call)
+    except DuplicateKeyError:
+        return None
+    if found is None:
+        return (yield from swap(place, operation, None))
+    if wanted:
+        applied = found.get(OPERATION) == pipeline.mark
+        return (
+            Written(None, decode_item(place.layout, found)) if applied else (yield from swap(place, operation, found))
+        )
+    if found["applied"]:
+        return Written(None, operation.item if isinstance(operation, Put) else None)
+    return (yield from swap(place, operation, found["current"]))
+
+
+def _unique(place: Place, call: Call) -> Generator[Any, Any, Any]:
+    """What the call answers.
+
+    :raises UniqueViolation: another item holds a value that a unique index allows once
+    """
+    try:
+        return (yield call)
+    except DuplicateKeyError as error:
+        if is_key_taken(error):
+            raise
+        raise unique_violation(place) from error
+
+
+# ---- deleting ----
+
+
+def delete(place: Place, operation: Delete) -> Plan:
+    """Remove one item."""
+    if not operation.context.repeated:
+        now = place.clock()
+        tests = tests_of(place, operation)
+        if tests is not None:
+            result = yield from _removing(place, operation, filter_for(place, operation, tests, now))
+            if result is not None:
+                return result
+    written = yield from swap(place, operation)
+    return DeleteResult(written.old if operation.returning == "old" else None, existed=written.old is not None)
+
+
+def _removing(place: Place, operation: Delete, where: Document) -> Generator[Any, Any, DeleteResult | None]:
+    where.pop(OPERATION, None)
+    if operation.returning == "old":
+        found = yield Call(place.collection, "find_one_and_delete", (where,))
+        return None if found is None else DeleteResult(decode_item(place.layout, found), existed=True)
+    deleted = yield Call(place.collection, "delete_one", (where,))
+    if deleted.deleted_count:
+        return DeleteResult(existed=True)
+    # Without a condition, nothing to delete is what success means; an expired item is left to the server.
+    return DeleteResult() if operation.condition is None else None
+
+
+# ---- results ----
+
+
+def _image(operation: Write, written: Written) -> WriteResult:
+    """The result of a write, with the image that was asked for."""
+    returning: Returning = operation.returning
+    if returning is None:
+        return WriteResult()
+    if returning == "old":
+        if written.again:
+            raise image_lost(operation)
+        return WriteResult(written.old)
+    return WriteResult(None if written.new is None else copy_item(written.new))
+
+
+_PLANS: Final[dict[type, Callable[[Place, Any], Plan]]] = {
+    Get: get, Create: create, Put: put, Update: update, Delete: delete, Resolve: resolve,
+}  # fmt: skip
+
+
+def plan(place: Place, operation: Get | Create | Put | Update | Delete | Resolve) -> Plan:
+    """The plan of an operation on one item."""
+    return _PLANS[type(operation)](place, operation)

@@ -1,0 +1,154 @@
+"""The quickest form of an update: ``$set``, ``$inc`` and ``$unset`` of whole attributes, with conditions in the filter.
+
+It is used where it means the same as the contract, and applies only then: a counter that is no 64-bit integer, an item
+that might become too large and an expired item don't match, and compare-and-swap decides about them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from attrs import define, field, frozen
+
+from isthmus.errors import InvalidKey
+from isthmus.expressions import Action, Add, Remove, Set
+from isthmus.operations import Delete, Put, Update
+from isthmus.values import Item, Value, value_size
+from isthmus.writes import check_index_keys, is_number
+from isthmus_mongodb.expressions import Expression, Reader, all_of
+from isthmus_mongodb.filters import test_of
+from isthmus_mongodb.layouts import EXPIRY, OPERATION
+from isthmus_mongodb.names import escape
+from isthmus_mongodb.swapping import Place
+from isthmus_mongodb.values import Document, encode_key, encode_value, hidden_fields, moment
+
+MOST_BYTES: Final = 320_000
+"""BSON bytes below which an item surely is within the limit of the contract (rule SIZ-6)."""
+
+_LOWEST: Final = -(2**63)
+_HIGHEST: Final = 2**63 - 1
+# BSON needs up to this many times the bytes of DynamoDB's formula: a null in a list takes two there and eight here.
+_GROWTH: Final = 8
+_OVERHEAD: Final = 64
+
+
+@frozen
+class Operators:
+    """One update command: it matches only where its effect is what the contract says."""
+
+    filter: Document
+    update: Document
+
+
+def operators_of(place: Place, operation: Update, now: float) -> Operators | None:
+    """The update as operators, or ``None`` when it needs a form that can do more."""
+    tests = tests_of(place, operation)
+    builder = _Builder(place, now)
+    if operation.upsert or tests is None or not all(map(builder.take, operation.changes.actions)):
+        return None
+    room = MOST_BYTES - builder.growth
+    if room <= 0:
+        return None
+    if operation.context.operation_id is not None:
+        builder.sets[OPERATION] = operation.context.operation_id
+    update = {"$set": builder.sets, "$inc": builder.sums, "$unset": builder.removed}
+    present: Document = {name: part for name, part in update.items() if part}
+    tests.append({"$lte": [{"$bsonSize": "$$ROOT"}, room]})
+    return Operators({**filter_for(place, operation, tests, now), **builder.types}, present) if present else None
+
+
+def tests_of(place: Place, operation: Put | Update | Delete) -> list[Expression] | None:
+    """The operation's condition as tests of the document, or ``None`` where the evaluator is needed."""
+    if operation.condition is None:
+        return []
+    test = test_of(operation.condition, Reader(place.layout))
+    return None if test is None else [test.value, *test.guards]
+
+
+def filter_for(place: Place, operation: Put | Update | Delete, tests: list[Expression], now: float) -> Document:
+    """Matches the visible item of the operation's key if the tests hold and no attempt of it was applied."""
+    found: Document = {"_id": encode_key(place.layout, operation.key)}
+    if operation.context.operation_id is not None:
+        found[OPERATION] = {"$ne": operation.context.operation_id}
+    if place.layout.table.ttl is not None:
+        found["$nor"] = [{escape(place.layout.table.ttl): {"$lte": moment(now)}}]
+    if tests:
+        found["$expr"] = all_of(tests)
+    return found
+
+
+@define
+class _Builder:
+    """Collects the operators of an update's actions."""
+
+    place: Place
+    now: float
+    sets: Document = field(factory=dict)
+    sums: Document = field(factory=dict)
+    removed: Document = field(factory=dict)
+    types: Document = field(factory=dict)
+    growth: int = _OVERHEAD
+
+    def take(self, action: Action) -> bool:
+        """Take up one action, if operators can express it."""
+        if len(action.path) != 1:
+            return False
+        name = str(action.path[0])
+        match action:
+            case Set(_, value):
+                return self.set(name, value)
+            case Add(_, int(value)):
+                return self.add(name, value)
+            case Remove():
+                return self.remove(name)
+            case _:
+                return False
+
+    def set(self, name: str, value: Value) -> bool:
+        if not may_be_set(self.place, name, value, self.now):
+            return False
+        self.growth += growth_of(name, value)
+        self.sets[escape(name)] = encode_value(value)
+        self.derive(name, {name: value})
+        return True
+
+    def remove(self, name: str) -> bool:
+        self.removed[escape(name)] = ""
+        self.derive(name, {})
+        return True
+
+    def derive(self, name: str, item: Item) -> None:
+        """Keep the hidden fields that are derived from an attribute."""
+        layout = self.place.layout
+        if name in layout.watched:
+            derived = hidden_fields(layout, item)
+            self.sets.update(derived)
+            hidden = layout.indexed.get(name, EXPIRY)
+            if hidden not in derived:
+                self.removed[hidden] = ""
+
+    def add(self, name: str, value: int) -> bool:
+        if name in self.place.layout.watched or not _LOWEST <= value <= _HIGHEST:
+            return False
+        stored = escape(name)
+        self.growth += growth_of(name, value)
+        self.sums[stored] = encode_value(value)
+        # `$inc` rounds decimals; what is no number at all, and a sum that overflows, is an error of the server.
+        self.types[stored] = {"$not": {"$type": ["decimal", "double"]}}
+        return True
+
+
+def may_be_set(place: Place, name: str, value: Any, now: float) -> bool:
+    """Whether putting a value in place of an attribute is surely allowed, as an index key and as an expiry time."""
+    if name == place.layout.table.ttl and is_number(value) and value <= now:
+        return False
+    try:
+        check_index_keys(place.layout.table, {name: value}, place.limits)
+    except InvalidKey:
+        return False
+    return True
+
+
+def growth_of(name: str, value: Any) -> int:
+    """At most this many BSON bytes are added by an attribute."""
+    return _OVERHEAD + 3 * len(name.encode()) + _GROWTH * value_size(value)
