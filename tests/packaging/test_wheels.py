@@ -51,7 +51,12 @@ DISTRIBUTIONS = [
     Distribution(
         "plugins/mongodb",
         "isthmus-mongodb",
-        {"isthmus.backends": {"mongodb": "isthmus_mongodb.plugin:MongoDBPlugin"}},
+        {
+            "isthmus.backends": {
+                "mongodb": "isthmus_mongodb.plugin:MongoDBPlugin",
+                "mongodb+srv": "isthmus_mongodb.plugin:MongoDBPlugin",
+            }
+        },
     ),
     Distribution(
         "plugins/conformance",
