@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from isthmus.errors import SchemaMismatch, TableNotFound, Unavailable
 from isthmus.schema import Index, Table
@@ -47,6 +47,18 @@ class KnownTables:
         if self._accepted.get(table.name) is not table:
             return False
         return index is None or self._readable.get(table.name, {}).get(index.name) is index
+
+    def complete(self, table: Table) -> Table:
+        """A declared table with the stored indexes that it leaves out: what is written has to fit those too (KEY-10).
+
+        It is the declared one itself where it leaves out none, or where nothing is known yet.
+        """
+        stored = self._stored.get(table.name)
+        if stored is None or stored.table.indexes == table.indexes:
+            return table
+        names = {index.name for index in table.indexes}
+        more = [index for index in stored.table.indexes if index.name not in names]
+        return evolve(table, indexes=(*table.indexes, *more)) if more else table
 
     def forget(self, name: str) -> None:
         """Ask again when a table is used next."""
