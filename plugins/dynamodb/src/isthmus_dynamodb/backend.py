@@ -20,8 +20,8 @@ from isthmus_dynamodb.known_tables import KnownTables
 from isthmus_dynamodb.names import TableNames
 from isthmus_dynamodb.native import Pause, Request, Transport
 from isthmus_dynamodb.options import Options, read_options
-from isthmus_dynamodb.queries import query, scan
 from isthmus_dynamodb.point_reads import get, resolve
+from isthmus_dynamodb.queries import query, scan
 from isthmus_dynamodb.service import LIMITS, Service
 from isthmus_dynamodb.table_settings import TableSettings
 from isthmus_dynamodb.tables import Tables
@@ -127,4 +127,4 @@ def open_backend(config: BackendConfig) -> DynamoDBBackend:
 
 
 def _settings(options: Options) -> TableSettings:
-    return TableSettings(options.billing, options.read_units, options.write_units)
+    return TableSettings(options.billing, options.read_units, options.write_units, options.local_indexes)

@@ -75,6 +75,8 @@ class Options:
     :param billing: capacity of new tables and indexes
     :param read_units: provisioned read capacity of a new table and of each index
     :param write_units: provisioned write capacity, likewise
+    :param local_indexes: indexes of new tables that are made as local ones, each as ``index`` or ``table.index``; they
+        need the table's partition key. All others are global
     :param operation_ids: whether a write that must not happen twice stores an id by which a repetition recognises it
     """
 
@@ -98,6 +100,7 @@ class Options:
     billing: Billing = field(default="on_demand", validator=in_(get_args(Billing)))
     read_units: int = field(default=5, validator=_between(1, 1_000_000))
     write_units: int = field(default=5, validator=_between(1, 1_000_000))
+    local_indexes: tuple[str, ...] = ()
     operation_ids: bool = True
 
     def __attrs_post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from attrs import field, frozen
@@ -11,6 +12,10 @@ from isthmus.schema import Index, Table
 from isthmus_dynamodb.native import Json
 
 Billing = Literal["on_demand", "provisioned"]
+
+
+def _set_of(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(names)
 
 
 @frozen
@@ -27,7 +32,7 @@ class TableSettings:
     billing: Billing = "on_demand"
     read_units: int = 5
     write_units: int = 5
-    local_indexes: frozenset[str] = field(default=frozenset(), converter=frozenset)
+    local_indexes: frozenset[str] = field(default=frozenset(), converter=_set_of)
 
     def is_local(self, table: Table, index: Index) -> bool:
         """Whether an index is to be a local one.
