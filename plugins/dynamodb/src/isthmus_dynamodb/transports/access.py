@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -137,5 +137,11 @@ def _client(session: Any, options: Options, ca_bundle: str | None) -> Any:
 
 
 def _check_ca_bundle(path: str | None) -> None:
-    if path is not None and not os.access(path, os.R_OK):
-        raise ConfigurationError(f"the CA bundle {path!r} can't be read: check ca_bundle and AWS_CA_BUNDLE")
+    if path is None:
+        return
+    try:
+        ssl.create_default_context(cafile=path)
+    except ssl.SSLError:
+        raise ConfigurationError(f"the CA bundle {path!r} holds no certificate in PEM form") from None
+    except OSError:
+        raise ConfigurationError(f"the CA bundle {path!r} can't be read: check ca_bundle and AWS_CA_BUNDLE") from None

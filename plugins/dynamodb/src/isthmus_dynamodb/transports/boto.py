@@ -21,6 +21,7 @@ from botocore.exceptions import (
     SSLError,
 )
 from botocore.parsers import ResponseParserError
+from urllib3.util.ssl_match_hostname import CertificateError
 
 from isthmus.errors import DeadlineExceeded
 from isthmus_dynamodb.native import AnswerLost, Json, NotSent, Request, ServiceError
@@ -136,11 +137,11 @@ def _reason(error: Exception) -> str:
     return str(getattr(cause, "reason", None) or cause or type(error).__name__)
 
 
-def _certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
-    """The refusal of a certificate among the causes of an error."""
+def _certificate_error(error: BaseException | None) -> Exception | None:
+    """The refusal of a certificate among the causes of an error: OpenSSL's, or urllib3's of a host name."""
     while error is not None:
         for one in (error, *error.args):
-            if isinstance(one, ssl.SSLCertVerificationError):
+            if isinstance(one, ssl.SSLCertVerificationError | CertificateError):
                 return one
         error = error.__cause__ or error.__context__
     return None

@@ -62,7 +62,7 @@ class Dialer:
         addresses = look_up(self.endpoint.host, self.endpoint.port, end)
         failure: OSError = OSError("the name has no address")
         for position, (family, kind, protocol, _name, address) in enumerate(addresses):
-            share = _left(end) / (len(addresses) - position)
+            share = left_until(end) / (len(addresses) - position)
             sock = socket.socket(family, kind, protocol)
             try:
                 sock.settimeout(share)
@@ -78,7 +78,7 @@ class Dialer:
     def _secure(self, sock: socket.socket, end: float) -> socket.socket:
         if self.tls is None:
             return sock
-        sock.settimeout(_left(end))
+        sock.settimeout(left_until(end))
         return self.tls.wrap_socket(sock, server_hostname=self.endpoint.host)
 
 
@@ -95,7 +95,7 @@ def look_up(host: str, port: int, end: float) -> list[Any]:
     answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_resolve, args=(host, port, answers), daemon=True, name="isthmus-look-up").start()
     try:
-        answer = answers.get(timeout=_left(end))
+        answer = answers.get(timeout=left_until(end))
     except queue.Empty:
         raise TimeoutError("the name is not resolved in time") from None
     if isinstance(answer, Exception):
@@ -119,7 +119,7 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _left(end: float) -> float:
+def left_until(end: float) -> float:
     """Seconds until ``end``; never zero, which would mean not to wait at all."""
     return max(0.001, end - time.monotonic())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable
 from typing import cast
@@ -10,7 +11,8 @@ from typing import cast
 from isthmus_dynamodb.native import NotSent
 from isthmus_dynamodb.transports.answers import Answer, AnswerReader, BadAnswer
 from isthmus_dynamodb.transports.blocking import readable
-from isthmus_dynamodb.transports.dialing import Dialer, prepare
+from isthmus_dynamodb.transports.dialing import Dialer, left_until, prepare
+from isthmus_dynamodb.transports.endpoints import Endpoint
 from isthmus_dynamodb.transports.troubles import no_answer, no_connection, unreached
 
 
@@ -112,13 +114,36 @@ async def open_stream(dialer: Dialer, deadline: float | None) -> StreamConnectio
     :raises NotSent, Unavailable, DeadlineExceeded: as ``Dialer.dial``
     """
     endpoint, loop = dialer.endpoint, asyncio.get_running_loop()
-    left = dialer.until(deadline) - time.monotonic()
+    end = dialer.until(deadline)
     try:
-        async with asyncio.timeout(left):
+        sock = await _connect(endpoint, end)
+        async with asyncio.timeout(left_until(end)):
             _transport, connection = await loop.create_connection(
-                lambda: StreamConnection(endpoint.url), endpoint.host, endpoint.port, ssl=dialer.tls,
-                happy_eyeballs_delay=0.25,
+                lambda: StreamConnection(endpoint.url), sock=sock, ssl=dialer.tls,
+                server_hostname=endpoint.host if dialer.tls else None,
             )  # fmt: skip
     except (OSError, ValueError) as error:
         raise no_connection(endpoint.url, error, deadline) from error
     return connection
+
+
+async def _connect(endpoint: Endpoint, end: float) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(left_until(end)):
+        addresses = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+    failure: OSError = OSError("the name has no address")
+    for position, (family, kind, protocol, _name, address) in enumerate(addresses):
+        sock = socket.socket(family, kind, protocol)
+        sock.setblocking(False)
+        try:
+            async with asyncio.timeout(left_until(end) / (len(addresses) - position)):
+                await loop.sock_connect(sock, address)
+        except OSError as error:
+            sock.close()
+            failure = error
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise failure

@@ -17,9 +17,9 @@ def unreached(url: str, reason: str) -> str:
     return f"{url} can't be reached ({reason}): check region and endpoint"
 
 
-def refused_certificate(url: str, error: ssl.SSLCertVerificationError) -> Unavailable:
+def refused_certificate(url: str, error: Exception) -> Unavailable:
     """The service's certificate is not to be trusted; another attempt would not change that."""
-    reason = error.verify_message or error.reason or "certificate verify failed"
+    reason = getattr(error, "verify_message", None) or str(error) or "certificate verify failed"
     return Unavailable(
         f"the TLS certificate of {url} is refused ({reason}): check the endpoint and the option ca_bundle",
         retryable=False,

@@ -1,0 +1,179 @@
+"""Servers that the tests of the transports talk to, each in threads of its own, and how they are called."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+from zlib import crc32
+
+from isthmus import BackendConfig
+from isthmus_dynamodb.native import Json, Request, Transport
+from isthmus_dynamodb.options import Options, read_options
+from isthmus_dynamodb.transports import open_transport
+
+Handler = Callable[[socket.socket], None]
+LIST_TABLES = Request("ListTables", {})
+
+
+class Caller:
+    """Sends requests over one transport, blocking or on one event loop."""
+
+    def __init__(self, transport: Transport, mode: str) -> None:
+        self.transport = transport
+        self._runner = asyncio.Runner() if mode == "async" else None
+
+    def __call__(self, request: Request = LIST_TABLES, timeout: float | None = None) -> Json:
+        """One call; ``timeout`` in seconds."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        if self._runner is None:
+            return self.transport.send(request, deadline)
+        return self._runner.run(self.transport.asend(request, deadline))
+
+    def close(self) -> None:
+        """Close the transport, and the loop if there is one."""
+        if self._runner is None:
+            self.transport.close()
+        else:
+            self._runner.run(self.transport.aclose())
+            self._runner.close()
+
+
+@contextmanager
+def calling(mode: str, endpoint: str, **options: Any) -> Iterator[Caller]:
+    """A caller of an endpoint, with credentials that any emulator takes."""
+    given = {"region": "eu-west-1", "access_key_id": "x", "secret_access_key": "y", **options}
+    caller = Caller(open_transport(Options(endpoint=endpoint, **given)), mode)
+    try:
+        yield caller
+    finally:
+        caller.close()
+
+
+def options_of(url: str, **changes: Any) -> Options:
+    """The options in a URL, some of them changed."""
+    parts = urlsplit(url)
+    return read_options(BackendConfig(parts, time.time, {**dict(parse_qsl(parts.query)), **changes}))
+
+
+class Server:
+    """A TCP server on the loopback interface; each connection is handled in a thread of its own."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.connections = 0
+        self.at_once = 0
+        self.most_at_once = 0
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                sock, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+
+    def _serve(self, sock: socket.socket) -> None:
+        with self._lock:
+            self._open.add(sock)
+            self.connections += 1
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            with contextlib.suppress(OSError):
+                self._handler(sock)
+        finally:
+            sock.close()
+            with self._lock:
+                self._open.discard(sock)
+                self.at_once -= 1
+
+    def close(self) -> None:
+        """Stop listening, and break all connections."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        with self._lock:
+            for sock in self._open:
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def serving(handler: Handler) -> Iterator[Server]:
+    """A running server."""
+    server = Server(handler)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def read_request(sock: socket.socket) -> bytes:
+    """One whole HTTP request; empty when the client has closed the connection."""
+    data = b""
+    while True:
+        head, found, body = data.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: *(\d+)", head)
+        if found and len(body) >= int(length[1] if length else 0):
+            return data
+        more = sock.recv(65_536)
+        if not more:
+            return b""
+        data += more
+
+
+def answer(body: bytes = b"{}", *headers: str, status: str = "200 OK", checksum: int | None = None) -> bytes:
+    """A whole HTTP answer with its length and checksum."""
+    crc = crc32(body) if checksum is None else checksum
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", f"x-amz-crc32: {crc}", *headers]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def answering(*answers: bytes) -> Handler:
+    """Gives these answers in turn on each connection, the last one again and again."""
+
+    def handle(sock: socket.socket) -> None:
+        number = 0
+        while read_request(sock):
+            sock.sendall(answers[min(number, len(answers) - 1)])
+            number += 1
+
+    return handle
+
+
+def forwarding(upstream: str, tls: ssl.SSLContext | None = None) -> Handler:
+    """Passes everything on to another server, after ending TLS."""
+    parts = urlsplit(upstream)
+    address = (parts.hostname or "", parts.port or 80)
+
+    def handle(sock: socket.socket) -> None:
+        inner = tls.wrap_socket(sock, server_side=True) if tls else sock
+        with inner, socket.create_connection(address) as other:
+            back = threading.Thread(target=_pump, args=(other, inner), daemon=True)
+            back.start()
+            _pump(inner, other)
+            back.join()
+
+    return handle
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65_536):
+            target.sendall(data)
+    for sock in (source, target):
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)

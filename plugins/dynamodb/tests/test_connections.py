@@ -1,0 +1,244 @@
+"""What a connection of the fast transport makes of servers that answer late, badly or not at all."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from isthmus.errors import DeadlineExceeded
+from isthmus_dynamodb.native import AnswerLost, NotSent, Request, ServiceError
+from plugins.dynamodb.tests.servers import Handler, answer, answering, calling, read_request, serving
+
+WHOLE = answer(b'{"TableNames":[]}')
+# How much later than its deadline a call may end, seconds.
+GRACE = 0.25
+
+
+@pytest.fixture(params=["sync", "async"])
+def mode(request: pytest.FixtureRequest) -> str:
+    """Blocking, and on an event loop."""
+    return str(request.param)
+
+
+def in_turn(*handlers: Handler) -> Handler:
+    """The first connection meets the first handler and so on; the last one takes all others."""
+    count = iter(range(1_000_000))
+
+    def handle(sock: socket.socket) -> None:
+        handlers[min(next(count), len(handlers) - 1)](sock)
+
+    return handle
+
+
+def cut(data: bytes) -> Handler:
+    """Answers once with this, and closes the connection."""
+
+    def handle(sock: socket.socket) -> None:
+        read_request(sock)
+        sock.sendall(data)
+
+    return handle
+
+
+def never(sock: socket.socket) -> None:
+    """Takes requests and says nothing."""
+    while sock.recv(65_536):
+        pass
+
+
+def drip(sock: socket.socket) -> None:
+    """Sends an answer byte by byte, without end."""
+    sock.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+    while True:
+        sock.sendall(b"y")
+        time.sleep(0.02)
+
+
+def test_a_connection_is_used_again(mode: str) -> None:
+    """Three calls one after another need one connection."""
+    with serving(answering(WHOLE)) as server, calling(mode, server.url) as call:
+        assert [call() for _ in range(3)] == [{"TableNames": []}] * 3
+        assert server.connections == 1
+
+
+def test_connection_close_is_honoured(mode: str) -> None:
+    """After ``Connection: close`` the next call makes a new connection."""
+    with serving(answering(answer(b"{}", "Connection: close"))) as server, calling(mode, server.url) as call:
+        assert [call() for _ in range(3)] == [{}] * 3
+        assert server.connections == 3
+
+
+def test_a_connection_that_the_server_closed_is_not_used(mode: str) -> None:
+    """An idle connection that ended in the meantime costs a new one, and no error."""
+    with serving(cut(WHOLE)) as server, calling(mode, server.url) as call:
+        for _ in range(3):
+            assert call() == {"TableNames": []}
+            time.sleep(0.05)
+        assert server.connections == 3
+
+
+def test_chunks_in_slices_are_put_together(mode: str) -> None:
+    """A chunked answer that arrives byte by byte is whole in the end."""
+    data = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"a":\r\n4;x=y\r\n"b"}\r\n0\r\n\r\n'
+
+    def handle(sock: socket.socket) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while read_request(sock):
+            for place in range(len(data)):
+                sock.sendall(data[place : place + 1])
+
+    with serving(handle) as server, calling(mode, server.url) as call:
+        assert [call(), call()] == [{"a": "b"}] * 2
+
+
+def test_large_bodies_pass_both_ways(mode: str) -> None:
+    """Megabytes are sent and received whole."""
+    text = "x" * 3_000_000
+
+    def handle(sock: socket.socket) -> None:
+        while request := read_request(sock):
+            sock.sendall(answer(request.partition(b"\r\n\r\n")[2]))
+
+    with serving(handle) as server, calling(mode, server.url) as call:
+        assert call(Request("PutItem", {"text": text})) == {"text": text}
+
+
+BROKEN = [
+    (b"", "the connection was closed"),
+    (WHOLE[:-3], "it ended early"),
+    (b"garbage\r\n\r\n", "it is not HTTP/1.1"),
+    (WHOLE + b"HTTP/1.1 200 OK\r\n", "it is longer than it says"),
+    (answer(b"{}", checksum=1), "CRC32 checksum"),
+    (answer(b"no json"), "is not JSON"),
+    (answer(b"[]"), "is not JSON"),
+]
+
+
+@pytest.mark.parametrize(("data", "reason"), BROKEN)
+def test_a_broken_answer_is_lost_and_the_next_call_gets_its_own(mode: str, data: bytes, reason: str) -> None:
+    """Nothing of a broken answer reaches the call after it."""
+    with serving(in_turn(cut(data), answering(WHOLE))) as server, calling(mode, server.url) as call:
+        with pytest.raises(AnswerLost, match=reason) as caught:
+            call()
+        assert server.url in str(caught.value)
+        assert call() == {"TableNames": []}
+
+
+@pytest.mark.parametrize("handler", [never, drip])
+def test_a_slow_answer_ends_with_the_deadline(mode: str, handler: Handler) -> None:
+    """A call whose answer does not come in time is lost at its deadline, and the next one gets its own answer."""
+    with serving(in_turn(handler, answering(WHOLE))) as server, calling(mode, server.url) as call:
+        started = time.monotonic()
+        with pytest.raises(AnswerLost, match="it took too long"):
+            call(timeout=0.2)
+        took = time.monotonic() - started
+        assert 0.2 <= took <= 0.2 + GRACE
+        assert call(timeout=1.0) == {"TableNames": []}
+
+
+def test_a_slow_answer_ends_with_the_read_timeout(mode: str) -> None:
+    """Without a deadline the read timeout holds, for the whole answer."""
+    with serving(drip) as server, calling(mode, server.url, read_timeout=0.2) as call:
+        started = time.monotonic()
+        with pytest.raises(AnswerLost, match="it took too long"):
+            call()
+        assert 0.2 <= time.monotonic() - started <= 0.2 + GRACE
+
+
+def test_a_later_call_has_its_own_time(mode: str) -> None:
+    """The time limit of one call does not end the next one on the same connection."""
+
+    def handle(sock: socket.socket) -> None:
+        while read_request(sock):
+            time.sleep(0.15)
+            sock.sendall(WHOLE)
+
+    with serving(handle) as server, calling(mode, server.url, read_timeout=0.25) as call:
+        assert [call(timeout=0.2), call(), call(timeout=5.0)] == [{"TableNames": []}] * 3
+        assert server.connections == 1
+
+
+def test_a_server_that_reads_nothing_ends_a_large_request(mode: str) -> None:
+    """Sending has a time limit too."""
+    stop = threading.Event()
+
+    def deaf(_sock: socket.socket) -> None:
+        stop.wait(5)
+
+    with serving(deaf) as server, calling(mode, server.url) as call:
+        started = time.monotonic()
+        with pytest.raises((NotSent, AnswerLost), match="it took too long"):
+            call(Request("PutItem", {"text": "x" * 15_000_000}), timeout=0.2)
+        assert time.monotonic() - started <= 0.2 + GRACE
+        stop.set()
+
+
+def test_a_refused_connection_is_not_sent_and_names_the_endpoint(mode: str) -> None:
+    """Nobody listens: the endpoint is named at once."""
+    with serving(never) as server:
+        url = server.url
+    with calling(mode, url) as call, pytest.raises(NotSent, match=f"{url} can't be reached.*check region and endpoint"):
+        call()
+
+
+def test_a_name_that_does_not_exist_is_not_sent(mode: str) -> None:
+    """A wrong region or endpoint is told by its name."""
+    url = "http://dynamodb.nowhere.invalid"
+    with (
+        calling(mode, url) as call,
+        pytest.raises(NotSent, match=f"{url} can't be reached .the name can't be resolved"),
+    ):
+        call()
+
+
+def test_connecting_ends_with_the_deadline_and_names_the_endpoint(mode: str) -> None:
+    """A server that takes no connections is given up at the deadline."""
+    with ExitStack() as stack:
+        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            sock = stack.enter_context(socket.socket())
+            sock.setblocking(False)
+            sock.connect_ex(full.getsockname())
+        url = f"http://127.0.0.1:{full.getsockname()[1]}"
+        call = stack.enter_context(calling(mode, url))
+        started = time.monotonic()
+        with pytest.raises(DeadlineExceeded, match=f"before {url} was reached"):
+            call(timeout=0.2)
+        assert time.monotonic() - started <= 0.2 + GRACE
+
+
+def test_an_error_of_the_service_has_code_message_status_and_request_id(mode: str) -> None:
+    """The service's refusal comes with everything that it said."""
+    body = b'{"__type":"com.amazonaws.dynamodb.v20120810#ValidationException","message":"no","Item":{"k":{"S":"v"}}}'
+    refused = answer(body, "x-amzn-RequestId: R1", status="400 Bad Request")
+    with (
+        serving(answering(refused)) as server,
+        calling(mode, server.url) as call,
+        pytest.raises(ServiceError) as caught,
+    ):
+        call()
+    error = caught.value
+    assert (error.code, error.service_message, error.status, error.request_id) == (
+        "ValidationException", "no", 400, "R1",
+    )  # fmt: skip
+    assert error.body["Item"] == {"k": {"S": "v"}}
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (answer(b"{}", "x-amzn-ErrorType: ThrottlingException:http://x", status="400 Bad"), "ThrottlingException"),
+        (answer(b"<html>", status="503 Unavailable"), "503"),
+        (answer(b"[]", status="500 Oops"), "500"),
+        (answer(b"", status="302 Found"), "302"),
+    ],
+)
+def test_an_error_without_a_document_has_a_code(mode: str, data: bytes, code: str) -> None:
+    """The header tells the code, or the status does where something in between answered."""
+    with serving(answering(data)) as server, calling(mode, server.url) as call, pytest.raises(ServiceError) as caught:
+        call()
+    assert caught.value.code == code
