@@ -57,7 +57,8 @@ def _unique(rows: list[Row], field: str) -> list[Any]:
 def _machine(section: dict[str, Any]) -> str:
     machine = section["machine"]
     packages = ", ".join(f"{name} {number}" for name, number in machine["packages"].items())
-    return f"CPython {machine['python']}, {machine['cpus']} cores; {packages}.\n"
+    extent = f"{section['rounds']} rounds, blocks of {section['seconds']} s"
+    return f"CPython {machine['python']}, {machine['cpus']} cores; {packages}; {extent}.\n"
 
 
 def _ratios(rows: list[Row], reference: str) -> str:

@@ -8,8 +8,8 @@ from itertools import pairwise
 
 from attrs import frozen
 
-COLOURS = ("#e4572e", "#2e86ab", "#76b041", "#a23b72", "#f3a712", "#6c757d")
-WIDTH, HEIGHT, LINE, LABELS, MARGIN = 360, 150, 16, 120, 46
+COLOURS = ("#e4572e", "#2e86ab")
+WIDTH, HEIGHT, LINE, LABELS, MARGIN = 380, 150, 16, 140, 50
 
 
 @frozen

@@ -12,7 +12,7 @@ import pytest
 
 from docs._generate.benchmarks import comparison, scaling
 
-MACHINE = {"python": "3.11.0", "cpus": 2, "packages": {"boto3": "1.0"}}
+RUN = {"machine": {"python": "3.11.0", "cpus": 2, "packages": {"boto3": "1.0"}}, "rounds": 5, "seconds": 0.25}
 
 
 def entry(label: str, callers: int, cpu: float, operation: str = "get") -> dict[str, Any]:
@@ -27,8 +27,8 @@ def figures(tmp_path: Path) -> Path:
     peers = [entry(label, callers, cpu) for label, cpu in (("Isthmus", 200.0), ("Raw", 1000.0)) for callers in (1, 16)]
     points = [entry(f"memory {mode}", callers, 10.0) for mode in ("sync", "async") for callers in (1, 4)]
     stored = {
-        "Store": {"reference": "Raw", "rows": peers, "machine": MACHINE},
-        "scaling": {"rows": points, "machine": MACHINE},
+        "Store": {"reference": "Raw", "rows": peers, **RUN},
+        "scaling": {"rows": points, **RUN},
     }
     path = tmp_path / "figures.json"
     path.write_text(json.dumps(stored), "utf-8")
@@ -45,6 +45,12 @@ def test_the_reference_comes_first_in_microseconds(figures: Path) -> None:
     lines = comparison("Store", figures).splitlines()
     assert "| Raw | 1,000 µs (2,000 µs) |" in lines
     assert "| Isthmus | **0.20** [0.10 to 0.30] (0.50) |" in lines
+
+
+def test_the_page_says_how_the_figures_came_about(figures: Path) -> None:
+    """Machine, versions and the size of the run stand above the table."""
+    expected = "CPython 3.11.0, 2 cores; boto3 1.0; 5 rounds, blocks of 0.25 s."
+    assert expected in comparison("Store", figures).splitlines()
 
 
 def test_many_callers_have_rates(figures: Path) -> None:

@@ -28,12 +28,16 @@ def comparison(found: Found, reference: str, settings: Settings) -> dict[str, An
             "wall_ratio": _spread(ratios(series.wall, base.wall)),
         }  # fmt: skip
         rows.append({**_point(case, found), **against})
-    return {"reference": reference, "rounds": settings.rounds, "rows": rows}
+    return {"reference": reference, "rows": rows, **_extent(settings)}
 
 
-def points(found: Found) -> dict[str, Any]:
+def points(found: Found, settings: Settings) -> dict[str, Any]:
     """Each series of the scaling run."""
-    return {"rows": [_point(case, found) for case in found]}
+    return {"rows": [_point(case, found) for case in found], **_extent(settings)}
+
+
+def _extent(settings: Settings) -> dict[str, Any]:
+    return {"rounds": settings.rounds, "seconds": settings.seconds}
 
 
 def _point(case: Case, found: Found) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def measure(settings: Settings) -> list[Measurement]:
         processes = stack.enter_context(started(starts))
         cases = [Case(label, operation, callers) for label in starts for operation in OPERATIONS for callers in CALLERS]
         found = measured(processes, cases, settings)
-    figures.save("scaling", figures.points(found))
+    figures.save("scaling", figures.points(found, settings))
     return [row(label, operation, found) for label in starts for operation in OPERATIONS]
 
 
