@@ -1,8 +1,8 @@
 """The values that an update leaves, as expressions over the document before it.
 
 Every right-hand side reads that document. What must hold for an expression to be right is a *guard*: where one is
-false, the update is not applied and the evaluator decides. Containers are rebuilt once for all changes below them; a map
-that may get a new name is sorted again, because the server compares maps in field order (rule COL-4).
+false, the update is not applied and the evaluator decides. Containers are rebuilt once for all changes below them; a
+map that may get a new name is sorted again, because the server compares maps in field order (rule COL-4).
 """
 
 from __future__ import annotations

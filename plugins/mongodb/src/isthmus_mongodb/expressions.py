@@ -101,7 +101,7 @@ def is_present(value: Expression) -> Expression:
     return {"$ne": [{"$type": value}, "missing"]}
 
 
-def is_number(value: Expression) -> Expression:
+def is_numeric(value: Expression) -> Expression:
     """Whether a value is a number."""
     return {"$isNumber": value}
 

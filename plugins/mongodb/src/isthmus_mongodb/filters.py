@@ -46,7 +46,7 @@ from isthmus_mongodb.expressions import (
     is_list,
     is_map,
     is_missing,
-    is_number,
+    is_numeric,
     is_present,
     is_set,
     literal,
@@ -63,7 +63,7 @@ _OPERATORS: Final = {"==": "$eq", "<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$
 _TESTS: Final[dict[str, Callable[[Expression], Expression]]] = {
     "null": lambda value: has_type(value, "null"),
     "boolean": lambda value: has_type(value, "bool"),
-    "number": is_number,
+    "number": is_numeric,
     "string": lambda value: has_type(value, "string"),
     "binary": lambda value: has_type(value, "binData"),
     "list": is_list,
@@ -154,7 +154,7 @@ class _Builder:
         if operator == "==":
             return all_of([is_present(found), {"$eq": [found, other]}])
         ordered = {_OPERATORS[operator]: [found, other]}
-        numbers = all_of([is_number(found), is_number(other), ordered])
+        numbers = all_of([is_numeric(found), is_numeric(other), ordered])
         if isinstance(operand, Size):
             return numbers
         self.guards.append(negated(all_of([has_type(found, "binData"), has_type(other, "binData")])))
@@ -229,7 +229,7 @@ def _compared(found: Expression, operator: str, value: Any) -> Expression:
     if operator == "==":
         return test
     if _number(value):
-        return all_of([is_number(found), test])
+        return all_of([is_numeric(found), test])
     return all_of([has_type(found, "string"), test]) if isinstance(value, str) else FALSE
 
 

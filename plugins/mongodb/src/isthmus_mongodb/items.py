@@ -14,6 +14,7 @@ from isthmus.operation_ids import floor, new_operation_id
 from isthmus.operations import Create, Delete, Get, Put, Resolve, Returning, Update
 from isthmus.results import DeleteResult, GetResult, ResolveResult, WriteResult
 from isthmus.values import copy_item
+from isthmus_mongodb.expressions import Reader
 from isthmus_mongodb.layouts import OPERATION, Layout
 from isthmus_mongodb.names import escape
 from isthmus_mongodb.native import Call
@@ -125,7 +126,7 @@ def _replacing_if(place: Place, operation: Put) -> Generator[Any, Any, Written |
     """With a condition; where it is true for a missing item, a pipeline creates one."""
     if operation.returning == "old":
         return None
-    tests = tests_of(place, operation)
+    tests = tests_of(operation, Reader(place.layout))
     if tests is None or operation.condition is None:
         return None
     now = place.clock()
@@ -230,7 +231,7 @@ def delete(place: Place, operation: Delete) -> Plan:
     """Remove one item."""
     if not operation.context.repeated:
         now = place.clock()
-        tests = tests_of(place, operation)
+        tests = tests_of(operation, Reader(place.layout))
         if tests is not None:
             result = yield from _removing(place, operation, filter_for(place, operation, tests, now))
             if result is not None:

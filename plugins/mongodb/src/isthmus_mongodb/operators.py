@@ -15,9 +15,9 @@ from isthmus.expressions import Action, Add, Remove, Set
 from isthmus.operations import Delete, Put, Update
 from isthmus.values import Item, Value, value_size
 from isthmus.writes import check_index_keys, is_number
-from isthmus_mongodb.expressions import Expression, Reader, all_of
+from isthmus_mongodb.expressions import FALSE, Expression, Reader, all_of, is_numeric, literal, negated
 from isthmus_mongodb.filters import test_of
-from isthmus_mongodb.layouts import EXPIRY, OPERATION
+from isthmus_mongodb.layouts import EXPIRY, OPERATION, Layout
 from isthmus_mongodb.names import escape
 from isthmus_mongodb.swapping import Place
 from isthmus_mongodb.values import Document, encode_key, encode_value, hidden_fields, moment
@@ -42,7 +42,7 @@ class Operators:
 
 def operators_of(place: Place, operation: Update, now: float) -> Operators | None:
     """The update as operators, or ``None`` when it needs a form that can do more."""
-    tests = tests_of(place, operation)
+    tests = tests_of(operation, Reader(place.layout))
     builder = _Builder(place, now)
     if operation.upsert or tests is None or not all(map(builder.take, operation.changes.actions)):
         return None
@@ -57,11 +57,11 @@ def operators_of(place: Place, operation: Update, now: float) -> Operators | Non
     return Operators({**filter_for(place, operation, tests, now), **builder.types}, present) if present else None
 
 
-def tests_of(place: Place, operation: Put | Update | Delete) -> list[Expression] | None:
+def tests_of(operation: Put | Update | Delete, reader: Reader) -> list[Expression] | None:
     """The operation's condition as tests of the document, or ``None`` where the evaluator is needed."""
     if operation.condition is None:
         return []
-    test = test_of(operation.condition, Reader(place.layout))
+    test = test_of(operation.condition, reader)
     return None if test is None else [test.value, *test.guards]
 
 
@@ -71,10 +71,18 @@ def filter_for(place: Place, operation: Put | Update | Delete, tests: list[Expre
     if operation.context.operation_id is not None:
         found[OPERATION] = {"$ne": operation.context.operation_id}
     if place.layout.table.ttl is not None:
-        found["$nor"] = [{escape(place.layout.table.ttl): {"$lte": moment(now)}}]
+        tests = [*tests, negated(expired_test(place.layout, now))]
     if tests:
         found["$expr"] = all_of(tests)
     return found
+
+
+def expired_test(layout: Layout, now: float) -> Expression:
+    """Whether the document is an expired item; only a number expires one (rule TTL-1)."""
+    if layout.table.ttl is None:
+        return FALSE
+    expires = f"${escape(layout.table.ttl)}"
+    return all_of([is_numeric(expires), {"$lte": [expires, literal(moment(now))]}])
 
 
 @define

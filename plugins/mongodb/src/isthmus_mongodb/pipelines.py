@@ -15,13 +15,11 @@ from isthmus.operations import Put, Update
 from isthmus.values import Item, item_size
 from isthmus.writes import write
 from isthmus_mongodb.changes import NeedsEvaluator, Rebuilding
-from isthmus_mongodb.expressions import TRUE, Expression, Reader, all_of, any_of, depth, is_number, literal, negated
-from isthmus_mongodb.filters import test_of
-from isthmus_mongodb.layouts import OPERATION, Layout
-from isthmus_mongodb.names import escape
-from isthmus_mongodb.operators import MOST_BYTES
+from isthmus_mongodb.expressions import TRUE, Expression, Reader, all_of, any_of, depth, literal, negated
+from isthmus_mongodb.layouts import OPERATION
+from isthmus_mongodb.operators import MOST_BYTES, expired_test, tests_of
 from isthmus_mongodb.swapping import Place, check_stored_indexes
-from isthmus_mongodb.values import Document, encode_item, encode_key, moment
+from isthmus_mongodb.values import Document, encode_item, encode_key
 
 _DEEPEST: Final = 180
 """Levels of a whole pipeline; the server refuses commands that are nested deeper than 200."""
@@ -46,7 +44,7 @@ class Pipeline:
 
 def put_pipeline(place: Place, operation: Put, mark: str, now: float) -> Pipeline | None:
     """A put whose condition is true for a missing item, or ``None`` where the evaluator is needed."""
-    tests = _tests(operation, Reader(place.layout))
+    tests = tests_of(operation, Reader(place.layout))
     if tests is None:
         return None
     document = {**encode_item(place.layout, operation.item), OPERATION: mark}
@@ -68,7 +66,7 @@ def update_pipeline(place: Place, operation: Update, mark: str, now: float) -> P
     renewed = fresh is not None and place.layout.table.ttl is not None
     reader = Reader(place.layout, "$$base." if renewed else "$")
     rebuilding = Rebuilding(place, reader, now)
-    tests = _tests(operation, reader)
+    tests = tests_of(operation, reader)
     try:
         fields = rebuilding.fields(operation.changes)
     except NeedsEvaluator:
@@ -108,22 +106,7 @@ def _fresh(place: Place, operation: Update, now: float) -> Item | None:
     return fresh
 
 
-def _tests(operation: Put | Update, reader: Reader) -> list[Expression] | None:
-    if operation.condition is None:
-        return []
-    test = test_of(operation.condition, reader)
-    return None if test is None else [test.value, *test.guards]
-
-
 def _unapplied(operation: Put | Update) -> list[Expression]:
     """That no attempt of this write was applied, so that a late one can't follow its repetition."""
     mine: Any = operation.context.operation_id
     return [] if mine is None else [{"$ne": [f"${OPERATION}", mine]}]
-
-
-def expired_test(layout: Layout, now: float) -> Expression:
-    """Whether the document is an expired item; only a number expires one (rule TTL-1)."""
-    if layout.table.ttl is None:
-        return literal(False)
-    expires = f"${escape(layout.table.ttl)}"
-    return all_of([is_number(expires), {"$lte": [expires, literal(moment(now))]}])
