@@ -3,6 +3,7 @@
 import pytest
 
 from isthmus_conformance import BackendSuite
+from plugins.mongodb.tests.servers import in_database
 
 
 class TestReplicaSet(BackendSuite):
@@ -11,7 +12,7 @@ class TestReplicaSet(BackendSuite):
     @pytest.fixture
     def source(self, mongodb_url: str) -> str:
         """A server that all tests share; each has tables of its own."""
-        return mongodb_url
+        return in_database(mongodb_url)
 
 
 class TestStandalone(BackendSuite):
@@ -20,4 +21,4 @@ class TestStandalone(BackendSuite):
     @pytest.fixture
     def source(self, mongodb_standalone_url: str) -> str:
         """A server that all tests share; each has tables of its own."""
-        return mongodb_standalone_url
+        return in_database(mongodb_standalone_url)

@@ -16,13 +16,13 @@ from isthmus.results import Page
 from isthmus.schema import Index
 from isthmus.values import Item, Value, normalise_number
 from isthmus_mongodb.catalogue import Catalogue, Stored, mismatch
-from isthmus_mongodb.expressions import Reader, all_of, is_number, literal, negated
+from isthmus_mongodb.expressions import Reader, all_of, is_numeric, literal, negated
 from isthmus_mongodb.filters import filter_of
 from isthmus_mongodb.layouts import Layout
 from isthmus_mongodb.names import escape
 from isthmus_mongodb.native import Call
 from isthmus_mongodb.paging import PAGE_ITEMS, Filling
-from isthmus_mongodb.tables import index_fields, index_name
+from isthmus_mongodb.tables import index_fields, index_keys
 from isthmus_mongodb.values import decode_item, encode_key, encode_key_value, encode_value
 
 Plan = Generator[Any, Any, Any]
@@ -49,7 +49,7 @@ class Order:
     @property
     def hint(self) -> dict[str, Any]:
         """Which index the server has to use."""
-        return {} if self.index is None else {"hint": index_name(self.index)}
+        return {} if self.index is None else {"hint": index_keys(self.fields)}
 
 
 @frozen
@@ -157,7 +157,7 @@ def _visible(layout: Layout, now: float) -> list[Match]:
         return []
     expiry = Reader(layout).at((layout.table.ttl,))
     moment = literal(encode_value(normalise_number(now)))
-    return [{"$expr": negated(all_of([is_number(expiry), {"$lte": [expiry, moment]}]))}]
+    return [{"$expr": negated(all_of([is_numeric(expiry), {"$lte": [expiry, moment]}]))}]
 
 
 def _fields(layout: Layout, operation: Paged) -> dict[str, int] | None:
@@ -270,7 +270,7 @@ def explain(stored: Stored, operation: Query | Scan, now: float) -> dict[str, An
         "command": "count" if reading.counted else "find",
         "filter": _shape(reading.match),
         "sort": dict(reading.order.sort),
-        **reading.order.hint,
+        "index": "_id" if reading.order.index is None else reading.order.index.name,
         "evaluator": reading.operation.condition is not None,
     }
 

@@ -90,8 +90,12 @@ def _build(stored: Stored) -> Plan:
 
 
 def index_models(layout: Layout) -> list[dict[str, Any]]:
-    """The indexes of a table as the server's command wants them (rules KEY-10, TTL-2)."""
-    models = [_index_model(layout, index) for index in layout.table.indexes]
+    """The indexes of a table as the server's command wants them (rules KEY-10, TTL-2).
+
+    Declared indexes of the same keys, which differ in what they show, share one.
+    """
+    by_fields = {index_fields(layout, index): index.name for index in reversed(layout.table.indexes)}
+    models = [_index_model(fields, name) for fields, name in by_fields.items()]
     if layout.table.ttl is not None:
         models.append({
             "name": "isthmus.expiry", "key": {EXPIRY: 1}, "expireAfterSeconds": 0,
@@ -100,15 +104,14 @@ def index_models(layout: Layout) -> list[dict[str, Any]]:
     return models
 
 
-def _index_model(layout: Layout, index: Index) -> dict[str, Any]:
-    fields = index_fields(layout, index)
+def _index_model(fields: tuple[str, ...], name: str) -> dict[str, Any]:
     partial = {field: {"$exists": True} for field in fields}
-    return {"name": index_name(index), "key": dict.fromkeys((*fields, "_id"), 1), "partialFilterExpression": partial}
+    return {"name": f"isthmus_{name}", "key": dict(index_keys(fields)), "partialFilterExpression": partial}
 
 
-def index_name(index: Index) -> str:
-    """The name of an index in the store, apart from those that others may make."""
-    return f"isthmus_{index.name}"
+def index_keys(fields: tuple[str, ...]) -> list[tuple[str, int]]:
+    """What an index is over, in order; equal keys are in the order of the table's own."""
+    return [(field, 1) for field in (*fields, "_id")]
 
 
 def index_fields(layout: Layout, index: Index) -> tuple[str, ...]:
