@@ -129,7 +129,8 @@ class Table:
     name: str = field(validator=lambda _instance, _attribute, name: check_table_name(name))
     partition_key: Key = field(converter=_key)
     sort_key: Key | None = field(default=None, converter=_optional_key)
-    indexes: tuple[Index, ...] = field(default=(), converter=_indexes)
+    # Stores don't keep the order of indexes, so it has no meaning.
+    indexes: tuple[Index, ...] = field(default=(), converter=_indexes, eq=frozenset)
     ttl: str | None = None
     version: str | None = None
     created_at: str | None = None
