@@ -27,6 +27,7 @@ from isthmus.errors import DeadlineExceeded
 from isthmus_dynamodb.native import AnswerLost, Json, NotSent, Request, ServiceError
 from isthmus_dynamodb.transports.access import CREDENTIAL_ERRORS, Access, unauthenticated
 from isthmus_dynamodb.transports.binary import with_bytes
+from isthmus_dynamodb.transports.forking import forget_in_children
 from isthmus_dynamodb.transports.troubles import CHECKSUM, refused_certificate, unreached
 
 _NEVER_SENT = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError)
@@ -43,7 +44,9 @@ class BotoTransport:
         self._client = access.client
         self._url = access.endpoint.url
         self._methods: dict[str, Callable[..., Json]] = {}
-        self._threads = ThreadPoolExecutor(access.options.max_connections, "isthmus-dynamodb")
+        self._size = access.options.max_connections
+        self._threads = self._new_threads()
+        forget_in_children(self)
         self._client.meta.events.register("response-received.dynamodb", _check_crc)
 
     @property
@@ -78,6 +81,15 @@ class BotoTransport:
 
     async def aclose(self) -> None:
         await asyncio.to_thread(self.close)
+
+    def forget(self) -> None:
+        """Begin anew in a forked process, which has none of its parent's threads and must not use its sockets."""
+        self._threads = self._new_threads()
+        # A client makes new connections after this.
+        self._client.close()
+
+    def _new_threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._size, "isthmus-dynamodb")
 
     def _too_late(self, future: Future[Json]) -> Exception:
         if future.cancel():

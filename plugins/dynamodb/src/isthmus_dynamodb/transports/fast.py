@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import time
-import weakref
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -17,6 +15,7 @@ from isthmus_dynamodb.transports.access import Access
 from isthmus_dynamodb.transports.answers import Answer
 from isthmus_dynamodb.transports.async_pool import AsyncPool
 from isthmus_dynamodb.transports.dialing import Dialer
+from isthmus_dynamodb.transports.forking import forget_in_children
 from isthmus_dynamodb.transports.interpreting import read_answer, service_error
 from isthmus_dynamodb.transports.keys import Keys
 from isthmus_dynamodb.transports.pool import Pool
@@ -47,7 +46,7 @@ class FastTransport:
         self._limits: dict[str, Any] = {"wait": options.pool_timeout, "read_timeout": options.read_timeout}
         self._pool = Pool(self._dialer, options.max_connections, **self._limits)
         self._loops: dict[asyncio.AbstractEventLoop, AsyncPool] = {}
-        _OPEN.add(self)
+        forget_in_children(self)
 
     @property
     def client(self) -> Any:
@@ -119,17 +118,7 @@ class FastTransport:
         self._loops = {}
 
 
-_OPEN: weakref.WeakSet[FastTransport] = weakref.WeakSet()
 _INHERITED: list[AsyncPool] = []
-
-
-def _forget_all() -> None:
-    for transport in list(_OPEN):
-        transport.forget()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_all)
 
 
 def _is_refused(answer: Answer) -> bool:

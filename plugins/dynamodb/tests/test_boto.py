@@ -1,0 +1,156 @@
+"""The boto3 client as a transport: the same answers, errors and outcomes as the fast one."""
+
+from __future__ import annotations
+
+import time
+from base64 import b64encode
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from isthmus.errors import DeadlineExceeded
+from isthmus_dynamodb.native import AnswerLost, NotSent, Request, ServiceError
+from isthmus_dynamodb.transports.binary import with_bytes
+from plugins.dynamodb.tests.servers import Caller, answer, answering, calling, options_of, serving
+from plugins.dynamodb.tests.test_connections import GRACE, cut, in_turn, never
+
+BINARY = {"k": {"B": "AAEC"}, "B": {"BS": ["AA==", "AQ=="]}, "BS": {"M": {"B": {"L": [{"B": "/w=="}, {"S": "B"}]}}}}
+TABLE = {
+    "KeySchema": [{"AttributeName": "k", "KeyType": "HASH"}],
+    "AttributeDefinitions": [{"AttributeName": "k", "AttributeType": "B"}],
+    "BillingMode": "PAY_PER_REQUEST",
+}
+
+
+@pytest.fixture(params=["sync", "async"])
+def mode(request: pytest.FixtureRequest) -> str:
+    """Blocking, and on an event loop."""
+    return str(request.param)
+
+
+@pytest.fixture
+def table(dynamodb_url: str) -> Iterator[str]:
+    """A table with a binary key and one item."""
+    name = f"transport-{uuid4().hex}"
+    with calling("sync", options_of(dynamodb_url).endpoint or "") as call:
+        call(Request("CreateTable", {"TableName": name, **TABLE}))
+        call(Request("PutItem", {"TableName": name, "Item": BINARY}))
+        yield name
+        call(Request("DeleteTable", {"TableName": name}))
+
+
+def as_text(value: Any) -> Any:
+    """The same document with base64 text in place of bytes."""
+    if isinstance(value, dict):
+        return {name: as_text(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [as_text(inner) for inner in value]
+    return b64encode(value).decode() if isinstance(value, bytes) else value
+
+
+@pytest.fixture(params=["fast", "boto3"])
+def call(request: pytest.FixtureRequest, dynamodb_url: str, mode: str) -> Iterator[Caller]:
+    """A caller over each transport."""
+    with calling(mode, options_of(dynamodb_url).endpoint or "", transport=request.param) as caller:
+        yield caller
+
+
+@pytest.mark.parametrize("timeout", [None, 20.0])
+def test_binary_values_pass_unchanged(call: Caller, table: str, timeout: float | None) -> None:
+    """What was stored with base64 text is found and read, whichever names the attributes have."""
+    request = Request("GetItem", {"TableName": table, "Key": {"k": {"B": "AAEC"}}, "ConsistentRead": True})
+    assert as_text(call(request, timeout)) == {"Item": BINARY}
+
+
+def test_a_refusal_has_the_code_and_the_current_item(call: Caller, table: str) -> None:
+    """A failed condition comes with the item that made it fail."""
+    condition = {"ConditionExpression": "attribute_not_exists(k)", "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+    with pytest.raises(ServiceError) as caught:
+        call(Request("PutItem", {"TableName": table, "Item": BINARY, **condition}))
+    assert (caught.value.code, caught.value.status) == ("ConditionalCheckFailedException", 400)
+    assert as_text(caught.value.body["Item"]) == BINARY
+    assert caught.value.request_id
+
+
+def test_a_cancelled_transaction_has_its_reasons(call: Caller, table: str) -> None:
+    """Each action's reason is there, with its item."""
+    check = {
+        "TableName": table, "Key": {"k": {"B": "AAEC"}}, "ConditionExpression": "attribute_not_exists(k)",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }  # fmt: skip
+    put = {"TableName": table, "Item": {"k": {"B": "AAAA"}}}
+    with pytest.raises(ServiceError) as caught:
+        call(Request("TransactWriteItems", {"TransactItems": [{"ConditionCheck": check}, {"Put": put}]}))
+    reasons = caught.value.body["CancellationReasons"]
+    assert [reason["Code"] for reason in reasons] == ["ConditionalCheckFailed", "None"]
+    assert as_text(reasons[0]["Item"]) == BINARY
+
+
+@given(st.recursive(st.text(max_size=3) | st.integers() | st.booleans(), lambda inner: st.lists(inner, max_size=3)))
+def test_what_is_not_binary_is_left_alone(value: Any) -> None:
+    """Only the values of B and BS change."""
+    document = {"Item": {"B": {"L": value}, "BS": {"M": {"N": value}}}, "Limit": value}
+    assert with_bytes(document) == document
+
+
+def test_a_slow_answer_ends_with_the_deadline(mode: str) -> None:
+    """The caller gets its answer at the deadline; the next call is not disturbed."""
+    handler = in_turn(never, answering(answer()))
+    with serving(handler) as server, calling(mode, server.url, transport="boto3", read_timeout=1) as call:
+        started = time.monotonic()
+        with pytest.raises(AnswerLost, match="the deadline passed"):
+            call(timeout=0.2)
+        assert time.monotonic() - started <= 0.2 + GRACE
+        assert call(timeout=5.0) == {}
+
+
+def test_a_full_queue_of_threads_sends_nothing(mode: str) -> None:
+    """A call that got no thread before its deadline was not sent."""
+    options = {"transport": "boto3", "max_connections": 1, "read_timeout": 1.0}
+    with serving(never) as server, calling(mode, server.url, **options) as call:
+        with pytest.raises(AnswerLost):
+            call(timeout=0.1)
+        with pytest.raises(DeadlineExceeded, match="before a thread was free"):
+            call(timeout=0.1)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "gave no usable answer"),
+        (b"garbage\r\n\r\n", "gave no usable answer"),
+        (answer(b'{"a":1}')[:-3], "CRC32 checksum"),
+        (answer(b"{}", checksum=1), "CRC32 checksum"),
+    ],
+)
+def test_a_broken_answer_is_lost(mode: str, data: bytes, reason: str) -> None:
+    """What the client itself would take for an answer is refused too."""
+    with (
+        serving(cut(data)) as server,
+        calling(mode, server.url, transport="boto3") as call,
+        pytest.raises(AnswerLost, match=reason),
+    ):
+        call()
+
+
+def test_a_refused_connection_is_not_sent_and_names_the_endpoint(mode: str) -> None:
+    """Nobody listens: the endpoint is named at once."""
+    with serving(never) as server:
+        url = server.url
+    with calling(mode, url, transport="boto3") as call, pytest.raises(NotSent, match=f"{url} can't be reached"):
+        call()
+
+
+def test_the_client_is_there_for_event_hooks(dynamodb_url: str) -> None:
+    """Hooks of the client see the requests of the transport."""
+    seen: list[str] = []
+    with calling("sync", options_of(dynamodb_url).endpoint or "", transport="boto3") as call:
+        call.transport.client.meta.events.register(
+            "before-send.dynamodb", lambda event_name, **_: seen.append(event_name)
+        )
+        call()
+    assert seen == ["before-send.dynamodb.ListTables"]
