@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 from attrs import define, field
 from pymongo.collection import Collection
 
 from isthmus import Limits, Table
-from isthmus.operations import Context, ItemKey
+from isthmus.operations import Context, Create, Delete, Get, ItemKey, Put, Resolve, Update
 from isthmus.values import Item
+from isthmus_mongodb import items
 from isthmus_mongodb.client import drive
-from isthmus_mongodb.items import plan
 from isthmus_mongodb.layouts import layout_of
 from isthmus_mongodb.native import Call
 from isthmus_mongodb.swapping import Place
 from isthmus_mongodb.values import decode_item, encode_item, encode_key
 
 NOW = 1_800_000_000.25
+
+_PLANS: dict[type, Callable[[Place, Any], Any]] = {
+    Create: items.create, Delete: items.delete, Get: items.get, Put: items.put, Resolve: items.resolve,
+    Update: items.update,
+}  # fmt: skip
 
 
 @define
@@ -44,17 +49,25 @@ class Bench:
 
     def run(self, operation: Any) -> Any:
         """The result of an operation on one item."""
-        return self.drive(plan(self.place, operation))
+        return self.drive(_PLANS[type(operation)](self.place, operation))
 
     def drive(self, steps: Generator[Any, Any, Any]) -> Any:
         """What any plan returns."""
         return drive(steps, self.send)
 
-    def store(self, *items: Item) -> None:
+    def store(self, *stored: Item) -> None:
         """Make the collection hold these items alone."""
         self.collection.delete_many({})
-        if items:
-            self.collection.insert_many([encode_item(layout_of(self.table), item) for item in items])
+        if stored:
+            self.collection.insert_many([encode_item(layout_of(self.table), item) for item in stored])
+
+    def decoded(self, document: dict[str, Any]) -> Item:
+        """The item behind a document."""
+        return decode_item(layout_of(self.table), document)
+
+    def items(self) -> list[Item]:
+        """All items, in the order of keys."""
+        return [self.decoded(document) for document in self.collection.find().sort("_id")]
 
     def raw(self, key: ItemKey) -> dict[str, Any] | None:
         """The document of a key as it is stored."""
@@ -63,7 +76,7 @@ class Bench:
     def stored(self, key: ItemKey) -> Item | None:
         """The item of a key, expired or not."""
         document = self.raw(key)
-        return None if document is None else decode_item(layout_of(self.table), document)
+        return None if document is None else self.decoded(document)
 
 
 def context(operation_id: str | None = None, *, repeated: bool = False) -> Context:

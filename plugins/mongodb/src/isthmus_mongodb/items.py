@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from typing import Any, Final
 
 from pymongo.collection import ReturnDocument
@@ -265,13 +265,3 @@ def _image(operation: Write, written: Written) -> WriteResult:
             raise image_lost(operation)
         return WriteResult(written.old)
     return WriteResult(None if written.new is None else copy_item(written.new))
-
-
-_PLANS: Final[dict[type, Callable[[Place, Any], Plan]]] = {
-    Get: get, Create: create, Put: put, Update: update, Delete: delete, Resolve: resolve,
-}  # fmt: skip
-
-
-def plan(place: Place, operation: Get | Create | Put | Update | Delete | Resolve) -> Plan:
-    """The plan of an operation on one item."""
-    return _PLANS[type(operation)](place, operation)
