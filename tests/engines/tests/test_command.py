@@ -15,19 +15,19 @@ DUMP = "import json, os, sys; open(sys.argv[1], 'w').write(json.dumps(dict(os.en
 
 def test_run_gives_the_command_addresses_and_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command sees where each engine is; its exit code comes back."""
-    monkeypatch.setenv("ISTHMUS_DYNAMODB_URL", "http://elsewhere:8000")
+    monkeypatch.setenv("ISTHMUS_ENGINE_DYNAMODB_URL", "http://elsewhere:8000")
     seen = tmp_path / "seen.json"
     code = main(["run", "moto", "dynamodb", "--", sys.executable, "-c", f"{DUMP}; sys.exit(7)", str(seen)])
     variables = json.loads(seen.read_text())
-    assert (code, variables["ISTHMUS_DYNAMODB_URL"]) == (7, "http://elsewhere:8000")
-    assert variables["ISTHMUS_MOTO_URL"].startswith("http://127.0.0.1:")
+    assert (code, variables["ISTHMUS_ENGINE_DYNAMODB_URL"]) == (7, "http://elsewhere:8000")
+    assert variables["ISTHMUS_ENGINE_MOTO_URL"].startswith("http://127.0.0.1:")
 
 
 def test_a_command_that_is_not_there_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With exit code 2 and no traceback."""
-    monkeypatch.setenv("ISTHMUS_MONGODB_URL", "mongodb://elsewhere/")
+    monkeypatch.setenv("ISTHMUS_ENGINE_MONGODB_URL", "mongodb://elsewhere/")
     assert main(["run", "mongodb", "--", "/no/such/command"]) == 2
     assert capsys.readouterr().err == "isthmus_engines: /no/such/command can't be run: No such file or directory\n"
 

@@ -63,7 +63,7 @@ def test_one_engine_serves_the_whole_run(running_engine: GetEngine, kind: Kind) 
 
 def test_a_server_that_runs_already_is_used(running_engine: GetEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """The variable wins, and no process is started."""
-    monkeypatch.setenv("ISTHMUS_MONGODB_URL", "mongodb://elsewhere:27017/shop")
+    monkeypatch.setenv("ISTHMUS_ENGINE_MONGODB_URL", "mongodb://elsewhere:27017/shop")
     expected = Running("mongodb", "mongodb://elsewhere:27017/shop", "mongodb://elsewhere:27017/shop", ())
     assert running_engine("mongodb") == expected
 

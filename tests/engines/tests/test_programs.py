@@ -13,7 +13,7 @@ from isthmus_engines.errors import EngineMissing
 @pytest.fixture(autouse=True)
 def nothing_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without programs, without a cache, and without a package index."""
-    for name in ("ISTHMUS_MONGOD", "ISTHMUS_DYNAMODB_LOCAL", "ISTHMUS_JAVA"):
+    for name in ("ISTHMUS_ENGINE_MONGOD", "ISTHMUS_ENGINE_DYNAMODB_LOCAL", "ISTHMUS_ENGINE_JAVA"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
@@ -33,7 +33,7 @@ def test_a_named_mongod_wins_over_the_path(tmp_path: Path, monkeypatch: pytest.M
     """The variable is for choosing another one than the machine's."""
     program(tmp_path / "bin" / "mongod")
     named = program(tmp_path / "mongod-7")
-    monkeypatch.setenv("ISTHMUS_MONGOD", str(named))
+    monkeypatch.setenv("ISTHMUS_ENGINE_MONGOD", str(named))
     assert programs.mongod() == named
 
 
@@ -53,21 +53,21 @@ def test_dynamodb_local_is_named_by_its_jar_or_folder(
 ) -> None:
     """Both lead to the jar."""
     jar = program(tmp_path / "DynamoDBLocal.jar")
-    monkeypatch.setenv("ISTHMUS_DYNAMODB_LOCAL", str(tmp_path / name))
+    monkeypatch.setenv("ISTHMUS_ENGINE_DYNAMODB_LOCAL", str(tmp_path / name))
     assert programs.dynamodb_local() == jar
 
 
 def test_a_folder_without_the_jar_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rather than started, to fail with a message of Java's."""
-    monkeypatch.setenv("ISTHMUS_DYNAMODB_LOCAL", str(tmp_path))
+    monkeypatch.setenv("ISTHMUS_ENGINE_DYNAMODB_LOCAL", str(tmp_path))
     with pytest.raises(EngineMissing, match=r"which holds no DynamoDBLocal\.jar: correct it or unset it"):
         programs.dynamodb_local()
 
 
 def test_a_variable_that_leads_nowhere_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is never passed over silently for another program."""
-    monkeypatch.setenv("ISTHMUS_MONGOD", "/no/such/mongod")
-    with pytest.raises(EngineMissing, match=r"ISTHMUS_MONGOD names /no/such/mongod, which does not exist"):
+    monkeypatch.setenv("ISTHMUS_ENGINE_MONGOD", "/no/such/mongod")
+    with pytest.raises(EngineMissing, match=r"ISTHMUS_ENGINE_MONGOD names /no/such/mongod, which does not exist"):
         programs.mongod()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ADVICE = "set ISTHMUS_MONGODB_URL to a running server or ISTHMUS_MONGOD to a program, or put mongod on the PATH"
+ADVICE = "set ISTHMUS_ENGINE_MONGODB_URL to a running server"
 USE = "def test_url(mongodb_url): assert mongodb_url.startswith('mongodb:')\n"
 SHARE = """
 import os, pathlib, pytest
@@ -54,7 +54,7 @@ def test_without_an_engine_continuous_integration_fails(tmp_path: Path, workers:
 
 def test_a_server_that_runs_already_needs_nothing(tmp_path: Path) -> None:
     """With its address in the environment a run neither looks for a program nor starts one."""
-    done = run(tmp_path, USE, ISTHMUS_MONGODB_URL="mongodb://elsewhere/", CI="true", **nothing_here(tmp_path))
+    done = run(tmp_path, USE, ISTHMUS_ENGINE_MONGODB_URL="mongodb://elsewhere/", CI="true", **nothing_here(tmp_path))
     assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout
 
 

@@ -12,11 +12,11 @@ Kind = Literal["mongodb", "mongodb_standalone", "mongodb_set", "dynamodb", "moto
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 VARIABLES: dict[Kind, str] = {
-    "mongodb": "ISTHMUS_MONGODB_URL",
-    "mongodb_standalone": "ISTHMUS_MONGODB_STANDALONE_URL",
-    "mongodb_set": "ISTHMUS_MONGODB_SET_URL",
-    "dynamodb": "ISTHMUS_DYNAMODB_URL",
-    "moto": "ISTHMUS_MOTO_URL",
+    "mongodb": "ISTHMUS_ENGINE_MONGODB_URL",
+    "mongodb_standalone": "ISTHMUS_ENGINE_MONGODB_STANDALONE_URL",
+    "mongodb_set": "ISTHMUS_ENGINE_MONGODB_SET_URL",
+    "dynamodb": "ISTHMUS_ENGINE_DYNAMODB_URL",
+    "moto": "ISTHMUS_ENGINE_MOTO_URL",
 }
 """The variables that name a server which runs already."""
 REGION = "eu-west-1"

