@@ -15,6 +15,7 @@ from isthmus.planned import Plan
 from isthmus.results import Failure, GetManyResult, WriteManyResult
 from isthmus.schema import Table
 from isthmus.values import Item, item_size
+from isthmus.writes import check_index_keys
 from isthmus_dynamodb.failures import translated
 from isthmus_dynamodb.native import AnswerLost, Json, NotSent, Request, ServiceError
 from isthmus_dynamodb.point_reads import found_item, projected
@@ -65,6 +66,11 @@ def get_many(operation: op.GetMany, service: Service) -> Plan:
 
 def put_many(operation: op.PutMany, service: Service) -> Plan:
     """Write many items."""
+    yield from service.admit(operation.table)
+    stored = service.known.complete(operation.table)
+    if stored is not operation.table:
+        for item in operation.items:
+            check_index_keys(stored, item, service.limits)
     requests = {place: {"PutRequest": {"Item": encode_item(item)}} for place, item in enumerate(operation.items)}
     return (yield from _write_many(operation, operation.items, requests, service))
 

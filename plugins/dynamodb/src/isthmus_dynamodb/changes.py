@@ -47,7 +47,7 @@ def expressible(operation: Update, service: Service, now: float) -> bool:
     What it would accept against the contract is left to the evaluator: index keys of a wrong type, expiry times that
     have passed, and sets below the top level, for which the service promises nothing.
     """
-    table = operation.table
+    table = service.known.complete(operation.table)
     return all(
         _is_expressible(change) and _keeps_expiry(change, table.ttl, now) and _keeps_index(change, table, service)
         for change in operation.changes.actions

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from isthmus.capabilities import Limits
 from isthmus.errors import OutcomeUnknown
 from isthmus.operation_ids import floor
 from isthmus.operations import Context, Delete, Operation
+from isthmus.values import Item, item_size
 from isthmus_dynamodb.hidden import OPERATION_ID
 from isthmus_dynamodb.placeholders import Placeholders
 
@@ -26,6 +28,11 @@ def fence_text(context: Context, placeholders: Placeholders) -> str | None:
     if context.repeated:
         return f"NOT {name} >= {placeholders.value(floor(context.operation_id))}"
     return f"{name} <> {placeholders.value(context.operation_id)}"
+
+
+def has_room(item: Item, limits: Limits) -> bool:
+    """Whether an item can hold an operation id."""
+    return item_size(item) + STAMP_BYTES <= limits.item_bytes
 
 
 def stored_id(stored: Mapping[str, Any] | None) -> str | None:

@@ -14,8 +14,7 @@ from isthmus.results import GetResult, ResolveResult
 from isthmus.schema import Table
 from isthmus.values import Item
 from isthmus.writes import visible
-from isthmus_dynamodb.fences import stored_id
-from isthmus_dynamodb.hidden import OPERATION_ID
+from isthmus_dynamodb.fences import has_room, stored_id
 from isthmus_dynamodb.native import Json, Request, ServiceError
 from isthmus_dynamodb.placeholders import Placeholders
 from isthmus_dynamodb.projections import projection_text, with_attribute
@@ -81,14 +80,12 @@ def read_stored(table: Table, key: op.ItemKey, service: Service) -> Generator[An
 
 def resolve(operation: op.Resolve, service: Service) -> Plan:
     """What became of an identified write, told by the item that it left."""
-    placeholders = Placeholders()
-    answer = yield Request("GetItem", {
-        "TableName": service.names.native(operation.table_name), "Key": encode_item(operation.key),
-        "ConsistentRead": True, "ProjectionExpression": placeholders.name(OPERATION_ID), **placeholders.parameters(),
-    })  # fmt: skip
-    if "Item" not in answer:
+    name = service.names.native(operation.table_name)
+    answer = yield Request("GetItem", {"TableName": name, "Key": encode_item(operation.key), "ConsistentRead": True})
+    stored = answer.get("Item")
+    found = stored_id(stored)
+    if stored is None or (found is None and not has_room(decode_item(stored), service.limits)):
         return ResolveResult("unknown")
-    found = stored_id(answer["Item"])
     if found == operation.operation_id:
         return ResolveResult("applied")
     return ResolveResult("not_applied" if found is None or found < floor(operation.operation_id) else "unknown")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from isthmus.backends import Clock
 from isthmus.capabilities import Limits
@@ -13,7 +13,13 @@ from isthmus.schema import Table
 from isthmus_dynamodb.known_tables import KnownTables
 from isthmus_dynamodb.names import TableNames
 
-LIMITS: Final = Limits(number_digits=38)
+_PORTABLE: Final = Limits(number_digits=38)
+# What the backend adds to each action of a transaction, or once for its token.
+_ADDED: Final = 32
+
+LIMITS: Final = evolve(
+    _PORTABLE, transaction_bytes=_PORTABLE.transaction_bytes - _ADDED * (_PORTABLE.transaction_actions + 5)
+)
 
 
 @frozen

@@ -11,10 +11,10 @@ from attrs import evolve
 from isthmus import operations as op
 from isthmus.errors import QueryTooComplex
 from isthmus.expressions import attributes_used
-from isthmus.values import Item, item_size
+from isthmus.values import Item
 from isthmus_dynamodb.changes import Part, joined, stamp
 from isthmus_dynamodb.conditions import fits, visible_text
-from isthmus_dynamodb.fences import STAMP_BYTES, fence_text
+from isthmus_dynamodb.fences import fence_text, has_room
 from isthmus_dynamodb.forms import free_text, stamped, with_condition
 from isthmus_dynamodb.native import Json
 from isthmus_dynamodb.placeholders import Placeholders
@@ -58,7 +58,7 @@ def swap_form(
 
 def stamping(context: op.Context, new: Item | None, service: Service) -> op.Context:
     """The context without its operation id where an item has no room for it."""
-    if context.operation_id is None or new is None or item_size(new) + STAMP_BYTES <= service.limits.item_bytes:
+    if context.operation_id is None or new is None or has_room(new, service.limits):
         return context
     return evolve(context, operation_id=None)
 

@@ -20,10 +20,10 @@ from isthmus.planned import Plan
 from isthmus.results import TransactGetResult, TransactWriteResult
 from isthmus.schema import Table
 from isthmus.writes import visible
-from isthmus.writes import write as judge
 from isthmus_dynamodb.failures import CANCELED, INVALID, MISMATCH, NOT_FOUND
 from isthmus_dynamodb.fences import stored_id
 from isthmus_dynamodb.forms import native_form
+from isthmus_dynamodb.judging import judged
 from isthmus_dynamodb.native import Json, Request, ServiceError
 from isthmus_dynamodb.point_reads import found_item, projected, read_stored
 from isthmus_dynamodb.refusals import look_again
@@ -117,7 +117,7 @@ def _judged(operation: op.TransactWrite, images: _Images, service: Service, now:
         action = operation.actions[place]
         current = None if stored is None else visible(action.table, decode_item(stored), now)
         try:
-            new = judge(action, current, service.limits, now)
+            new = judged(action, current, service, now)
             kind, parameters = swap_form(action, current, new, operation.context, service, now)
         except IsthmusError as error:
             reasons[place] = error

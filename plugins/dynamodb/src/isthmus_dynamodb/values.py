@@ -139,7 +139,8 @@ def _decode_list(members: Iterable[Mapping[str, Any]]) -> list[Any]:
 
 
 def _decode_number(text: str) -> int | Decimal:
-    if len(text) <= _SHORT:
+    # DynamoDB Local writes small members of sets with exponents.
+    if len(text) <= _SHORT and "E" not in text:
         if "." not in text:
             return int(text)
         if text[-1] != "0":

@@ -15,10 +15,10 @@ from isthmus.planned import Plan
 from isthmus.results import DeleteResult, WriteResult
 from isthmus.values import Item
 from isthmus.writes import visible
-from isthmus.writes import write as judge
 from isthmus_dynamodb.failures import CONDITION_FAILED, INVALID, translated
 from isthmus_dynamodb.fences import image_lost, removal_unknown, was_applied
-from isthmus_dynamodb.forms import native_form
+from isthmus_dynamodb.forms import CURRENT, native_form
+from isthmus_dynamodb.judging import judged
 from isthmus_dynamodb.native import AnswerLost, Json, Request, ServiceError
 from isthmus_dynamodb.point_reads import read_stored
 from isthmus_dynamodb.refusals import look_again
@@ -75,7 +75,7 @@ def _swap(operation: Write, stored: Attributes | None, service: Service) -> Plan
         current = None if stored is None else visible(operation.table, decode_item(stored), now)
         if was_applied(operation, stored):
             return _applied(operation, current)
-        new = judge(operation, current, service.limits, now)
+        new = judged(operation, current, service, now)
         if new is None and current is None:
             return _nothing(operation)
         kind, parameters = swap_form(operation, current, new, operation.context, service, now)
@@ -106,6 +106,10 @@ def _surely(
 
 def _returning(parameters: Json, operation: Write, kind: str | None = None) -> Json:
     """Parameters that ask for the image that the caller wants."""
+    if isinstance(operation, op.Delete) and "ConditionExpression" not in parameters:
+        # DynamoDB Local gives the old item to several deletes at once, unless they are conditional.
+        parameters |= {"ConditionExpression": "attribute_exists(#0)", **CURRENT}
+        parameters["ExpressionAttributeNames"] = {"#0": operation.table.key_names[0]}
     if isinstance(operation, op.Delete) or operation.returning == "old":
         parameters["ReturnValues"] = "ALL_OLD"
     elif operation.returning == "new" and isinstance(operation, op.Update) and kind != "Put":
