@@ -64,13 +64,13 @@ def time_left(deadline: float) -> float:
 
 def _make(kind: Callable[..., Any], options: Options) -> Any:
     try:
-        return kind(options.uri, **_PINNED)
+        return kind(options.uri, **options.settings, **_PINNED)
     except (DriverConfigurationError, InvalidURI, InvalidName, ValueError, TypeError) as error:
-        # The text may repeat a password, so only what kind of mistake it is goes into ours.
+        reason = str(error)
+        hidden = any(secret in reason for secret in options.secrets)
         raise ConfigurationError(
-            f"the driver refuses the URL of {options.hosts} ({type(error).__name__}): check its hosts, the escapes in"
-            " user and password, and the values of its options"
-        ) from (None if "@" in options.uri or "assword" in options.uri else error)
+            f"the driver refuses the URL of {options.hosts}: {type(error).__name__ if hidden else reason}"
+        ) from (None if hidden else error)
 
 
 class Blocking:

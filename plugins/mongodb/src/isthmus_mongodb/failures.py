@@ -14,6 +14,7 @@ from pymongo import errors as driver
 from isthmus.errors import (
     BackendError,
     Closed,
+    ConfigurationError,
     Conflict,
     DeadlineExceeded,
     InvalidStoredValue,
@@ -108,13 +109,15 @@ def translate(error: Exception, *, writes: bool, hosts: str, late: bool) -> Isth
     :param hosts: the servers, for messages
     :param late: whether the operation's deadline has passed
     """
+    # What has this label belongs to a transaction that was not committed.
+    writes = writes and not has_label(error, "TransientTransactionError")
     if isinstance(error, driver.ServerSelectionTimeoutError | driver.WaitQueueTimeoutError):
         return _never_sent(error, hosts, late)
     if isinstance(error, driver.OperationFailure | driver.NotPrimaryError):
         return by_code(error.details, hosts, writes, late, labels=error)
     if isinstance(error, driver.ConnectionFailure):
         return _lost(hosts, writes, late)
-    return _of_the_client(error)
+    return _of_the_client(error, hosts)
 
 
 def _never_sent(error: Exception, hosts: str, late: bool) -> IsthmusError:
@@ -163,7 +166,9 @@ def _unknown(source: Any, hosts: str, writes: bool, labels: driver.PyMongoError 
     return BackendError(f"{hosts} refused the request, code {source.get('code', 'unknown')} ({name}): see the cause")
 
 
-def _of_the_client(error: Exception) -> IsthmusError | None:
+def _of_the_client(error: Exception, hosts: str) -> IsthmusError | None:
+    if isinstance(error, driver.ConfigurationError):
+        return ConfigurationError(f"{hosts} can't be used ({type(error).__name__}): check the URL, and see the cause")
     if isinstance(error, driver.DocumentTooLarge):
         return ItemTooLarge("the driver refuses a document of more than 16 MB: split the item")
     if isinstance(error, driver.InvalidOperation) and "close" in str(error):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
-from urllib.parse import SplitResult, unquote, urlencode
+from urllib.parse import SplitResult, unquote
 
 from attrs import field, frozen
 
@@ -46,7 +46,8 @@ _EXAMPLE = "mongodb://localhost:27017/shop"
 class Options:
     """Where the data is, and how the driver is set up.
 
-    :param uri: the driver's connection string; it may hold a password
+    :param uri: the driver's connection string without options; it may hold a password
+    :param settings: the driver's options by name, as text
     :param hosts: the servers as the URL names them, without credentials
     :param database: the database's name
     :param prefix: stands before the name of each table's collection
@@ -56,6 +57,14 @@ class Options:
     hosts: str
     database: str
     prefix: str = ""
+    settings: Mapping[str, str] = field(factory=dict, repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no message may show."""
+        user = self.uri.partition("://")[2].rpartition("@")[0]
+        found = (user, unquote(user.partition(":")[2]), self.settings.get("tlsCertificateKeyFilePassword", ""))
+        return tuple(secret for secret in found if secret)
 
 
 def read_options(url: SplitResult, given: Mapping[str, Any]) -> Options:
@@ -69,7 +78,9 @@ def read_options(url: SplitResult, given: Mapping[str, Any]) -> Options:
     if problems:
         raise ConfigurationError("; ".join(problems), problems=problems)
     hosts = url.netloc.rpartition("@")[2]
-    return Options(_uri(url, options), hosts, unquote(url.path[1:]), prefix)
+    settings = {_NAMES[name.lower()]: _text(value) for name, value in options.items() if name.lower() in _NAMES}
+    uri = f"{url.scheme}://{url.netloc}{url.path}"
+    return Options(uri, hosts, unquote(url.path[1:]), prefix, {**_DEFAULTS, **settings})
 
 
 def _address_problems(url: SplitResult) -> Iterator[str]:
@@ -106,8 +117,3 @@ def _option_problems(options: Mapping[str, Any]) -> Iterator[str]:
 
 def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _uri(url: SplitResult, options: Mapping[str, Any]) -> str:
-    wanted = {_NAMES[name.lower()]: _text(value) for name, value in options.items() if name.lower() in _NAMES}
-    return f"{url.scheme}://{url.netloc}{url.path}?{urlencode({**_DEFAULTS, **wanted})}"

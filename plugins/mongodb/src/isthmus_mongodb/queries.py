@@ -11,7 +11,7 @@ from bson.max_key import MaxKey
 from isthmus.expressions import attributes_used
 from isthmus.operations import KeyRange, Paged, Query, Scan
 from isthmus.pages import position_names, used_index, visible_names
-from isthmus.ranges import bounds
+from isthmus.ranges import bounds, within
 from isthmus.results import Page
 from isthmus.schema import Index
 from isthmus.values import Item, Value, normalise_number
@@ -73,35 +73,28 @@ class Reading:
         free = left.limit is None and left.max_bytes is None and left.max_examined is None
         return left.select == "count" and left.condition is None and free
 
-    def portion(self, start: Any, size: int) -> Call:
-        """The request for the next documents."""
-        match = self.match if start is None else {"$and": [self.match, start]}
+    def request(self, size: int) -> Call:
+        """The request for the first documents."""
         options = {"sort": self.order.sort, "limit": size, "batch_size": size, **self.order.hint}
-        return Call(self.stored.collection, "find", (match, self.fields), options)
+        return Call(self.stored.collection, "find", (self.match, self.fields), options)
 
 
 def page(catalogue: Catalogue, operation: Query | Scan) -> Plan:
     """The plan of one page."""
     stored = catalogue.recent(operation.table) or (yield from catalogue.find(operation.table))
-    reading = reading_of(stored, operation, catalogue.clock())
+    now = catalogue.clock()
+    reading = reading_of(stored, operation, now)
     if reading.counted:
-        call = Call(stored.collection, "count_documents", (reading.match,), reading.order.hint)
-        count = yield call
+        count = yield Call(stored.collection, "count_documents", (reading.match,), reading.order.hint)
         return Page(count=count, examined=count)
-    return (yield from _filled(reading))
-
-
-def _filled(reading: Reading) -> Plan:
-    filling = Filling(reading.operation)
-    size, start = _first_portion(reading.operation), None
+    filling, size = Filling(reading.operation), _first_portion(operation)
     while True:
-        documents = yield reading.portion(start, size)
-        items = [decode_item(reading.stored.layout, document) for document in documents]
+        documents = yield reading.request(size)
+        items = [decode_item(stored.layout, document) for document in documents]
         filling.take(items)
         if filling.full or len(documents) < size:
             return filling.page()
-        start = _after(reading.order, items[-1], forward=_forward(reading.operation))
-        size = PAGE_ITEMS + 1
+        reading, size = reading_of(stored, evolve(operation, start=items[-1]), now), PAGE_ITEMS + 1
 
 
 def _first_portion(operation: Paged) -> int:
@@ -181,49 +174,44 @@ def _fields(layout: Layout, operation: Paged) -> dict[str, int] | None:
 
 def _reach(order: Order, operation: Query | Scan) -> Match:
     if isinstance(operation, Scan):
-        parts = [*_segment(operation), *_beyond(order, operation)]
-        return {"$and": parts} if parts else {}
+        later = {} if operation.start is None else _beyond(order, operation, operation.start)
+        return {**later, **_segment(operation)}
     reach = KeyRange() if operation.range is None else bounds(operation.range)
     if order.index is not None:
         return _index_reach(order, operation, reach)
     return _key_reach(order.layout, operation, reach)
 
 
-def _beyond(order: Order, operation: Paged) -> list[Match]:
-    return [] if operation.start is None else [_after(order, operation.start, forward=_forward(operation))]
+def _beyond(order: Order, operation: Query | Scan, start: Item) -> Match:
+    """What comes after a key in the order of keys, whether or not its item is still there."""
+    return {"_id": {"$gt" if _forward(operation) else "$lt": encode_key(order.layout, start)}}
 
 
-def _after(order: Order, item: Item, *, forward: bool) -> Match:
-    """What comes after an item in the order, whether or not the item is still there."""
-    beyond = "$gt" if forward else "$lt"
-    later = {"_id": {beyond: encode_key(order.layout, item)}}
-    if len(order.fields) < 2:
-        return later
-    field = order.fields[1]
-    assert order.index is not None
-    assert order.index.sort_key is not None
-    value = encode_key_value(item[order.index.sort_key.name])
-    # The first part is implied by the second, and gives the server a bound of the index.
-    return {"$and": [{field: {f"{beyond}e": value}}, {"$or": [{field: {beyond: value}}, {field: value, **later}]}]}
-
-
-def _segment(scan: Scan) -> list[Match]:
+def _segment(scan: Scan) -> Match:
     """Documents belong to segments by a hash of their key, which stays the same."""
     if scan.segments == 1:
-        return []
+        return {}
     count = scan.segments
     remainder = {"$mod": [{"$toHashedIndexKey": "$_id"}, count]}
     positive = {"$mod": [{"$add": [remainder, count]}, count]}
-    return [{"$expr": {"$eq": [positive, scan.segment]}}]
+    return {"$expr": {"$eq": [positive, scan.segment]}}
 
 
 def _index_reach(order: Order, query: Query, reach: KeyRange) -> Match:
     match: Match = {order.fields[0]: {"$eq": encode_key_value(query.partition)}}
-    if len(order.fields) > 1:
+    later = {} if query.start is None else _beyond(order, query, query.start)
+    if order.index is None or order.index.sort_key is None:
+        return {**match, **later}
+    field, name = order.fields[1], order.index.sort_key.name
+    if query.start is None:
         # What the partial index is made of has to be repeated, else the server does not use it.
-        match[order.fields[1]] = _limits(reach) or {"$exists": True}
-    beyond = _beyond(order, query)
-    return {"$and": [match, *beyond]} if beyond else match
+        return {**match, field: _limits(reach) or {"$exists": True}}
+    value = query.start[name]
+    # Two branches, each a range of the index, which the server merges in order.
+    branches = [{**match, field: _limits(_from(reach, value, forward=query.forward))}]
+    if within(reach, value):
+        branches.insert(0, {**match, field: {"$eq": encode_key_value(value)}, **later})
+    return {"$or": branches}
 
 
 def _limits(reach: KeyRange) -> Match:
