@@ -22,7 +22,7 @@ class Effect:
         return True
 
     def answer(self, link: Link, data: bytes) -> bool:
-        """Do it to the answer; whether the connection goes on."""
+        """Do it to the answer, of which this is the beginning; whether the connection goes on."""
         link.client.sendall(data)
         return True
 
@@ -82,6 +82,7 @@ class Slices(Effect):
     pause: float = 0.0
 
     def answer(self, link: Link, data: bytes) -> bool:
+        data += rest(link.server)
         for start in range(0, len(data), self.size):
             link.client.sendall(data[start : start + self.size])
             time.sleep(self.pause)
@@ -100,6 +101,7 @@ class Cut(Effect):
     broken: bool = False
 
     def answer(self, link: Link, data: bytes) -> bool:
+        data += rest(link.server)
         link.client.sendall(data[: int(len(data) * self.kept)])
         if self.broken:
             time.sleep(0.01)  # a reset may overtake what was sent just before
@@ -118,6 +120,6 @@ class Damage(Effect):
     place: int = -3
 
     def answer(self, link: Link, data: bytes) -> bool:
-        changed = bytearray(data)
+        changed = bytearray(data + rest(link.server))
         changed[self.place] ^= 1
         return super().answer(link, bytes(changed))

@@ -18,33 +18,30 @@ Way = Literal["dynamodb-fast", "dynamodb-boto3", "mongodb"]
 
 QUICK = RetryPolicy(attempts=5, base=0.001, cap=0.004, budget=10_000)
 ONCE = RetryPolicy(attempts=1)
-_DYNAMODB = b"DynamoDB_20120810."
 
 
 @frozen
 class Place:
     """An engine with a proxy before it, and a table of the test's own.
 
-    :param url: reaches it directly
     :param faulty_url: reaches it through the proxy
+    :param plain: the table, without faults
     """
 
     way: Way
-    url: str
     faulty_url: str
     proxy: FaultProxy
-    schema: Table
+    plain: BoundTable
+
+    @property
+    def schema(self) -> Table:
+        """The table's declaration."""
+        return self.plain.schema
 
     @property
     def request(self) -> bytes:
         """What every request of the application holds, and none of the driver's own."""
-        return b"lsid" if self.way == "mongodb" else _DYNAMODB
-
-    @contextmanager
-    def direct(self) -> Iterator[BoundTable]:
-        """The table, without faults."""
-        with connect(self.url) as database:
-            yield database.table(self.schema)
+        return b"lsid" if self.way == "mongodb" else rb"DynamoDB_20120810\."
 
     def opened(self, policy: RetryPolicy = QUICK, **options: str) -> Database:
         """The database, through the proxy."""
@@ -68,8 +65,7 @@ def place(way: Way, url_of: Callable[[str], str]) -> Iterator[Place]:
         url = with_options(url, transport="boto3")
     schema = Table(f"faults-{secrets.token_hex(6)}", "id")
     with FaultProxy(server_of(url)) as proxy, connect(url) as database:
-        database.tables.create(schema)
-        yield Place(way, url, through(url, proxy.address), proxy, schema)
+        yield Place(way, through(url, proxy.address), proxy, database.tables.create(schema))
         database.tables.drop(schema.name)
 
 
@@ -87,5 +83,6 @@ def through(url: str, address: str) -> str:
     """The URL that leads to the same engine by another address."""
     if url.startswith("dynamodb:"):
         return with_options(url, endpoint=f"http://{address}")
-    # Without the direct connection the driver would learn the server's own address, and go round the proxy.
-    return urlsplit(url)._replace(netloc=address, query="directConnection=true").geturl()
+    # Without the direct connection the driver would learn the server's own address, and go round the proxy. By polling
+    # it sees at once that a server is there again; otherwise it may first wait ten seconds for news of it.
+    return urlsplit(url)._replace(netloc=address, query="directConnection=true&serverMonitoringMode=poll").geturl()

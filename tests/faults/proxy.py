@@ -7,34 +7,35 @@ that talk in turns, as those of both engines do, need no parser.
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Self
 
 from attrs import define, field
 
 from tests.faults.effects import Effect
-from tests.faults.sockets import CHUNK, HOST, reset, rest, shut
+from tests.faults.sockets import CHUNK, HOST, reset, shut
 
 
 @define
 class Armed:
     """An effect that waits for its request.
 
-    :param words: all of them must be in the request's first bytes
+    :param pattern: what the request's first bytes hold
     :param skip: matching requests that pass unharmed before
     :param times: matching requests that meet the effect
     """
 
     effect: Effect
-    words: Sequence[bytes]
+    pattern: re.Pattern[bytes]
     skip: int
     times: int
 
     def takes(self, request: bytes) -> bool:
         """Whether this request meets the effect; counts it."""
-        if not self.times or not all(word in request for word in self.words):
+        if not self.times or not self.pattern.search(request):
             return False
         if self.skip:
             self.skip -= 1
@@ -98,10 +99,10 @@ class FaultProxy:
         """Host and port."""
         return f"{HOST}:{self.port}"
 
-    def arm(self, effect: Effect, *words: bytes, skip: int = 0, times: int = 1) -> None:
-        """Let the next requests that hold all the words meet an effect."""
+    def arm(self, effect: Effect, pattern: bytes = b"", *, skip: int = 0, times: int = 1) -> None:
+        """Let the next requests that hold what a pattern describes meet an effect."""
         with self._lock:
-            self._armed.append(Armed(effect, words, skip, times))
+            self._armed.append(Armed(effect, re.compile(pattern, re.DOTALL), skip, times))
 
     def disarm(self) -> None:
         """Forget the effects that no request met."""
@@ -173,6 +174,6 @@ class FaultProxy:
                 effect, link.effect = link.effect, None
                 if effect is None:
                     link.client.sendall(answer)
-                elif not effect.answer(link, answer + rest(link.server)):
+                elif not effect.answer(link, answer):
                     return
         shut(link.client)

@@ -66,16 +66,14 @@ def outcome(client: Any, at: Place, kind: Write, key: str) -> str:
 def test_boto3_by_itself_gets_lost_answers_wrong(client: Any, at: Place, kind: Write, expected: Outcome) -> None:
     """An addition happens twice; a successful creation is reported as a failed condition."""
     found = []
-    with at.direct() as plain:
-        for key in started(plain, ROUNDS):
-            at.proxy.arm(LostAnswer(), at.request)
-            found.append((outcome(client, at, kind, key), effects(plain, kind, key)))
+    for key in started(at.plain, ROUNDS):
+        at.proxy.arm(LostAnswer(), at.request)
+        found.append((outcome(client, at, kind, key), effects(at.plain, kind, key)))
     assert tally(found) == {expected: ROUNDS}
 
 
 def test_half_a_transaction_would_be_seen(at: Place) -> None:
     """A counter without the item that comes with it."""
-    with at.direct() as plain:
-        key = started(plain, 1)[0]
-        plain.update(id=key, add={"n": 1})
-        assert effects(plain, "transaction", key) == -1
+    key = started(at.plain, 1)[0]
+    at.plain.update(id=key, add={"n": 1})
+    assert effects(at.plain, "transaction", key) == -1

@@ -148,8 +148,8 @@ def test_a_damaged_answer_differs_in_one_byte(client: socket.socket, proxy: Faul
 
 
 def test_effects_meet_the_requests_that_they_are_for(client: socket.socket, proxy: FaultProxy) -> None:
-    """The second and the third of those that hold all the words."""
-    proxy.arm(Damage(), b"one", b"two", skip=1, times=2)
+    """The second and the third of those that match."""
+    proxy.arm(Damage(), b"one.two|two.one", skip=1, times=2)
     lines = [b"one\n", b"one two\n", b"two\n", b"one two\n", b"two one\n", b"one two\n"]
     answers = [asked(client, line) == b"echo of " + line for line in lines]
     assert answers == [True, True, True, False, False, True]
