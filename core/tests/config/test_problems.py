@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import attrs
 import pytest
 
+import isthmus
 from isthmus import Plugin, plugins
 from isthmus.config import load_settings
 from isthmus.errors import ConfigurationError, PluginError
@@ -199,3 +200,10 @@ def test_plugin_problem_joins_the_others() -> None:
 def test_optional_url() -> None:
     """Tools may do without a URL."""
     assert load_settings(url_use="optional").url == ""
+
+
+def test_variables_of_the_test_engines_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They say where servers are, and a database opens beside them."""
+    monkeypatch.setenv("ISTHMUS_ENGINE_MONGODB_URL", "mongodb://localhost/")
+    with isthmus.connect("memory://") as database:
+        assert database.tables.list() == []

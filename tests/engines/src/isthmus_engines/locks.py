@@ -31,7 +31,7 @@ class Lease:
     @classmethod
     def take(cls, path: Path) -> Lease:
         """Take the lease of a file that nobody holds yet."""
-        descriptor = os.open(path, os.O_CREAT | os.O_RDWR)
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         return cls(descriptor)
 
