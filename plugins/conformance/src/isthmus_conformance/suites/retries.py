@@ -43,6 +43,12 @@ ONCE: Mapping[str, Call] = {
 Connected = tuple[BoundTable, FaultyBackend]
 
 
+def named(*names: str) -> list[Any]:
+    """The names of calls as parameters; transactions only where there are some."""
+    need = pytest.mark.requires_capability(Capability.TRANSACT_WRITE)
+    return [pytest.param(name, marks=[need] if name == "transaction" else []) for name in names]
+
+
 class RetrySuite(Suite):
     """Faults of the store, injected between the core and the backend under test."""
 
@@ -59,7 +65,7 @@ class RetrySuite(Suite):
         return connected
 
     @rule("CND-8", "LYR-10")
-    @pytest.mark.parametrize("call", [*READS, *REPEATABLE, *ONCE])
+    @pytest.mark.parametrize("call", named(*READS, *REPEATABLE, *ONCE))
     @pytest.mark.parametrize("error", [Throttled, Unavailable, Conflict])
     def test_errors_before_the_work_are_retried(
         self, faulty: Callable[..., Connected], call: str, error: type[Throttled]
@@ -81,7 +87,7 @@ class RetrySuite(Suite):
 
     @rule("CND-7", "LYR-10")
     @pytest.mark.parametrize("applied", [True, False])
-    @pytest.mark.parametrize("call", ONCE)
+    @pytest.mark.parametrize("call", named(*ONCE))
     def test_other_writes_are_sent_once(self, faulty: Callable[..., Connected], call: str, applied: bool) -> None:
         """A write that may have happened is not repeated: the outcome is unknown, and the error says so."""
         table, backend = faulty(Fault(Unavailable("gone", maybe_applied=True), applied=applied))
@@ -106,7 +112,7 @@ class RetrySuite(Suite):
         assert (result.replayed, len(backend.attempts), table.get(id="1")["n"]) == (True, 2, 2)
 
     @rule("CND-8", "TXN-9")
-    @pytest.mark.parametrize("call", [*READS, *REPEATABLE, *ONCE])
+    @pytest.mark.parametrize("call", named(*READS, *REPEATABLE, *ONCE))
     def test_attempts_are_bounded(self, faulty: Callable[..., Connected], call: str) -> None:
         """After the policy's number of attempts the last error is raised, marked as retryable."""
         table, backend = faulty(*[Fault(Conflict("in the way"))] * 20)
