@@ -63,9 +63,9 @@ def decode(value: Mapping[str, Any]) -> Value:
     return decode_item({"value": value})["value"]
 
 
-def key_bytes(text: str | bytes) -> bytes:
+def stored_bytes(text: str | bytes) -> bytes:
     """The bytes behind a binary attribute value, which a transport may have decoded already."""
-    return a2b_base64(text) if type(text) is str else bytes(text)  # type: ignore[arg-type]  # a str takes the other branch
+    return a2b_base64(text, strict_mode=True) if type(text) is str else bytes(text)  # type: ignore[arg-type]  # a str takes the other branch
 
 
 def _encode_string(value: str) -> AttributeValue:
@@ -172,7 +172,7 @@ def _decode_number_set(members: Iterable[str]) -> frozenset[Any]:
 
 
 def _decode_binary_set(members: Iterable[str | bytes]) -> frozenset[bytes]:
-    return _filled(frozenset(map(key_bytes, members)))
+    return _filled(frozenset(map(stored_bytes, members)))
 
 
 def _filled(members: frozenset[Any]) -> frozenset[Any]:
@@ -186,7 +186,7 @@ _DECODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "N": _decode_number,
     "BOOL": _decode_boolean,
     "NULL": _decode_null,
-    "B": key_bytes,
+    "B": stored_bytes,
     "L": _decode_list,
     "M": _decode_map,
     "SS": _decode_string_set,
