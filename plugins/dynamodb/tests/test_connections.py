@@ -162,6 +162,22 @@ def test_a_later_call_has_its_own_time(mode: str) -> None:
         assert server.connections == 1
 
 
+def test_a_later_call_may_have_less_time(mode: str) -> None:
+    """A call with a deadline ends in time on a connection that an earlier call used without one."""
+
+    def once(sock: socket.socket) -> None:
+        read_request(sock)
+        sock.sendall(WHOLE)
+        never(sock)
+
+    with serving(once) as server, calling(mode, server.url) as call:
+        assert call() == {"TableNames": []}
+        started = time.monotonic()
+        with pytest.raises(AnswerLost, match="it took too long"):
+            call(timeout=0.2)
+        assert time.monotonic() - started <= 0.2 + GRACE
+
+
 def test_a_server_that_reads_nothing_ends_a_large_request(mode: str) -> None:
     """Sending has a time limit too."""
     stop = threading.Event()

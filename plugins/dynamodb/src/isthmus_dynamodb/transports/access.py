@@ -92,7 +92,7 @@ def configuration_errors() -> Iterator[None]:
     try:
         yield
     except NoRegionError:
-        raise ConfigurationError("there is no region: write dynamodb://eu-west-1/, or set AWS_REGION") from None
+        raise ConfigurationError("there is no region: write dynamodb://eu-west-1/, or set AWS_DEFAULT_REGION") from None
     except InvalidRegionError:
         raise ConfigurationError("the region is no name of a region: write dynamodb://eu-west-1/") from None
     except ProfileNotFound as error:
