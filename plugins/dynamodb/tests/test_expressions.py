@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from isthmus import BoundTable, F, Index
 from isthmus.errors import ConditionFailed, InvalidKey, IsthmusError
 from isthmus.evaluate import apply_changes, matches
-from isthmus.expressions import Condition, Not, Or, negate
+from isthmus.expressions import Condition, Not, Or, Path, negate
 from isthmus.values import Item
 from isthmus_conformance.strategies import ATTRIBUTES, attribute_values
 from isthmus_conformance.trees import changes, conditions
@@ -133,7 +133,8 @@ def test_conditions_that_are_too_long_are_judged_here(store: Store, table: Bound
 def test_names_have_one_placeholder_each() -> None:
     """Whatever a name looks like, it stands in the map only."""
     placeholders = Placeholders()
-    assert [placeholders.path(path) for path in [("a.b", ":v"), ("#0", 1), ("a.b",)]] == ["#0.#1", "#2[1]", "#0"]
+    paths: list[Path] = [("a.b", ":v"), ("#0", 1), ("a.b",)]
+    assert [placeholders.path(path) for path in paths] == ["#0.#1", "#2[1]", "#0"]
     assert placeholders.parameters() == {"ExpressionAttributeNames": {"#0": "a.b", "#1": ":v", "#2": "#0"}}
 
 

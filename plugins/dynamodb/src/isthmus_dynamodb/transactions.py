@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from attrs import evolve
+
 from isthmus import operations as op
 from isthmus.errors import (
     Conflict,
@@ -100,10 +102,15 @@ def _native(operation: op.TransactWrite, images: _Images, service: Service, now:
     members = {}
     for place, action in enumerate(operation.actions):
         if place not in images:
-            parameters = native_form(action, operation.context, service, now)
+            parameters = native_form(action, _always(operation.context), service, now)
             if parameters is not None:
                 members[place] = {_MEMBERS[type(action)]: parameters}
     return members
+
+
+def _always(context: op.Context) -> op.Context:
+    """The context of a first attempt, for all of them: a repetition is known by being the same request."""
+    return evolve(context, repeated=False) if context.repeated else context
 
 
 def _judged(operation: op.TransactWrite, images: _Images, service: Service, now: float) -> dict[int, Json]:
@@ -118,7 +125,7 @@ def _judged(operation: op.TransactWrite, images: _Images, service: Service, now:
         current = None if stored is None else visible(action.table, decode_item(stored), now)
         try:
             new = judged(action, current, service, now)
-            kind, parameters = swap_form(action, current, new, operation.context, service, now)
+            kind, parameters = swap_form(action, current, new, _always(operation.context), service, now)
         except IsthmusError as error:
             reasons[place] = error
         else:
