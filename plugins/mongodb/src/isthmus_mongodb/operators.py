@@ -42,19 +42,25 @@ class Operators:
 
 def operators_of(place: Place, operation: Update, now: float) -> Operators | None:
     """The update as operators, or ``None`` when it needs a form that can do more."""
-    tests = tests_of(operation, Reader(place.layout))
     builder = _Builder(place, now)
-    if operation.upsert or tests is None or not all(map(builder.take, operation.changes.actions)):
+    if operation.upsert or not all(map(builder.take, operation.changes.actions)):
+        return None
+    tests = tests_of(operation, Reader(place.layout))
+    if tests is None:
         return None
     room = MOST_BYTES - builder.growth
     if room <= 0:
         return None
     if operation.context.operation_id is not None:
         builder.sets[OPERATION] = operation.context.operation_id
-    update = {"$set": builder.sets, "$inc": builder.sums, "$unset": builder.removed}
-    present: Document = {name: part for name, part in update.items() if part}
+    update: Document = {}
+    for name, part in (("$set", builder.sets), ("$inc", builder.sums), ("$unset", builder.removed)):
+        if part:
+            update[name] = part
     tests.append({"$lte": [{"$bsonSize": "$$ROOT"}, room]})
-    return Operators({**filter_for(place, operation, tests, now), **builder.types}, present) if present else None
+    where = filter_for(place, operation, tests, now)
+    where.update(builder.types)
+    return Operators(where, update) if update else None
 
 
 def tests_of(operation: Put | Update | Delete, reader: Reader) -> list[Expression] | None:
@@ -99,18 +105,13 @@ class _Builder:
 
     def take(self, action: Action) -> bool:
         """Take up one action, if operators can express it."""
-        if len(action.path) != 1:
+        kind, path = type(action), action.path
+        if len(path) != 1:
             return False
-        name = str(action.path[0])
-        match action:
-            case Set(_, value):
-                return self.set(name, value)
-            case Add(_, int(value)):
-                return self.add(name, value)
-            case Remove():
-                return self.remove(name)
-            case _:
-                return False
+        name = str(path[0])
+        if isinstance(action, (Set, Add)):
+            return self.set(name, action.value) if kind is Set else self.add(name, action.value)
+        return kind is Remove and self.remove(name)
 
     def set(self, name: str, value: Value) -> bool:
         if not may_be_set(self.place, name, value, self.now):
@@ -135,8 +136,8 @@ class _Builder:
             if hidden not in derived:
                 self.removed[hidden] = ""
 
-    def add(self, name: str, value: int) -> bool:
-        if name in self.place.layout.watched or not _LOWEST <= value <= _HIGHEST:
+    def add(self, name: str, value: Any) -> bool:
+        if type(value) is not int or name in self.place.layout.watched or not _LOWEST <= value <= _HIGHEST:
             return False
         stored = escape(name)
         self.growth += growth_of(name, value)
@@ -148,10 +149,13 @@ class _Builder:
 
 def may_be_set(place: Place, name: str, value: Any, now: float) -> bool:
     """Whether putting a value in place of an attribute is surely allowed, as an index key and as an expiry time."""
-    if name == place.layout.table.ttl and is_number(value) and value <= now:
+    layout = place.layout
+    if name == layout.table.ttl and is_number(value) and value <= now:
         return False
+    if name not in layout.index_names:
+        return True
     try:
-        check_index_keys(place.layout.table, {name: value}, place.limits)
+        check_index_keys(layout.table, {name: value}, place.limits)
     except InvalidKey:
         return False
     return True
@@ -159,4 +163,4 @@ def may_be_set(place: Place, name: str, value: Any, now: float) -> bool:
 
 def growth_of(name: str, value: Any) -> int:
     """At most this many BSON bytes are added by an attribute."""
-    return _OVERHEAD + 3 * len(name.encode()) + _GROWTH * value_size(value)
+    return _OVERHEAD + 4 * len(name) + _GROWTH * value_size(value)
