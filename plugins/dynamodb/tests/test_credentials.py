@@ -18,6 +18,7 @@ from isthmus.errors import ConfigurationError, Unauthenticated
 from isthmus_dynamodb.native import ServiceError
 from isthmus_dynamodb.options import Options
 from isthmus_dynamodb.transports import open_transport
+from isthmus_dynamodb.transports.access import open_access
 from plugins.dynamodb.tests.servers import Handler, answer, calling, read_request, serving
 
 FROM_AWS = {"access_key_id": None, "secret_access_key": None}
@@ -178,6 +179,29 @@ def test_no_region_is_told() -> None:
     """A URL without a region and no configured one can't be opened."""
     with pytest.raises(ConfigurationError, match="there is no region: write dynamodb://eu-west-1/"):
         open_transport(Options(access_key_id="x", secret_access_key="y"))
+
+
+def test_an_endpoint_of_the_aws_configuration_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What botocore can't use is a problem of the configuration."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "nonsense")
+    with pytest.raises(ConfigurationError, match="the AWS configuration can't be used: Invalid endpoint: nonsense"):
+        open_transport(Options(region="eu-west-1", access_key_id="x", secret_access_key="y"))
+
+
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [
+        ("AWS_USE_FIPS_ENDPOINT", "https://dynamodb-fips.us-east-1.amazonaws.com"),
+        ("AWS_USE_DUALSTACK_ENDPOINT", "https://dynamodb.us-east-1.api.aws"),
+    ],
+)
+def test_the_kind_of_endpoint_of_the_aws_configuration_is_used(
+    variable: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Endpoints are worked out by botocore's rules."""
+    monkeypatch.setenv(variable, "true")
+    options = Options(region="us-east-1", access_key_id="x", secret_access_key="y")
+    assert open_access(options).endpoint.url == url
 
 
 def test_the_region_of_the_aws_configuration_is_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""A proxy that the environment names selects the boto3 client by itself."""
+"""What the fast transport can't do, above all a proxy in the environment, selects the boto3 client by itself."""
 
 from __future__ import annotations
 
@@ -54,6 +54,8 @@ def selected(endpoint: str | None) -> type:
         ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "db.example"}, None, BOTO),
         ({"HTTP_PROXY": "http://p:1", "NO_PROXY": "*"}, "http://db.example:8000", FAST),
         ({"HTTP_PROXY": ""}, "http://db.example:8000", FAST),
+        ({"AWS_ENDPOINT_URL_DYNAMODB": "http://db.example:8000/"}, None, FAST),
+        ({"AWS_ENDPOINT_URL_DYNAMODB": "http://db.example:8000/path"}, None, BOTO),
     ],
 )
 def test_the_environment_selects_the_transport(

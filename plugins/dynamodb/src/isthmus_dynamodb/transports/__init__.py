@@ -8,6 +8,7 @@ from isthmus_dynamodb.native import Transport
 from isthmus_dynamodb.options import Options
 from isthmus_dynamodb.transports.access import open_access
 from isthmus_dynamodb.transports.boto import BotoTransport
+from isthmus_dynamodb.transports.endpoints import Endpoint
 from isthmus_dynamodb.transports.fast import FastTransport
 from isthmus_dynamodb.transports.proxies import is_proxied
 
@@ -21,7 +22,15 @@ def open_transport(options: Options) -> Transport:
     access = open_access(options)
     if options.transport == "boto3":
         return BotoTransport(access)
-    if is_proxied(access.endpoint):
-        logger.info("DynamoDB at {} is reached through a proxy, so transport boto3 is used", access.endpoint.url)
-        return BotoTransport(access)
-    return FastTransport(access)
+    obstacle = _obstacle(access.endpoint)
+    if obstacle is None:
+        return FastTransport(access)
+    logger.info("DynamoDB at {} {}, so transport boto3 is used", access.endpoint.url, obstacle)
+    return BotoTransport(access)
+
+
+def _obstacle(endpoint: Endpoint) -> str | None:
+    """What only the boto3 client can deal with."""
+    if is_proxied(endpoint):
+        return "is reached through a proxy"
+    return "has a path" if endpoint.path.strip("/") else None

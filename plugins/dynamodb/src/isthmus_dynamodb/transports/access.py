@@ -99,7 +99,7 @@ def configuration_errors() -> Iterator[None]:
         raise ConfigurationError(f"{error}: check the option profile and AWS_PROFILE") from None
     except CREDENTIAL_ERRORS as error:
         raise unauthenticated(error) from error
-    except BotoCoreError as error:
+    except (BotoCoreError, ValueError) as error:
         raise ConfigurationError(f"the AWS configuration can't be used: {error}") from error
 
 

@@ -13,6 +13,7 @@ class Endpoint:
 
     :param host: the name or address to connect to, without brackets
     :param authority: host and port as they stand in the header ``Host``
+    :param path: empty or ``/``; anything else is for the boto3 client alone
     """
 
     url: str
@@ -20,13 +21,14 @@ class Endpoint:
     port: int
     tls: bool
     authority: str
+    path: str
 
     @classmethod
     def of(cls, url: str) -> Endpoint:
-        """The parts of a URL without path."""
+        """The parts of a URL."""
         parts = urlsplit(url)
         tls = parts.scheme == "https"
         host, usual = parts.hostname or "", 443 if tls else 80
         port = parts.port or usual
         shown = f"[{host}]" if ":" in host else host
-        return cls(url.rstrip("/"), host, port, tls, shown if port == usual else f"{shown}:{port}")
+        return cls(url.rstrip("/"), host, port, tls, shown if port == usual else f"{shown}:{port}", parts.path)

@@ -7,6 +7,7 @@ from typing import Any
 
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnection
 
 from isthmus.errors import IsthmusError
 from isthmus_dynamodb.native import NotSent
@@ -39,7 +40,7 @@ class Keys:
         """
         try:
             return self._credentials.get_frozen_credentials()
-        except HTTPClientError as error:
+        except (NoConnection, HTTPClientError) as error:
             raise NotSent(f"AWS credentials could not be refreshed ({type(error).__name__})") from error
         except (BotoCoreError, ClientError) as error:
             raise unauthenticated(error) from error
