@@ -145,10 +145,10 @@ class Dispatcher:
             maybe_applied = maybe_applied or error.maybe_applied
             attempt = Attempt(operation.kind, operation.table_names, self._backend.name, number, error)
             wait = self._wait(operation, attempt)
-            if wait is None:
+            if wait is None and not (error.retryable and _left(operation) <= 0):
                 final = self._final(operation, error, maybe_applied)
                 raise final from _cause(final, failure)
-            if wait >= _left(operation):
+            if wait is None or wait >= _left(operation):
                 raise self._locate(_too_late(operation, maybe_applied=maybe_applied), operation) from error
             self._observers.retried(evolve(attempt, wait=wait))
             yield Sleep(wait)

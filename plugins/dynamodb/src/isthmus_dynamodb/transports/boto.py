@@ -47,7 +47,7 @@ class BotoTransport:
         self._size = access.options.max_connections
         self._threads = self._new_threads()
         forget_in_children(self)
-        self._client.meta.events.register("response-received.dynamodb", _check_crc)
+        self._client.meta.events.register("response-received.dynamodb", _check_answer)
 
     @property
     def client(self) -> Any:
@@ -159,8 +159,16 @@ def _certificate_error(error: BaseException | None) -> Exception | None:
     return None
 
 
-def _check_crc(response_dict: Any, **_details: Any) -> None:
-    """Refuse a damaged answer: without retries botocore does not look at the checksum."""
-    wanted = response_dict["headers"].get("x-amz-crc32") if response_dict else None
+def _check_answer(response_dict: Any, **_details: Any) -> None:
+    """Refuse a damaged answer: botocore takes one whose head was cut short for a whole one without a body.
+
+    Without retries it does not look at the checksum either.
+    """
+    if not response_dict:
+        return
+    headers = response_dict["headers"]
+    if "content-length" not in headers and "transfer-encoding" not in headers:
+        raise AnswerLost("the head of the answer was cut short on the way")
+    wanted = headers.get("x-amz-crc32")
     if wanted is not None and str(zlib.crc32(response_dict["body"])) != wanted:
         raise AnswerLost(CHECKSUM)
