@@ -144,3 +144,12 @@ def test_long_paths_are_no_trouble(collection: Documents, length: int, element: 
         field = field[element]
     for condition in (field == 5, field >= 5, field.exists(), field.size() == 1, field.contains("x"), ~(field == 5)):
         check(bench, condition)
+
+
+@pytest.mark.parametrize("count", [1, 1_000, 100_000])
+def test_long_lists_of_values_are_no_trouble(collection: Documents, count: int) -> None:
+    """What would not fit a command is left to the evaluator."""
+    bench = Bench(collection, PLAIN)
+    bench.store({"id": "1", "a": 0}, {"id": "2", "a": -1}, {"id": "3", "a": "5" * 20})
+    check(bench, F.a.in_(range(count)))
+    check(bench, F.a.in_([str(number) * 20 for number in range(count)]))

@@ -15,8 +15,8 @@ from isthmus.expressions import Action, Add, Remove, Set
 from isthmus.operations import Delete, Put, Update
 from isthmus.values import Item, Value, value_size
 from isthmus.writes import check_index_keys, is_number
+from isthmus_mongodb.conditions import test_of
 from isthmus_mongodb.expressions import FALSE, Expression, Reader, all_of, is_numeric, literal, negated
-from isthmus_mongodb.filters import test_of
 from isthmus_mongodb.layouts import EXPIRY, OPERATION, Layout
 from isthmus_mongodb.names import escape
 from isthmus_mongodb.swapping import Place

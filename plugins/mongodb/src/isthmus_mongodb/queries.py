@@ -14,16 +14,17 @@ from isthmus.pages import position_names, used_index, visible_names
 from isthmus.ranges import bounds, within
 from isthmus.results import Page
 from isthmus.schema import Index
-from isthmus.values import Item, Value, normalise_number
+from isthmus.values import Item, Value
 from isthmus_mongodb.catalogue import Catalogue, Stored, mismatch
-from isthmus_mongodb.expressions import Reader, all_of, is_numeric, literal, negated
+from isthmus_mongodb.expressions import literal, negated
 from isthmus_mongodb.filters import filter_of
 from isthmus_mongodb.layouts import Layout
 from isthmus_mongodb.names import escape
 from isthmus_mongodb.native import Call
+from isthmus_mongodb.operators import expired_test
 from isthmus_mongodb.paging import PAGE_ITEMS, Filling
 from isthmus_mongodb.tables import index_fields, index_keys
-from isthmus_mongodb.values import decode_item, encode_key, encode_key_value, encode_value
+from isthmus_mongodb.values import decode_item, encode_key, encode_key_value
 
 Plan = Generator[Any, Any, Any]
 Match = dict[str, Any]
@@ -148,9 +149,7 @@ def _visible(layout: Layout, now: float) -> list[Match]:
     """Expired items are absent (rule TTL-2)."""
     if layout.table.ttl is None:
         return []
-    expiry = Reader(layout).at((layout.table.ttl,))
-    moment = literal(encode_value(normalise_number(now)))
-    return [{"$expr": negated(all_of([is_numeric(expiry), {"$lte": [expiry, moment]}]))}]
+    return [{"$expr": negated(expired_test(layout, now))}]
 
 
 def _fields(layout: Layout, operation: Paged) -> dict[str, int] | None:
