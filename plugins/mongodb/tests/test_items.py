@@ -29,7 +29,7 @@ from isthmus.operations import Create, Delete, Get, Put, Resolve, Update
 from isthmus.results import ResolveResult
 from isthmus.values import Item
 from isthmus_mongodb import items
-from isthmus_mongodb.client import drive
+from isthmus_mongodb.driving import drive
 from isthmus_mongodb.layouts import OPERATION
 from plugins.mongodb.tests.running import NOW, Bench, context
 

@@ -19,8 +19,9 @@ from isthmus.planned import Plan, PlannedBackend
 from isthmus.results import Result
 from isthmus_mongodb import batches, items, queries, tables, transactions
 from isthmus_mongodb.catalogue import Catalogue, Stored
-from isthmus_mongodb.client import Blocking, OnLoop, drive
+from isthmus_mongodb.client import Blocking, OnLoop
 from isthmus_mongodb.closing import Gate
+from isthmus_mongodb.driving import drive
 from isthmus_mongodb.failures import translate
 from isthmus_mongodb.native import Command
 from isthmus_mongodb.options import Options, read_options

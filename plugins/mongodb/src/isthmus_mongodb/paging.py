@@ -16,6 +16,8 @@ from isthmus.values import Item, item_size
 # A page whose size is left to the backend ends about here.
 PAGE_BYTES = 1_048_576
 PAGE_ITEMS = 1_000
+# Where only memory is to be bounded, the size of every so many items is enough.
+_SAMPLED = 16
 
 
 @define(eq=False)
@@ -38,7 +40,6 @@ class Filling:
         operation = self.operation
         accepts = predicate(operation.condition) if operation.condition is not None else None
         own_size = operation.limit is None and operation.select == "items"
-        weighed = operation.max_bytes is not None or own_size
         for item in items:
             matched = accepts is None or accepts(item)
             if self._exhausted(own_size) or (matched and self.count == operation.limit):
@@ -46,14 +47,17 @@ class Filling:
                 return
             self.examined += 1
             if matched:
-                self._add(item, item_size(item) if weighed else 0)
+                self._add(item, own_size)
             elif self.count != operation.limit:
                 self._last = item
 
-    def _add(self, item: Item, weight: int) -> None:
+    def _add(self, item: Item, own_size: bool) -> None:
         self._last = item
+        if self.operation.max_bytes is not None:
+            self.size += item_size(item)
+        elif own_size and self.count % _SAMPLED == 0:
+            self.size += _SAMPLED * item_size(item)
         self.count += 1
-        self.size += weight
         if self.operation.select == "items":
             self._found.append(item)
 
