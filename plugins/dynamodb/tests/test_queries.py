@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,25 +13,13 @@ from isthmus import BoundTable, F, Index
 from isthmus.errors import InvalidArgument, InvalidCursor
 from isthmus.evaluate import matches
 from isthmus.expressions import Condition, any_of
-from isthmus.operations import Context, KeyRange, Query, Scan
-from isthmus.ranges import within
+from isthmus.operations import Context, Query, Scan
 from isthmus.results import Page
 from isthmus.values import Item
 from plugins.dynamodb.tests.stored import NOW, Store, open_store
 
 BY_GROUP = Index("by-group", "g", ("r", int), projection=("n",))
 COUNT = 40
-LONG = "k" * 1_024
-SORT_KEYS: dict[str, list[Any]] = {
-    "string": ["!", "a", "aa", "ab", "b", "é", "\U0001f600", LONG],
-    "number": [-10, -1, 0, Decimal("0.5"), 1, 2, 10, 10**30],
-    "binary": [b"\x00", b"a", b"a\xff", b"b", b"\xff", b"\xff\xff", b"c", b"d"],
-}
-BOUNDS: dict[str, list[Any]] = {
-    "string": [*SORT_KEYS["string"], "", "a!", LONG + "x", "kk"],
-    "number": [*SORT_KEYS["number"], Decimal("0.7"), -100],
-    "binary": [*SORT_KEYS["binary"], b"", b"a\x00", b"d" * 1_025],
-}
 
 
 @pytest.fixture(scope="module")
@@ -101,61 +88,6 @@ def run(table: BoundTable, **query: Any) -> Page:
     return result
 
 
-class TestRanges:
-    """Ranges of the sort key."""
-
-    @pytest.mark.parametrize("kind", SORT_KEYS)
-    def test_any_range_gives_what_is_within_it(self, store: Store, kind: str) -> None:
-        """Also bounds that the service refuses: empty ones, and longer ones than any key."""
-        table = store.database.table(f"range-{kind}", partition_key="p", sort_key=("s", kind)).ensure()
-        table.put_many([{"p": "x", "s": key} for key in SORT_KEYS[kind]])
-        bound = st.none() | st.sampled_from(BOUNDS[kind])
-        ranges = st.builds(KeyRange, bound, bound, st.booleans(), st.booleans())
-        if kind != "number":
-            ranges |= st.builds(KeyRange, prefix=bound)
-
-        @settings(max_examples=60, deadline=None)
-        @given(reach=ranges, forward=st.booleans())
-        def check(reach: KeyRange, forward: bool) -> None:
-            page = run(table, partition="x", range=reach, forward=forward)
-            right = sorted((key for key in SORT_KEYS[kind] if within(reach, key)), reverse=not forward)
-            assert [item["s"] for item in page.items] == right
-            assert run(table, partition="x", range=reach, select="count").count == len(right)
-
-        check()
-
-    @pytest.mark.parametrize(
-        ("reach", "text"),
-        [
-            (KeyRange("a", "b"), "#0 = :0 AND #1 BETWEEN :1 AND :2"),
-            (KeyRange("a", "b", high_inclusive=False), "#0 = :0 AND #1 BETWEEN :1 AND :2"),
-            (KeyRange("a", "a"), "#0 = :0 AND #1 = :1"),
-            (KeyRange("a", low_inclusive=False), "#0 = :0 AND #1 > :1"),
-            (KeyRange(high="b"), "#0 = :0 AND #1 <= :1"),
-            (KeyRange(prefix="a"), "#0 = :0 AND begins_with(#1, :1)"),
-            (KeyRange(prefix=""), "#0 = :0"),
-            (KeyRange(low=""), "#0 = :0"),
-            (None, "#0 = :0"),
-        ],
-    )
-    def test_each_key_has_one_condition(
-        self, filled: BoundTable, asked: list[Any], reach: KeyRange | None, text: str
-    ) -> None:
-        """The service takes no more."""
-        run(filled, partition="x", range=reach, limit=1)
-        assert [request.parameters["KeyConditionExpression"] for request in asked] == [text]
-
-    @pytest.mark.parametrize(
-        "reach",
-        [KeyRange("b", "a"), KeyRange("a", "a", low_inclusive=False), KeyRange(high=""), KeyRange(prefix=LONG + "k")],
-        ids=["low above high", "nothing between", "below the empty string", "longer than any key"],
-    )
-    def test_an_empty_range_asks_nothing(self, filled: BoundTable, asked: list[Any], reach: KeyRange) -> None:
-        """Nothing can match."""
-        assert run(filled, partition="x", range=reach) == Page()
-        assert asked == []
-
-
 CONDITIONS: dict[str, Condition] = {
     "plain": F.n > 11,
     "key": (F.s != "005") & (F.n < 30),
@@ -202,6 +134,17 @@ class TestPages:
         assert filled.query(p="x").page(size=7).cursor is not None
         assert [request.parameters["Limit"] for request in asked] == [8]
 
+    def test_more_is_asked_where_many_have_expired(self, store: Store) -> None:
+        """So that a backlog of the service's own deletion takes few requests."""
+        table = store.database.table("expired", partition_key="p", sort_key="s", ttl="gone").ensure()
+        rows = [{"p": {"S": "x"}, "s": {"S": f"{n:03}"}, "gone": {"N": str(NOW)}} for n in range(200)]
+        store.put_raw("expired", *rows, {"p": {"S": "x"}, "s": {"S": "alive"}})
+        store.recorder.sent.clear()
+        assert [item["s"] for item in table.query(p="x").page(size=1).items] == ["alive"]
+        assert [request.parameters["Limit"] for request in store.recorder.sent if request.action == "Query"] == [
+            2, 8, 32, 128, 512,
+        ]  # fmt: skip
+
     def test_a_filter_that_refuses_most_takes_few_requests(self, filled: BoundTable, asked: list[Any]) -> None:
         """More is examined each time."""
         assert numbers(filled.query(p="x").where(F.n == 39).page(size=1).items) == [39]
@@ -244,6 +187,18 @@ class TestPages:
         """The service would refuse."""
         assert filled.query(g="g", index="by-group").first() is not None
         assert ["ConsistentRead" in request.parameters for request in asked if request.action == "Query"] == [False]
+
+
+class TestExplaining:
+    """What a query would ask."""
+
+    def test_the_request_is_shown_for_a_table_that_was_never_met(self, store: Store) -> None:
+        """Nothing is sent for it."""
+        before = len(store.recorder.sent)
+        query = Query(Context(), store.database.table("unmet", partition_key="p").schema, partition="x")
+        shown = store.database.explain_operation(query)
+        assert (shown["action"], shown["parameters"]["TableName"]) == ("Query", f"{store.prefix}unmet")
+        assert len(store.recorder.sent) == before
 
 
 class TestLargePages:

@@ -128,8 +128,9 @@ class TestOnDynamoDBLocal:
         assert store.database.tables.describe("events") == Table("events", "id")
 
     def test_tables_are_listed_behind_their_prefix(self, store: Store) -> None:
-        """Without those of others, and without those that Isthmus needs for itself, over all pages of the service."""
+        """Without those of others, those that Isthmus needs for itself, and those that it could not name."""
         store.create_raw("b-table", "id:S")
+        store.create_raw("c.table", "id:S")
         store.database.tables.create(Table("a-table", "id", version="version"))
         assert f"{store.prefix}isthmus-catalogue" in store.client.list_tables()["TableNames"]
         assert store.database.tables.list() == ["a-table", "b-table"]

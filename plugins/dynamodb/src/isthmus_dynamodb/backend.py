@@ -16,7 +16,7 @@ from isthmus.planned import Plan, PlannedBackend
 from isthmus_dynamodb.abilities import capabilities
 from isthmus_dynamodb.batches import delete_many, get_many, put_many
 from isthmus_dynamodb.failures import translated
-from isthmus_dynamodb.known_tables import KnownTables
+from isthmus_dynamodb.known_tables import KnownTables, TrustedTables
 from isthmus_dynamodb.names import TableNames
 from isthmus_dynamodb.native import Pause, Request, Transport
 from isthmus_dynamodb.options import Options, read_options
@@ -51,6 +51,7 @@ class DynamoDBBackend(PlannedBackend):
         names = TableNames(options.prefix)
         known = KnownTables(names)
         self._service = Service(clock, names, known)
+        self._shown = Service(clock, names, TrustedTables(names))
         tables = Tables(names, _settings(options), known)
         self._table_plans: dict[type[Operation], Callable[[Any], Plan]] = {
             op.CreateTable: tables.create,
@@ -99,11 +100,15 @@ class DynamoDBBackend(PlannedBackend):
         return translated(error, operation)
 
     def explain(self, operation: Operation) -> Mapping[str, Any]:
-        """The first request of the plan; that a table's definition is compared first is left out."""
-        plan = self.plan(operation)
-        request = next(plan)
+        """The first request of the plan; empty where nothing has to be asked.
+
+        That a table's definition is compared first is left out.
+        """
+        found = self._plans.get(type(operation))
+        plan = self.plan(operation) if found is None else found(operation, self._shown)
+        request = next(plan, None)
         plan.close()
-        return {"action": request.action, "parameters": request.parameters}
+        return {} if request is None else {"action": request.action, "parameters": request.parameters}
 
     def native(self) -> Any:
         """A boto3 client with the same endpoint and credentials."""

@@ -113,6 +113,13 @@ class KnownTables:
         return StoredTable(described_table(table.name, description), building_indexes(description))
 
 
+class TrustedTables(KnownTables):
+    """Takes each declaration as it is: for plans that are only shown."""
+
+    def accepts(self, table: Table, index: Index | None = None) -> bool:
+        return True
+
+
 def table_not_found(name: str) -> TableNotFound:
     """The error for a table that the service does not know."""
     return TableNotFound(f"table {name!r} does not exist: create it with ensure()")

@@ -57,7 +57,9 @@ class Pager:
             if start is None:
                 return builder.page()
             if self._enough(request, answer):
-                return evolve(builder.page(), position=position(operation, start))
+                last = position(operation, start)
+                if self._is_within(last):
+                    return evolve(builder.page(), position=last)
 
     def _request(self, start: Mapping[str, Any] | None) -> Request:
         parameters = dict(self._asked.parameters)
@@ -70,13 +72,13 @@ class Pager:
         return Request(self._asked.action, parameters)
 
     def _examine(self) -> int | None:
-        """How many items the next request may look at: one more than are wanted; of filtered ones ever more."""
+        """How many items the next request may look at: one more than are wanted, then ever more."""
         operation, builder = self._operation, self._builder
         bounds = []
         if operation.limit is not None:
             missing = operation.limit + 1 - builder.count
-            wanted = max(missing, _FILTERED_LEAST) << 2 * self._requests if self._asked.filtered else missing
-            bounds.append(wanted)
+            wanted = max(missing, _FILTERED_LEAST) if self._asked.filtered else missing
+            bounds.append(wanted << 2 * self._requests)
         if operation.max_examined is not None:
             bounds.append(operation.max_examined + 1 - builder.examined)
         examine = min(bounds, default=None)
@@ -89,9 +91,13 @@ class Pager:
         return (
             (item, item_size(item) if self._weighs else 0)
             for item in items
-            if (asked.within is None or within(asked.within[1], item[asked.within[0]]))
-            and visible(table, item, self._now) is not None
+            if self._is_within(item) and visible(table, item, self._now) is not None
         )
+
+    def _is_within(self, item: Item) -> bool:
+        """Whether the query's range holds an item; a position outside of it would be refused."""
+        bounds = self._asked.within
+        return bounds is None or within(bounds[1], item[bounds[0]])
 
     def _enough(self, request: Request, answer: Mapping[str, Any]) -> bool:
         """Whether the page ends here although more may come: where its size is free, or its bytes are used up."""

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from isthmus import operations as op
 from isthmus import results as res
-from isthmus.errors import AlreadyExists, Unavailable
+from isthmus.errors import AlreadyExists, InvalidArgument, Unavailable
+from isthmus.values import check_table_name
 from isthmus_dynamodb.declarations import Declarations, tags_of
 from isthmus_dynamodb.descriptions import building_indexes, creation, described_table
 from isthmus_dynamodb.known_tables import KnownTables, table_not_found
@@ -100,13 +101,13 @@ class Tables:
         return res.TableResult(described_table(name, description, facts if ttl is None else {**facts, "ttl": ttl}))
 
     def list(self, _operation: op.ListTables) -> Generator[Any, Any, res.TablesResult]:
-        """The names of all tables behind the prefix, but for the backend's own."""
+        """The names of all tables behind the prefix, but for the backend's own and those that can't be declared."""
         found: list[str] = []
         parameters: Json = {}
         while True:
             answer = yield Request("ListTables", parameters)
             names = map(self._names.portable, answer["TableNames"])
-            found += [name for name in names if name is not None and name not in HIDDEN]
+            found += [name for name in names if name is not None and name not in HIDDEN and _can_be_declared(name)]
             if "LastEvaluatedTableName" not in answer:
                 return res.TablesResult(sorted(found))
             parameters = {"ExclusiveStartTableName": answer["LastEvaluatedTableName"]}
@@ -184,3 +185,11 @@ class Tables:
             if (yield from self._describe(name)) is None:
                 return
             yield from pause(operation, seconds)
+
+
+def _can_be_declared(name: str) -> bool:
+    try:
+        check_table_name(name)
+    except InvalidArgument:
+        return False
+    return True
