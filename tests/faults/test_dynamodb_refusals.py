@@ -1,0 +1,166 @@
+"""What DynamoDB Local never answers: throttling, conflicts, failures of the service and leftovers of batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from isthmus import BoundTable, connect
+from isthmus.errors import Conflict, IsthmusError, OutcomeUnknown, Throttled
+from tests.faults.front import Front, cancelled, front, refusal, refusal_after_the_effect, some_items, some_keys
+from tests.faults.places import ONCE, QUICK, Place, place, server_of, through
+
+THROTTLED = ["ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"]
+CONFLICTS = ["TransactionConflictException", "TransactionInProgressException"]
+BROKEN = [("InternalServerError", 500), ("ServiceUnavailable", 503)]
+ITEMS = [{"id": f"{number:02}", "n": number} for number in range(20)]
+
+
+@pytest.fixture(params=["dynamodb-fast", "dynamodb-boto3"])
+def at(request: pytest.FixtureRequest, url_of: Callable[[str], str]) -> Iterator[Place]:
+    """DynamoDB Local, with both transports."""
+    with place(request.param, url_of) as found:
+        yield found
+
+
+@pytest.fixture
+def before(at: Place) -> Iterator[Front]:
+    """The front."""
+    with front(server_of(at.faulty_url)) as found:
+        yield found
+
+
+@pytest.fixture
+def table(at: Place, before: Front) -> Iterator[BoundTable]:
+    """The table through the front, with retries."""
+    with connect(through(at.faulty_url, before.address), retry_policy=QUICK) as database:
+        yield database.table(at.schema)
+
+
+@pytest.fixture
+def impatient(at: Place, before: Front) -> Iterator[BoundTable]:
+    """The table through the front, without retries."""
+    with connect(through(at.faulty_url, before.address), retry_policy=ONCE) as database:
+        yield database.table(at.schema)
+
+
+def transaction(table: BoundTable) -> Any:
+    """Two actions."""
+    return table.database.transact_write(
+        [table.actions.update(id="00", add={"n": 1}), table.actions.create({"id": "new"})]
+    )
+
+
+def contents(at: Place) -> list[Any]:
+    """All items by their key."""
+    return sorted(at.plain.scan(), key=lambda item: str(item["id"]))
+
+
+@pytest.mark.parametrize(("code", "error"), [*((c, Throttled) for c in THROTTLED), *((c, Conflict) for c in CONFLICTS)])
+def test_refusals_are_typed(
+    at: Place, before: Front, impatient: BoundTable, code: str, error: type[IsthmusError]
+) -> None:
+    """Nothing was applied, and the caller may repeat it; the message names the service's code."""
+    before.plan("PutItem", refusal(code))
+    with pytest.raises(error, match=code) as caught:
+        impatient.create(ITEMS[0])
+    assert (caught.value.retryable, caught.value.maybe_applied, contents(at)) == (True, False, [])
+
+
+@pytest.mark.parametrize("code", [*THROTTLED, *CONFLICTS])
+def test_refusals_are_retried(at: Place, before: Front, table: BoundTable, code: str) -> None:
+    """Two refusals are not noticed by the caller."""
+    before.plan("PutItem", refusal(code), refusal(code))
+    table.create(ITEMS[0])
+    assert (before.seen.count("PutItem"), contents(at)) == (3, [ITEMS[0]])
+
+
+@pytest.mark.parametrize(("code", "status"), BROKEN)
+@pytest.mark.parametrize("broken", [refusal, refusal_after_the_effect])
+def test_failures_of_the_service_leave_one_effect(
+    at: Place, before: Front, table: BoundTable, code: str, status: int, broken: Callable[..., Any]
+) -> None:
+    """Whether the service carried the request out or not, which its answer doesn't tell."""
+    at.plain.put(ITEMS[0])
+    before.plan("UpdateItem", broken(code, status), broken(code, status))
+    table.update(id="00", add={"n": 1})
+    assert (before.seen.count("UpdateItem"), at.plain.get(id="00")["n"]) == (3, 1)
+
+
+def test_a_failure_of_the_service_without_a_retry_is_unknown(at: Place, before: Front, impatient: BoundTable) -> None:
+    """The operation id in the error settles it."""
+    at.plain.put(ITEMS[0])
+    before.plan("UpdateItem", refusal_after_the_effect("InternalServerError", 500))
+    with pytest.raises(OutcomeUnknown) as caught:
+        impatient.update(id="00", add={"n": 1})
+    assert at.plain.database.resolve(str(caught.value.operation_id)) == "applied"
+
+
+def test_a_read_survives_a_failure_of_the_service(at: Place, before: Front, table: BoundTable) -> None:
+    """It is simply repeated."""
+    at.plain.put(ITEMS[0])
+    before.plan("GetItem", refusal("InternalServerError", 500))
+    assert table.get(id="00") == ITEMS[0]
+
+
+@pytest.mark.parametrize("codes", [("TransactionConflict", "None"), ("None", "ThrottlingError")])
+def test_transactions_that_met_others_are_retried(
+    at: Place, before: Front, table: BoundTable, codes: tuple[str, ...]
+) -> None:
+    """A cancelled transaction applied nothing; the repetition applies it once."""
+    at.plain.put(ITEMS[0])
+    before.plan("TransactWriteItems", cancelled(*codes), cancelled(*codes))
+    transaction(table)
+    assert (before.seen.count("TransactWriteItems"), at.plain.get(id="00")["n"]) == (3, 1)
+
+
+def test_a_transaction_that_keeps_meeting_others_is_a_conflict(at: Place, before: Front, impatient: BoundTable) -> None:
+    """Not a failed condition."""
+    at.plain.put(ITEMS[0])
+    before.plan("TransactWriteItems", cancelled("TransactionConflict", "None"))
+    with pytest.raises(Conflict):
+        transaction(impatient)
+    assert contents(at) == [ITEMS[0]]
+
+
+@pytest.mark.parametrize("first", [0, 7, 19])
+def test_leftover_items_are_sent_again(at: Place, before: Front, table: BoundTable, first: int) -> None:
+    """A batch is carried out in parts."""
+    before.plan("BatchWriteItem", some_items(first), some_items(1))
+    table.put_many(ITEMS).raise_for_failures()
+    assert contents(at) == ITEMS
+
+
+@pytest.mark.parametrize("first", [0, 7, 19])
+def test_leftover_keys_are_asked_again(at: Place, before: Front, table: BoundTable, first: int) -> None:
+    """A batch is answered in parts."""
+    at.plain.put_many(ITEMS).raise_for_failures()
+    before.plan("BatchGetItem", some_keys(first), some_keys(1))
+    found = table.get_many([{"id": item["id"]} for item in ITEMS])
+    assert (list(found), found.failures) == (ITEMS, ())
+
+
+def test_items_that_are_left_over_for_ever_are_reported(at: Place, before: Front, table: BoundTable) -> None:
+    """Each with its own error; the others are there."""
+    before.plan("BatchWriteItem", some_items(7), *[some_items(0)] * 100)
+    result = table.put_many(ITEMS)
+    assert {type(failure.error) for failure in result.failures} == {Throttled}
+    assert (len(result.failures), contents(at)) == (13, ITEMS[:7])
+
+
+def test_keys_that_are_left_over_for_ever_are_reported(at: Place, before: Front, table: BoundTable) -> None:
+    """Never taken for missing."""
+    at.plain.put_many(ITEMS).raise_for_failures()
+    before.plan("BatchGetItem", some_keys(7), *[some_keys(0)] * 100)
+    found = table.get_many([{"id": item["id"]} for item in ITEMS])
+    assert {type(failure.error) for failure in found.failures} == {Throttled}
+    assert (len(found.failures), len([item for item in found if item is not None])) == (13, 7)
+
+
+def test_leftovers_end_with_the_deadline(at: Place, before: Front, table: BoundTable) -> None:
+    """However patient the retries are."""
+    before.plan("BatchWriteItem", some_items(7), *[some_items(0)] * 1_000)
+    result = table.put_many(ITEMS, timeout=0.5)
+    assert (len(result.failures), contents(at)) == (13, ITEMS[:7])
