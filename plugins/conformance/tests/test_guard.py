@@ -93,3 +93,16 @@ def test_a_test_that_is_removed_later_is_noticed() -> None:
     setattr(made, NAME, None)
     with pytest.raises(TypeError, match=NAME):
         check_suite(made)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25, 1])
+def test_a_suite_may_run_a_part_of_the_examples(share: float) -> None:
+    """For the second variant of a store."""
+    assert vars(_suite(share=share))["share"] == share
+
+
+@pytest.mark.parametrize("share", [0, 0.09, 1.5, -1, True, "all", float("nan"), None])
+def test_a_suite_may_not_run_hardly_any_examples(share: Any) -> None:
+    """Nor more than all, which a profile is for."""
+    with pytest.raises(TypeError, match=r"Author has share = .*from 0\.1 to 1"):
+        _suite(share=share)

@@ -105,6 +105,17 @@ def test_what_is_probed_is_listed_by_its_level(tmp_path: Path) -> None:
     assert (probes["ttl"], probes["scan"]) == ({"unsupported: this store has no clock": "passed"}, {"full": "passed"})
 
 
+def test_a_suite_runs_its_share_of_the_examples(tmp_path: Path) -> None:
+    """A fifth of those of the profile."""
+    (tmp_path / "test_limited.py").write_text(SUITE.replace("Limited(Closing):", "Limited(Closing):\n    share = 0.2"))
+    done = _pytest(
+        tmp_path, "-k", "numbers", "--isthmus-profile", "dev", "--isthmus-report", "report.json", "test_limited.py"
+    )
+    assert done.returncode == 0, done.stdout
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert 6 <= _line(report, "KEY-1", "sync")["examples"] < 12
+
+
 def test_what_is_excused_is_printed_with_its_reason(run: tuple[str, dict[str, Any], Path]) -> None:
     """And never counts as passed."""
     assert "conformance tests that were excused" in run[0]

@@ -18,6 +18,7 @@ from isthmus.schema import Table
 from isthmus.values import Item
 from isthmus_conformance.bridge import LoopThread, bridged
 from isthmus_conformance.guard import check_suite
+from isthmus_conformance.profiles import sharing
 from isthmus_conformance.pytest_plugin import UNSUPPORTED
 from isthmus_conformance.recording import note_database
 
@@ -87,10 +88,12 @@ class Suite:
     """Base of all suites.
 
     A subclass outside of the kit gives the fixture ``source``. Tests and fixtures of the kit can't be overridden or
-    skipped by marks; ``excused`` leaves some tests out, each with a reason, which the report prints.
+    skipped by marks; ``excused`` leaves some tests out, each with a reason, which the report prints. ``share`` is the
+    part of the profile's generated examples that the suite runs, for the second and third variant of a store.
     """
 
     excused: ClassVar[Mapping[str, str]] = {}
+    share: ClassVar[float] = 1.0
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -169,6 +172,11 @@ class Suite:
     def sorted_table(self, make_table: MakeTable) -> BoundTable:
         """An empty table with the partition key ``pk`` and the sort key ``sk``, both strings."""
         return make_table(partition_key="pk", sort_key="sk")
+
+    @pytest.fixture(autouse=True)
+    def _share_of_examples(self) -> Iterator[None]:
+        with sharing(self.share):
+            yield
 
     @pytest.fixture(autouse=True)
     def _skip_where_unsupported(self, request: pytest.FixtureRequest) -> None:

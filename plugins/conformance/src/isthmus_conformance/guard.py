@@ -9,6 +9,8 @@ from typing import Any
 KIT = "isthmus_conformance."
 OPEN = frozenset({"source", "layers", "clock", "stack"})
 """The fixtures that suites give: what is tested, and on what clock. All others belong to the kit."""
+LEAST_SHARE = 0.1
+"""The smallest part of a profile's examples that a suite may run."""
 
 _SILENCING = ("skip", "skipif", "xfail", "parametrize")
 
@@ -46,13 +48,14 @@ def excuses(cls: type) -> Mapping[str, str]:
 
 
 def check_suite(cls: type) -> None:
-    """Refuse a suite that hides or skips parts of the kit, or excuses what does not exist.
+    """Refuse a suite that hides or skips parts of the kit, excuses what does not exist, or tries hardly any examples.
 
     :raises TypeError: naming the parts
     """
     if from_kit(cls):
         return
     _check_excuses(cls)
+    _check_share(cls)
     hidden = [name for name in overridden(cls) if name not in excuses(cls)]
     if hidden:
         raise TypeError(f"{cls.__name__} overrides {', '.join(hidden)} of the conformance kit: {_way_out(hidden[0])}")
@@ -78,6 +81,12 @@ def _check_excuses(cls: type) -> None:
     idle = [name for name, reason in excuses(cls).items() if name not in tests or not reason.strip()]
     if idle:
         raise TypeError(f"{cls.__name__} excuses {', '.join(idle)}: name tests of the kit, each with a reason")
+
+
+def _check_share(cls: type) -> None:
+    share = getattr(cls, "share", 1.0)
+    if isinstance(share, bool) or not isinstance(share, (int, float)) or not LEAST_SHARE <= share <= 1:
+        raise TypeError(f"{cls.__name__} has share = {share!r}: a part of the examples, from {LEAST_SHARE} to 1")
 
 
 def _way_out(name: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from hypothesis import HealthCheck, settings
@@ -30,15 +31,29 @@ def chosen() -> str:
     return name
 
 
+_suite_share = 1.0
+
+
+@contextmanager
+def sharing(share: float) -> Iterator[None]:
+    """Meanwhile run this part of every profile's examples; the plugin does it for a suite's ``share``."""
+    global _suite_share  # noqa: PLW0603  # pytest runs one test at a time
+    before, _suite_share = _suite_share, share
+    try:
+        yield
+    finally:
+        _suite_share = before
+
+
 def profile(steps: int = 20, share: float = 1.0) -> settings:
-    """The Hypothesis settings of the chosen profile. The caller's own default profile stays as it is.
+    """The Hypothesis settings of the chosen profile for the suite that runs. The caller's own profile stays as it is.
 
     :param steps: operations in one run of a state machine
     :param share: part of the profile's number of examples, for tests that are slow by nature
     """
     name = chosen()
     return settings(
-        max_examples=max(5, round(EXAMPLES_OF[name] * share)),
+        max_examples=max(5, round(EXAMPLES_OF[name] * share * _suite_share)),
         stateful_step_count=steps,
         deadline=None,
         derandomize=name == "ci",  # a change is judged by the same examples twice; nightly looks for new ones

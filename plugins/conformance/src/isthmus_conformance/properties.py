@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 import hypothesis
@@ -18,6 +19,8 @@ _Test = TypeVar("_Test", bound=Callable[..., None])
 def given(share: float = 1.0, **strategies: SearchStrategy[Any]) -> Callable[[_Test], Callable[..., None]]:
     """Run a test for generated arguments, which are named; the rest stay fixtures.
 
+    The settings are chosen when the test runs, as they depend on the suite that inherits it.
+
     :param share: part of the profile's number of examples
     """
 
@@ -27,7 +30,17 @@ def given(share: float = 1.0, **strategies: SearchStrategy[Any]) -> Callable[[_T
             EXAMPLES.add()
             test(*arguments, **named)
 
-        generated: Callable[..., None] = hypothesis.given(**strategies)(counted)
-        return profile(share=share)(generated)
+        @functools.wraps(test)
+        def run(*arguments: Any, **named: Any) -> None:
+            generated: Callable[..., None] = hypothesis.given(**strategies)(counted)
+            profile(share=share)(generated)(*arguments, **named)
+
+        run.__signature__ = _without(test, strategies)  # type: ignore[attr-defined]  # pytest looks for fixtures in it
+        return run
 
     return decorate
+
+
+def _without(test: Callable[..., None], names: Collection[str]) -> inspect.Signature:
+    whole = inspect.signature(test)
+    return whole.replace(parameters=[each for name, each in whole.parameters.items() if name not in names])
