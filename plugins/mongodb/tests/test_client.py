@@ -193,3 +193,12 @@ def test_what_explain_shows(database: Database) -> None:
     assert "s3cr3t" not in str(shown["native"])
     assert shown["native"]["command"] == "find"
     assert shown["native"]["index"] == "_id"
+
+
+def test_a_closed_database_opens_no_client_again(mongodb_url: str) -> None:
+    """Nor does its escape hatch."""
+    database = isthmus.connect(in_database(mongodb_url))
+    backend = database.backend
+    database.close()
+    with pytest.raises(Closed):
+        backend.native()

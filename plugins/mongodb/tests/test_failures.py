@@ -24,9 +24,10 @@ from isthmus.errors import (
     Throttled,
     Unauthenticated,
     Unavailable,
+    UniqueViolation,
 )
 from isthmus.retries import RetryPolicy
-from isthmus_mongodb.failures import translate
+from isthmus_mongodb.failures import by_code, translate
 from plugins.mongodb.tests.servers import driver, failing, fresh_name, in_database
 
 ONCE = RetryPolicy(attempts=1)
@@ -222,6 +223,13 @@ def test_no_text_of_the_driver_is_repeated() -> None:
     error = translate(driver_error, writes=True, hosts="db:1", late=False)
     assert error is not None
     assert "s3cr3t" not in str(error)
+
+
+def test_racing_upserts_of_one_item_are_a_conflict() -> None:
+    """Retryable, while a duplicate in another unique index is final."""
+    details = {"code": 11000, "keyPattern": {"_id": 1}}
+    assert isinstance(by_code(details, "db:1", writes=True), Conflict)
+    assert isinstance(by_code({**details, "keyPattern": {"x": 1}}, "db:1", writes=True), UniqueViolation)
 
 
 def test_a_document_that_is_too_large_is_refused() -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from pymongo.asynchronous.mongo_client import AsyncMongoClient
+from pymongo.errors import NetworkTimeout
 from pymongo.synchronous.mongo_client import MongoClient
 
 from isthmus import operations as op
@@ -28,7 +29,7 @@ from isthmus_mongodb.options import Options, read_options
 from isthmus_mongodb.probing import Server, capabilities_of, server_of
 from isthmus_mongodb.swapping import Place
 
-# The driver may give up a little before a deadline, seconds.
+# So much before a deadline it counts as passed, seconds.
 _ROUNDING = 0.02
 
 
@@ -96,6 +97,7 @@ class MongoDBBackend(PlannedBackend):
         self._gate.shut()
         self._gate.wait()
         self._blocking.close()
+        self._on_loop.forget()
 
     async def aclose(self) -> None:
         self._gate.shut()
@@ -125,8 +127,11 @@ class MongoDBBackend(PlannedBackend):
         return items.identifies(operation)
 
     def translate_error(self, error: Exception, operation: op.Operation) -> IsthmusError:
+        if isinstance(error, IsthmusError):
+            return error
         deadline = operation.context.deadline
-        late = deadline is not None and time.monotonic() >= deadline - _ROUNDING
+        # The driver may notice a little before the deadline that it can't be met.
+        late = deadline is not None and (isinstance(error, NetworkTimeout) or time.monotonic() >= deadline - _ROUNDING)
         known = translate(error, writes=operation.writes, hosts=self.options.hosts, late=late)
         # What is not the driver's was raised by a plan, before or between its requests.
         return known or BackendError(f"mongodb failed with {type(error).__name__}: see the cause")

@@ -25,7 +25,7 @@ from pymongo.synchronous.database import Database
 from pymongo.synchronous.mongo_client import MongoClient
 from pymongo.write_concern import WriteConcern
 
-from isthmus.errors import ConfigurationError, DeadlineExceeded
+from isthmus.errors import Closed, ConfigurationError, DeadlineExceeded
 from isthmus_mongodb.driving import adrive, drive
 from isthmus_mongodb.native import Call, Command, Commit, InSession
 from isthmus_mongodb.options import Options
@@ -94,14 +94,20 @@ class Blocking:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._lock = threading.Lock()
+        self._closed = False
         self._client: MongoClient[Document] | None = None
         self._handle: Database[Document] | None = None
         self._collections: dict[str, Any] = {}
         _TRANSPORTS.add(self)
 
     def client(self) -> MongoClient[Document]:
-        """The driver's client."""
+        """The driver's client.
+
+        :raises Closed: the database was closed
+        """
         with self._lock:
+            if self._closed:
+                raise Closed("the database was closed: connect again")
             if self._client is None:
                 self._client = _make(MongoClient, self._options)
             return self._client
@@ -109,6 +115,7 @@ class Blocking:
     def close(self) -> None:
         """Close the client, where there is one."""
         with self._lock:
+            self._closed = True
             client, self._client, self._handle, self._collections = self._client, None, None, {}
         if client is not None:
             client.close()
@@ -176,6 +183,7 @@ class OnLoop:
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        self._closed = False
         self._client: AsyncMongoClient[Document] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._handle: AsyncDatabase[Document] | None = None
@@ -185,9 +193,12 @@ class OnLoop:
     def client(self) -> AsyncMongoClient[Document]:
         """The driver's client for the running loop.
 
+        :raises Closed: the database was closed
         :raises ConfigurationError: another loop, which still runs, has it
         """
         loop = asyncio.get_running_loop()
+        if self._closed:
+            raise Closed("the database was closed: connect again")
         if self._client is None or self._loop is not loop:
             if self._loop is not None and not self._loop.is_closed():
                 raise ConfigurationError(
@@ -199,6 +210,7 @@ class OnLoop:
 
     async def close(self) -> None:
         """Close the client, where there is one that this loop can close."""
+        self._closed = True
         if self._client is not None and self._loop is asyncio.get_running_loop():
             client, self._client = self._client, None
             await client.close()

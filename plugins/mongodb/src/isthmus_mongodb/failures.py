@@ -53,9 +53,13 @@ _LOCKED = Meaning(Conflict, "met another writer of the same item: retry")
 _LOST = Meaning(Unavailable, "lost the connection to another server: retry", applied=True)
 _TOO_LARGE = Meaning(ItemTooLarge, "refuses a document of more than 16 MB: split the item")
 _TOO_SLOW = Meaning(DeadlineExceeded, "did not answer before the deadline: allow a longer timeout", applied=True)
+_RACED = Meaning(Conflict, "met another writer who created the same item: retry")
+_OTHER_INDEX = Meaning(BackendError, "has another index of these keys or of this name on the collection: drop that one")
 _NOT_KEPT = Meaning(
     Unavailable, "wrote, but a majority of the servers did not confirm it: check the replica set", applied=True
 )
+
+_DUPLICATE = 11000
 
 CODES: dict[int, Meaning] = {
     6: _LOST,
@@ -73,6 +77,8 @@ CODES: dict[int, Meaning] = {
     64: _NOT_KEPT,
     89: _LOST,
     91: _SHUTDOWN,
+    85: _OTHER_INDEX,
+    86: _OTHER_INDEX,
     100: _NOT_KEPT,
     112: _LOCKED,
     133: _NO_PRIMARY,
@@ -91,7 +97,7 @@ CODES: dict[int, Meaning] = {
     10058: _NO_PRIMARY,
     10107: _NO_PRIMARY,
     10334: _TOO_LARGE,
-    11000: Meaning(UniqueViolation, "holds another item with a value that must be unique: choose another value"),
+    _DUPLICATE: Meaning(UniqueViolation, "holds another item with a value that must be unique: choose another value"),
     11600: _SHUTDOWN,
     11602: _SHUTDOWN,
     13435: _NO_PRIMARY,
@@ -147,7 +153,7 @@ def by_code(
     code = source.get("code", 0)
     if labels is not None and labels.has_error_label("SystemOverloadedError"):
         return CODES[462].error(hosts, writes)
-    meaning = CODES.get(code)
+    meaning = _RACED if code == _DUPLICATE and details.get("keyPattern") == {"_id": 1} else CODES.get(code)
     if concern and (meaning is None or meaning.kind is Conflict):
         meaning = _NOT_KEPT
     if late and (meaning is None or meaning.kind is Unavailable):

@@ -1,0 +1,78 @@
+"""Batches: chunks, members that fail, and a deadline in the middle."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+
+import isthmus
+from isthmus import BoundTable
+from isthmus.errors import DeadlineExceeded, Throttled
+from isthmus.retries import RetryPolicy
+from plugins.mongodb.tests.servers import driver, failing, fresh_name, in_database
+
+ITEMS = [{"id": f"{number}", "n": number} for number in range(2_500)]
+
+
+@pytest.fixture
+def application() -> str:
+    """The name by which the server knows this test's database."""
+    return fresh_name()
+
+
+@pytest.fixture
+def admin(mongodb_url: str) -> Iterator[MongoClient[dict[str, Any]]]:
+    """A client that the fail points don't hit."""
+    with driver(mongodb_url) as client:
+        yield client
+
+
+@pytest.fixture
+def table(mongodb_url: str, application: str) -> Iterator[BoundTable]:
+    """An empty table, in a database that never repeats a call."""
+    url = in_database(mongodb_url, f"appName={application}")
+    with isthmus.connect(url, retry_policy=RetryPolicy(attempts=1)) as database:
+        table = database.table(fresh_name(), partition_key="id").ensure()
+        yield table
+        table.drop()
+
+
+def test_more_than_one_chunk(table: BoundTable) -> None:
+    """Everything is written, read in order, counted and removed."""
+    assert table.put_many(ITEMS).written == len(ITEMS)
+    assert list(table.get_many([{"id": item["id"]} for item in ITEMS])) == ITEMS
+    assert table.scan().count() == len(ITEMS)
+    assert len(list(table.scan())) == len(ITEMS)
+    assert table.delete_many([{"id": item["id"]} for item in ITEMS]).written == len(ITEMS)
+    assert table.scan().count() == 0
+
+
+def test_a_chunk_that_fails_leaves_those_before_it(
+    table: BoundTable, admin: MongoClient[dict[str, Any]], application: str
+) -> None:
+    """The members of it and after it are reported, each with its place."""
+    data = {"failCommands": ["update"], "errorCode": 262}
+    with failing(admin, application, data, {"skip": 1}):
+        result = table.put_many(ITEMS)
+    assert [failure.position for failure in result.failures] == list(range(1_000, 2_500))
+    assert {type(failure.error) for failure in result.failures} == {Throttled}
+    assert (result.written, table.scan().count()) == (1_000, 1_000)
+
+
+def test_a_deadline_between_chunks_says_that_some_are_written(
+    table: BoundTable, admin: MongoClient[dict[str, Any]], application: str
+) -> None:
+    """DeadlineExceeded with maybe_applied."""
+    table.find(id="a")
+    blocking = {"failCommands": ["update"], "blockConnection": True, "blockTimeMS": 3_000}
+    with failing(admin, application, blocking, {"skip": 1}):
+        started = time.monotonic()
+        with pytest.raises(DeadlineExceeded) as raised:
+            table.put_many(ITEMS, timeout=1.5)
+        took = time.monotonic() - started
+    assert took < 1.75
+    assert raised.value.maybe_applied is True
