@@ -149,6 +149,17 @@ class TestOnDynamoDBLocal:
         assert [request for request in text if "events" in request and f"{store.prefix}events" not in request] == []
 
 
+def test_tags_hold_what_the_service_has_no_place_for(moto_url: str) -> None:
+    """Tags as AWS has them, on moto: there a declaration comes back without a table for it."""
+    declared = Table("events", "id", version="v é", created_at="made" * 60, updated_at="seen")
+    with open_store(moto_url) as store:
+        store.database.tables.create(declared)
+        assert store.database.tables.describe("events") == declared
+        assert set(store.recorder.actions) == {
+            "CreateTable", "DescribeTable", "DescribeTimeToLive", "ListTagsOfResource",
+        }  # fmt: skip
+
+
 class TestWaiting:
     """Plans against a service that takes its time."""
 
