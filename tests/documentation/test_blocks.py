@@ -6,12 +6,17 @@ import ast
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.documentation.blocks import LANGUAGES, ROOT, Block, PageRun, blocks, pages
+from tests.documentation.engines import PLACES, Stand, engines_of, stands
+
+if TYPE_CHECKING:
+    from isthmus_engines.kinds import Kind, Running
 
 PAGES = {str(page.relative_to(ROOT)): page for page in pages()}
 WITH_CODE = {name: page for name, page in PAGES.items() if any(block.executed for block in blocks(page))}
@@ -35,15 +40,40 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PageRun]:
             del sys.modules[name]
 
 
+@pytest.fixture
+def on_engines(name: str, running_engine: Callable[[Kind], Running]) -> Iterator[list[Stand]]:
+    """A store on each engine that the page names; without an engine the page is skipped, and fails where CI=true."""
+    found = list(stands(PAGES[name], running_engine))
+    yield found
+    for stand in found:
+        stand.clear()
+
+
 @pytest.mark.parametrize("name", WITH_CODE)
-def test_each_block_of_a_page_does_what_the_page_says(name: str, run: PageRun) -> None:
+def test_each_block_of_a_page_does_what_the_page_says(name: str, on_engines: list[Stand], run: PageRun) -> None:
     """All executable blocks run in the order of the page."""
     executed = 0
     for block in blocks(WITH_CODE[name]):
         if block.executed:
+            for stand in on_engines:
+                block = stand.placed(block)
             run.run(block)
             executed += 1
     assert executed > 0
+
+
+@pytest.mark.parametrize("name", WITH_CODE)
+def test_each_engine_that_a_page_uses_is_named_by_it(name: str) -> None:
+    """And the other way round: a page asks for no server that its blocks don't use."""
+    text = "".join(block.text for block in blocks(WITH_CODE[name]) if block.executed)
+    assert engines_of(WITH_CODE[name]) == [kind for kind, place in PLACES.items() if place in text]
+
+
+def test_an_unknown_engine_is_refused(tmp_path: Path) -> None:
+    """A slip in the mark would leave a page without its server."""
+    (tmp_path / "page.md").write_text("<!-- engines: dynamo -->\n")
+    with pytest.raises(ValueError, match="no engine 'dynamo'"):
+        engines_of(tmp_path / "page.md")
 
 
 @pytest.mark.parametrize("name", PAGES)
