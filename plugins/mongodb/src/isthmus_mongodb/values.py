@@ -136,7 +136,9 @@ def moment(now: float) -> Int64 | Decimal128:
 
     Rounded down to the digits of a Decimal128, as the server compares a decimal with a double by fewer.
     """
-    return _integer(int(now)) if now == int(now) else pack(_ROUNDED_DOWN.create_decimal(Decimal(now)).normalize(_WIDE))
+    if now == int(now) and abs(now) < _HIGHEST:
+        return Int64(now)
+    return pack(_ROUNDED_DOWN.create_decimal(Decimal(now)).normalize(_WIDE))
 
 
 # ---- from BSON ----
