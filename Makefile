@@ -17,10 +17,10 @@ REPORT = $(if $(ARGS),,--isthmus-report build/conformance.json)
 KIT_RUNS := plugins/conformance/tests/test_memory.py plugins/sqlite/tests/test_conformance.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench docs mutants clean
+.PHONY: help demo test check format bench docs differential mutants clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.runtime ## load real data into SQLite, query it, copy it to a second store, verify
 	@rm -rf build/demo && mkdir -p build/demo
@@ -47,6 +47,9 @@ docs: $(VENV)/.dev build/conformance.json ## build the documentation into build/
 build/conformance.json: | $(VENV)/.dev
 	@echo "running the conformance kit for the documentation"
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --isthmus-profile dev --isthmus-report $@ $(KIT_RUNS)
+
+differential: $(VENV)/.dev ## compare 2,000 generated histories on memory, SQLite, DynamoDB Local and MongoDB
+	$(BIN)/python -m pytest tests/differential -q -n $(WORKERS) --histories 2000 $(ARGS)
 
 mutants: $(VENV)/.dev ## run the conformance kit on deliberately broken backends
 	$(BIN)/python -m isthmus_conformance.mutants

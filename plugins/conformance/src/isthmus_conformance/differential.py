@@ -7,22 +7,33 @@ history that shows it, printed as Python.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from typing import Any
 
 import hypothesis
 
 from isthmus import Backend, BoundTable, Capabilities, Database, Table, Unsupported, connect
 from isthmus_conformance.base import START, FakeClock, fresh_name
 from isthmus_conformance.counting import EXAMPLES
-from isthmus_conformance.histories import closing, declaration, histories
-from isthmus_conformance.machines import clear
+from isthmus_conformance.histories import KEYS, closing, declaration, histories
 from isthmus_conformance.profiles import profile
 from isthmus_conformance.steps import Run, Step, outcome_of
 
+PATIENCE = 3.0
+"""Seconds that a read through an index may lag behind (rule QRY-8)."""
+
 
 def assert_same(
-    sources: Mapping[str, str | Backend], *, clock: FakeClock | None = None, steps: int = 20, share: float = 4.0
+    sources: Mapping[str, str | Backend],
+    *,
+    clock: FakeClock | None = None,
+    steps: int = 20,
+    share: float = 4.0,
+    number: int | None = None,
+    seed: int | None = None,
+    progress: Callable[[], None] | None = None,
 ) -> None:
     """Generate histories and fail where databases answer differently; the kit's profile says how many.
 
@@ -30,22 +41,29 @@ def assert_same(
     :param clock: the clock of all of them; a new one when omitted
     :param steps: most steps in one history
     :param share: how many histories, as a multiple of the profile's number of examples; they are cheap
+    :param number: how many histories, whatever the profile says
+    :param seed: where the generator starts; by default the profile says
+    :param progress: called after each history
     """
-    time = FakeClock() if clock is None else clock
+    clock = FakeClock() if clock is None else clock
     with ExitStack() as stack:
-        databases = {name: stack.enter_context(connect(source, clock=time)) for name, source in sources.items()}
+        databases = {name: stack.enter_context(connect(source, clock=clock)) for name, source in sources.items()}
         supported = common(database.capabilities for database in databases.values())
         schema = declaration(fresh_name(), supported)
         for database in databases.values():
             stack.callback(database.table(schema).ensure().drop)
 
-        @profile(share=share)
         @hypothesis.given(history=histories(schema, supported, steps))
         def check(history: list[Step]) -> None:
             EXAMPLES.add()
-            differential(databases, schema, history, time)
+            differential(databases, schema, history, clock)
+            if progress is not None:
+                progress()
 
-        check()
+        settings = profile(share=share)
+        settings = settings if number is None else hypothesis.settings(settings, max_examples=number)
+        seeded: Callable[[Any], Any] = (lambda test: test) if seed is None else hypothesis.seed(seed)
+        settings(seeded(check))()
 
 
 def common(all_capabilities: Iterable[Capabilities]) -> Capabilities:
@@ -58,29 +76,45 @@ def common(all_capabilities: Iterable[Capabilities]) -> Capabilities:
 
 
 def differential(databases: Mapping[str, Database], schema: Table, history: Sequence[Step], clock: FakeClock) -> None:
-    """Run one history on several databases, each from an empty table, and fail at the first difference."""
+    """Run one history on several databases side by side, from empty tables, and fail at the first difference."""
+    clock.now = START
     label, whole = fresh_name(), (*history, *closing(schema))
-    outcomes: dict[str, list[object]] = {}
-    for name, database in databases.items():
-        clock.now = START
-        run = Run(database, _emptied(database, schema), clock, label)
-        outcomes[name] = [outcome_of(step, run) for step in whole]
-    _compare(outcomes, whole, len(history))
+    runs = {name: Run(database, _emptied(database, schema), clock, label) for name, database in databases.items()}
+    for place, step in enumerate(whole):
+        difference = _difference(step, runs, clock)
+        if difference:
+            # Of the closing reads only the one that shows the difference counts.
+            lines = "\n".join(map(str, (*whole[: min(place, len(history))], step)))
+            raise AssertionError(difference.format(lines=lines))
 
 
 def _emptied(database: Database, schema: Table) -> BoundTable:
+    """The table without the items that a history may have left: one call, which reads nothing."""
     table = database.table(schema)
-    clear(table)
+    table.delete_many(KEYS).raise_for_failures()
     return table
 
 
-def _compare(outcomes: Mapping[str, Sequence[object]], steps: Sequence[Step], own: int) -> None:
-    """Fail at the first difference; of the closing reads, which begin at ``own``, only the one that shows it counts."""
-    (first, right), *others = outcomes.items()
-    for name, found in others:
-        for place, (wanted, given) in enumerate(zip(right, found, strict=True)):
-            if wanted != given:
-                lines = "\n".join(map(str, (*steps[: min(place, own)], steps[place])))
-                raise AssertionError(
-                    f"{name} and {first} differ after\n\n{lines}\n\n{first} gave {wanted!r}\n{name} gave {given!r}"
-                )
+def _difference(step: Step, runs: Mapping[str, Run], clock: FakeClock) -> str:
+    """What the databases give differently, as a text with room for the lines of the history; empty if nothing."""
+    began = clock.now
+    (first, reference), *others = runs.items()
+    right = outcome_of(step, reference)
+    for name, run in others:
+        clock.now = began
+        found = _settled(step, run, right)
+        if found != right:
+            parts = (f"{name} and {first} differ after", f"{first} gave {right!r}\n{name} gave {found!r}")
+            before, after = (part.replace("{", "{{").replace("}", "}}") for part in parts)
+            return f"{before}\n\n{{lines}}\n\n{after}"
+    return ""
+
+
+def _settled(step: Step, run: Run, right: object) -> object:
+    """What a step gave; a read that may lag is repeated for a while."""
+    until = time.monotonic() + PATIENCE
+    found = outcome_of(step, run)
+    while step.eventual and found != right and time.monotonic() < until:
+        time.sleep(0.01)
+        found = outcome_of(step, run)
+    return found

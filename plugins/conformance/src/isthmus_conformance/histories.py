@@ -17,8 +17,10 @@ from isthmus_conformance.trees import changes, conditions
 from isthmus_conformance.updating import arguments
 
 NAMES = ("a", "b", "size", "a.b")
-_PARTITIONS, _SORT_KEYS = st.sampled_from("xy"), st.sampled_from(("a", "aa", "b", "\uffee", "\U0001f600"))
-_KEYS = st.builds(lambda p, s: {"p": p, "s": s}, _PARTITIONS, _SORT_KEYS)
+KEYS = [{"p": partition, "s": text} for partition in "xy" for text in ("a", "aa", "b", "\uffee", "\U0001f600")]
+"""The key of every item that a history may write."""
+
+_PARTITIONS, _KEYS = st.sampled_from("xy"), st.sampled_from(KEYS)
 _WHEN = st.none() | st.none() | conditions(NAMES)
 _REST: SearchStrategy[Mapping[str, Any]] = st.fixed_dictionaries(
     {},
@@ -42,7 +44,7 @@ def declaration(name: str, supported: Capabilities) -> Table:
 
 
 def histories(table: Table, supported: Capabilities, most: int) -> SearchStrategy[list[Step]]:
-    """Histories of up to ``most`` steps."""
+    """Histories of up to ``most`` steps, every other one long."""
     options = [
         _writes(),
         _updates(),
@@ -55,7 +57,8 @@ def histories(table: Table, supported: Capabilities, most: int) -> SearchStrateg
         options.append(_transactions())
     if supported.supports(Capability.TRANSACT_GET):
         options.append(st.builds(Snapshot, st.lists(_KEYS, min_size=1, max_size=4)))
-    return st.lists(st.one_of(options), min_size=1, max_size=most)
+    step = st.one_of(options)
+    return st.lists(step, min_size=1, max_size=most) | st.lists(step, min_size=most // 2, max_size=most)
 
 
 def closing(table: Table) -> list[Step]:

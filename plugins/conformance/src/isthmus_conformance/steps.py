@@ -31,6 +31,11 @@ class Run:
 class Step:
     """One call of a history."""
 
+    @property
+    def eventual(self) -> bool:
+        """Whether its answer may lag behind writes."""
+        return False
+
     def run(self, run: Run) -> Any:
         """Do it; what it gave."""
         raise NotImplementedError
@@ -111,6 +116,10 @@ class Walk(Step):
     forward: bool
     size: int
     ordered: bool
+
+    @property
+    def eventual(self) -> bool:
+        return "index" in self.target.named
 
     def __str__(self) -> str:
         return f"walk({self._text()}, size={self.size})"
