@@ -366,3 +366,14 @@ def test_a_moment_earlier_it_is_there(expiring: Bench) -> None:
     """The clock decides, not the server's."""
     expiring.now = 1_800_000_000.0
     assert expiring.run(Delete(context(), expiring.table, KEY, ALWAYS)).existed
+
+
+@pytest.mark.parametrize("change", [Add(("n",), 2), SetIfAbsent(("b",), 2), Add(("n",), Decimal("0.5"))])
+@pytest.mark.parametrize("returning", [None, "new"])
+def test_an_update_that_arrives_late_changes_nothing(bench: Bench, change: Change, returning: Any) -> None:
+    """After its repetition was applied, the first attempt finds its own id, in every form of the update."""
+    known = context(new_operation_id())
+    bench.run(updating(change, context=evolve(known, repeated=True)))
+    after = bench.raw(KEY)
+    bench.run(updating(change, context=known, returning=returning))
+    assert bench.raw(KEY) == after

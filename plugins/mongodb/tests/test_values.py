@@ -10,7 +10,7 @@ from typing import Any
 import bson
 import pytest
 from bson.datetime_ms import DatetimeMS
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pymongo.collection import Collection
 
@@ -62,6 +62,8 @@ def test_documents_hold_no_doubles_and_no_small_integers(item: Item) -> None:
 
 
 @given(st.dictionaries(st.text("ab%$.z", min_size=1, max_size=3), values(), max_size=4))
+@example({"a": 1, "b": {"y": 1, "z": 2}})
+@example({"a": 1, "a.b": 2})
 def test_equal_maps_are_equal_bytes(value: dict[str, Any]) -> None:
     """The order in which a map was made has no meaning (rule COL-4)."""
     backwards = dict(reversed(value.items()))

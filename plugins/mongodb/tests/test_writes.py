@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import bson
@@ -11,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from pymongo.collection import Collection
 
-from isthmus import Index, Limits, Table
+from isthmus import F, Index, Limits, Table
 from isthmus.errors import ConditionFailed, InvalidPath, IsthmusError
 from isthmus.expressions import Action as Change
-from isthmus.expressions import Add, Append, Changes, Delete, Prepend, Remove, Set, SetFrom, SetIfAbsent
+from isthmus.expressions import Add, Append, Changes, Condition, Delete, Prepend, Remove, Set, SetFrom, SetIfAbsent
 from isthmus.operation_ids import new_operation_id
 from isthmus.operations import Context, Create, Put, Update
 from isthmus.operations import Delete as DeleteItem
@@ -268,3 +269,50 @@ def test_what_becomes_too_large_is_refused(collection: Documents, size: int, ups
         for change in (Set(("b",), "12345"), Set(("m",), "q" * size), Append(("l",), [1], True)):
             bench.store(start)
             judge(bench, Update(Context(), PLAIN, {"k": "x"}, Changes([change]), upsert=upsert))
+
+
+CASES: list[tuple[Item, Change]] = [
+    ({"m": {"x": 1}}, Set(("m", "a"), 2)),
+    ({"m": {"x": {"z": 1, "y": 2}}}, Set(("m", "x", "a.b"), 2)),
+    ({"m": {"x": 1}}, SetIfAbsent(("m", "0"), {"b": 1, "a": 2})),
+    ({"l": [{"x": 1}]}, Add(("l", 0, "n"), 3)),
+    ({"s": frozenset({"b", "é"})}, Add(("s",), frozenset({"a", "zz"}))),
+    ({"s": frozenset({b"b", b"aaa"})}, Add(("s",), frozenset({b"zz", b""}))),
+    ({"n": Decimal("1.5")}, Add(("n",), 10**18)),
+    ({"n": Decimal("0." + "1" * 34)}, Add(("n",), 1)),
+    ({"n": "text"}, Add(("n",), 1)),
+    ({"n": [1]}, Add(("n",), 1)),
+]
+
+
+@pytest.mark.parametrize(("start", "change"), CASES, ids=range(len(CASES)))
+@pytest.mark.parametrize("upsert", [True, False])
+def test_single_changes(collection: Documents, start: Item, change: Change, upsert: bool) -> None:
+    """Maps and sets stay sorted, sums stay exact, errors are those of the contract."""
+    bench = Bench(collection, PLAIN)
+    bench.store({"k": "x", **start})
+    judge(bench, Update(Context(), PLAIN, {"k": "x"}, Changes([change]), upsert=upsert))
+
+
+@pytest.mark.parametrize("change", [Set(("m", "x"), 1), SetIfAbsent(("a",), 1), Set(("a",), 1)])
+@pytest.mark.parametrize("upsert", [True, False])
+def test_updates_of_expired_items(collection: Documents, change: Change, upsert: bool) -> None:
+    """The item is absent, whichever form the update has."""
+    bench = Bench(collection, EXPIRING)
+    bench.store({"k": "x", "m": {}, "c": SECOND - 5})
+    judge(bench, Update(Context(), EXPIRING, {"k": "x"}, Changes([change]), upsert=upsert))
+
+
+@pytest.mark.parametrize("condition", [F.k.not_exists(), F.k != "x", F.k == "x", F.k.exists()])
+@pytest.mark.parametrize("there", [True, False])
+def test_conditions_on_key_attributes(collection: Documents, condition: Condition, there: bool) -> None:
+    """A missing item has none of them, although a document that is about to be inserted has."""
+    bench = Bench(collection, PLAIN)
+    for operation in (
+        Update(Context(), PLAIN, {"k": "x"}, Changes([SetIfAbsent(("a",), 1)]), condition, upsert=True),
+        Put(Context(), PLAIN, {"k": "x", "a": 2}, condition),
+        DeleteItem(Context(), PLAIN, {"k": "x"}, condition),
+    ):
+        item: Item = {"k": "x", "b": 1}
+        bench.store(*([item] if there else []))
+        judge(bench, operation)
