@@ -93,10 +93,11 @@ class AsyncSelection(sel.SelectionSpec):
     async def page(self, *, size: int, cursor: str | None = None) -> res.Page:
         """One page of at most ``size`` items; its ``cursor`` leads to the next one, ``None`` means the end.
 
-        :raises InvalidCursor: the cursor is damaged or belongs to another query
+        :raises InvalidCursor: the cursor is damaged, or belongs to another query or backend
         """
-        operation = self.whole().first_page(size, cursor)
-        return res.Page() if self.matches_nothing else sel.with_cursor(operation, await self._run(operation))
+        backend = self.database.backend_name
+        operation = self.whole().first_page(size, cursor, backend)
+        return res.Page() if self.matches_nothing else sel.with_cursor(operation, await self._run(operation), backend)
 
     async def explain(self) -> dict[str, Any]:
         """How this selection will be read: the key range, what is left to filter, and the backend's native request."""

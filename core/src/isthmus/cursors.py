@@ -2,7 +2,7 @@
 
 Format, version 1, base64url without padding::
 
-    1 byte version | 16 bytes digest of the query | canonical bytes of the position | 8 bytes checksum
+    1 byte version | 16 bytes digest of backend and query | canonical bytes of the position | 8 bytes checksum
 
 Digest and checksum are the beginnings of SHA-256 values. The checksum finds damage, it does not authenticate: what a
 forged position could reach is limited by checking it against the query itself.
@@ -28,16 +28,16 @@ _SHORTEST = len(_VERSION) + _QUERY_BYTES + _CHECK_BYTES
 _LONGEST = 16_384
 
 
-def encode_cursor(operation: Paged, position: Item) -> str:
-    """The cursor for the page after ``position``."""
-    body = _VERSION + _query_digest(operation) + canonical_bytes(position)
+def encode_cursor(operation: Paged, position: Item, backend: str) -> str:
+    """The cursor for the page after ``position``, for the backend of that name: each has an order of its own."""
+    body = _VERSION + _query_digest(operation, backend) + canonical_bytes(position)
     return urlsafe_b64encode(body + _checksum(body)).rstrip(b"=").decode("ascii")
 
 
-def decode_cursor(operation: Paged, cursor: str, limits: Limits) -> Item:
+def decode_cursor(operation: Paged, cursor: str, limits: Limits, backend: str) -> Item:
     """The position that a cursor holds.
 
-    :raises InvalidCursor: it is damaged, of another version, or belongs to another query
+    :raises InvalidCursor: it is damaged, of another version, or belongs to another query or backend
     """
     data = _decoded(cursor)
     body, check = data[:-_CHECK_BYTES], data[-_CHECK_BYTES:]
@@ -45,8 +45,8 @@ def decode_cursor(operation: Paged, cursor: str, limits: Limits) -> Item:
         raise InvalidCursor("the cursor is damaged: begin again without a cursor")
     if body[:1] != _VERSION:
         raise InvalidCursor("the cursor comes from another version of Isthmus: begin again without a cursor")
-    if body[1 : 1 + _QUERY_BYTES] != _query_digest(operation):
-        raise InvalidCursor("the cursor belongs to another query: use it with the query that gave it")
+    if body[1 : 1 + _QUERY_BYTES] != _query_digest(operation, backend):
+        raise InvalidCursor("the cursor belongs to another query or backend: use it with the query that gave it")
     return _checked_position(operation, body[1 + _QUERY_BYTES :], limits)
 
 
@@ -92,8 +92,8 @@ def _position(operation: Paged, position: Item, limits: Limits) -> Item:
     return position
 
 
-def _query_digest(operation: Paged) -> bytes:
-    return sha256(canonical_bytes(_identity(operation))).digest()[:_QUERY_BYTES]
+def _query_digest(operation: Paged, backend: str) -> bytes:
+    return sha256(canonical_bytes([backend, *_identity(operation)])).digest()[:_QUERY_BYTES]
 
 
 def _identity(operation: Paged) -> list[Value]:

@@ -99,7 +99,7 @@ class OutOfRange(InvalidArgument):
 
 
 class InvalidCursor(InvalidArgument):
-    """A cursor is damaged, or belongs to another query."""
+    """A cursor is damaged, or belongs to another query or backend."""
 
     code = "invalid_cursor"
 

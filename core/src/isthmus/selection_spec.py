@@ -148,12 +148,14 @@ class SelectionSpec:
             reading |= {"index": operation.index, "range": repr(operation.range) if operation.range else None}
         return {**reading, "filter": None if operation.condition is None else repr(operation.condition)}
 
-    def first_page(self, size: int, cursor: str | None) -> op.Query | op.Scan:
+    def first_page(self, size: int, cursor: str | None, backend: str) -> op.Query | op.Scan:
         """The operation for a page of the caller's size, after a cursor."""
         if self.at_most is not None:
             raise InvalidArgument("a page has a size of its own: leave out limit()")
         blank = self.operation(limit=positive(size, "size"))
-        return blank if cursor is None else evolve(blank, start=decode_cursor(blank, cursor, self.requests.limits))
+        if cursor is None:
+            return blank
+        return evolve(blank, start=decode_cursor(blank, cursor, self.requests.limits, backend))
 
     def next_page(self, context: Context, start: Item | None, left: int | None, size: int) -> op.Query | op.Scan:
         """The operation for the next page of an iteration."""
@@ -180,9 +182,9 @@ class SelectionSpec:
         return self.operation(start=start, context=context, select="count")
 
 
-def with_cursor(operation: op.Query | op.Scan, page: Page) -> Page:
+def with_cursor(operation: op.Query | op.Scan, page: Page, backend: str) -> Page:
     """The page, with a cursor in place of a position."""
-    return page if page.position is None else evolve(page, cursor=encode_cursor(operation, page.position))
+    return page if page.position is None else evolve(page, cursor=encode_cursor(operation, page.position, backend))
 
 
 def cut(page: Page, left: int | None) -> tuple[Page, int | None]:
