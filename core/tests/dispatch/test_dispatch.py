@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -246,6 +247,22 @@ def test_deadline_that_passed(run: Run) -> None:
     with pytest.raises(DeadlineExceeded):
         run(backend, "find", id="a", timeout=1e-9)
     assert backend.attempts == 0
+
+
+@both
+def test_deadline_that_passed_during_the_last_attempt(run: Run) -> None:
+    """The deadline is what ended the call, though no further attempt would have been made anyway."""
+
+    class Slow(Flaky):
+        def execute(self, operation: op.Operation) -> Result:
+            if isinstance(operation, op.Get):
+                time.sleep(0.06)
+            return super().execute(operation)
+
+    backend = Slow(Unavailable("no answer"))
+    with pytest.raises(DeadlineExceeded):
+        run(backend, "find", policy=RetryPolicy(attempts=1), id="a", timeout=0.05)
+    assert backend.attempts == 1
 
 
 def drain_sync(backend: Flaky, policy: RetryPolicy) -> int:

@@ -122,7 +122,7 @@ class TrustedTables(KnownTables):
 
 def table_not_found(name: str) -> TableNotFound:
     """The error for a table that the service does not know."""
-    return TableNotFound(f"table {name!r} does not exist: create it with ensure()")
+    return TableNotFound(f"table {name!r} does not exist: create it with ensure(), or check region and endpoint")
 
 
 def _mismatch(problem: str, declared: Table, stored: Table) -> SchemaMismatch:
