@@ -1,0 +1,96 @@
+"""What the page about MongoDB says a user must be allowed to do, compared with the commands that are really sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import pytest
+from attrs import define, field
+from pymongo import monitoring
+
+import isthmus
+from isthmus import Database, F, Index
+from isthmus_mongodb import client as client_module
+from tests.documentation.blocks import ROOT
+
+FREE = {"hello", "buildInfo", "ping", "commitTransaction", "abortTransaction", "endSessions", "killCursors"}
+"""Commands for which MongoDB asks no privilege."""
+
+
+@define
+class Listener(monitoring.CommandListener):
+    """Notes the names of commands."""
+
+    sent: set[str] = field(factory=set)
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        """Note one."""
+        self.sent.add(event.command_name)
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        """Not needed."""
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        """Not needed."""
+
+
+def documented() -> set[str]:
+    """The commands in the second column of the page's table."""
+    text = (ROOT / "docs" / "how-to" / "use-mongodb.md").read_text("utf-8").partition("\n## Permissions\n")[2]
+    rows = [line.split("|") for line in text.partition("\n## ")[0].splitlines() if line.startswith("| ")][1:]
+    return {name for row in rows for name in re.findall(r"`(\w+)`", row[2])}
+
+
+@pytest.fixture
+def listener(monkeypatch: pytest.MonkeyPatch) -> Listener:
+    """Hears all commands of clients that are made from now on."""
+    listener = Listener()
+    monkeypatch.setitem(client_module._PINNED, "event_listeners", [listener])
+    return listener
+
+
+@pytest.fixture
+def database(listener: Listener, mongodb_url: str) -> Iterator[Database]:
+    """A database of its own, dropped at the end."""
+    name = f"docs{uuid4().hex[:12]}"
+    with isthmus.connect(urlunsplit(urlsplit(mongodb_url)._replace(path=f"/{name}"))) as database:
+        yield database
+        client: Any = database.native()
+        client.drop_database(name)
+
+
+def use(database: Database) -> None:
+    """Do everything that can be done."""
+    indexes = [Index("by-state", "state", "date")]
+    table = database.table("things", partition_key="id", indexes=indexes, ttl="gone").ensure()
+    other = database.table("others", partition_key="id", versioned=True).ensure()
+    table.put_many([{"id": f"{number}", "state": "open", "date": "x"} for number in range(300)])
+    other.create({"id": "1"})
+    table.create({"id": "n"})
+    table.put({"id": "n", "m": {}}, when=F.id == "n", returning="old")
+    table.update(id="n", set={"x": 1}, returning="new")
+    table.update(id="n", add={F.m.s: {"a"}})
+    assert table.pop(id="n") is not None
+    assert len(list(table.query(state="open", index="by-state"))) == 300
+    assert table.scan(segments=3).where(F.date == "x").count() == 300
+    assert table.scan().page(size=2).cursor
+    table.get_many([{"id": "1"}])
+    database.transact_write([table.actions.update(id="1", add={"n": 1}), other.actions.check(id="1", when=F.id == "1")])
+    database.transact_write([table.actions.delete(id="2")], token="one")
+    database.transact_get([table.actions.get(id="1")])
+    table.delete(id="1")
+    table.delete_many([{"id": "3"}])
+    database.tables.describe("things")
+    assert database.tables.list() == ["others", "things"]
+    assert database.health().healthy
+    table.drop()
+
+
+def test_each_command_is_documented(database: Database, listener: Listener) -> None:
+    """No command is sent that the page does not have, but for those that need no privilege."""
+    use(database)
+    assert listener.sent - FREE == documented() - {"getMore"}
