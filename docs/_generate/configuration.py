@@ -8,15 +8,23 @@ from docs._generate.markdown import code, described, table
 from isthmus.config import Settings
 from isthmus.config.sources import CoreOptions, variable
 from isthmus.retries import RetryPolicy
-from isthmus_sqlite.options import Options
+from isthmus_dynamodb.options import Options as DynamoDBOptions
+from isthmus_mongodb.options import DEFAULTS, DRIVER_OPTIONS
+from isthmus_mongodb.options import Options as MongoDBOptions
+from isthmus_sqlite.options import Options as SQLiteOptions
 
-SECTIONS: dict[str, type] = {"retry": RetryPolicy, "sqlite": Options}
+SECTIONS: dict[str, type] = {"retry": RetryPolicy, "sqlite": SQLiteOptions, "dynamodb": DynamoDBOptions}
+_MONGODB = """\
+In the table `[isthmus.mongodb]` of the file, for URLs `mongodb+srv:` in `[isthmus."mongodb+srv"]`. Only `prefix` is Isthmus's own.
+All others are PyMongo's options of the same name, in any case; where no default stands here, PyMongo's holds.
+"""
 
 
 def options() -> dict[str, list[str]]:
     """The names of all options by section; the core's own are in the section ``""``."""
     own = [option.name for option in fields(CoreOptions) if option.name not in SECTIONS]
-    return {"": own, **{name: [option.name for option in fields(kind)] for name, kind in SECTIONS.items()}}
+    declared = {name: [option.name for option in fields(kind)] for name, kind in SECTIONS.items()}
+    return {"": own, **declared, "mongodb": ["prefix", *DRIVER_OPTIONS]}
 
 
 def option_table() -> str:
@@ -26,7 +34,13 @@ def option_table() -> str:
         f"## `{name}`\n\nIn the table `[isthmus.{name}]` of the file.\n\n{_table(name, kind, kind)}"
         for name, kind in SECTIONS.items()
     ]
-    return "\n".join(parts)
+    return "\n".join([*parts, f"## `mongodb`\n\n{_MONGODB}\n{_mongodb_table()}"])
+
+
+def _mongodb_table() -> str:
+    prefix = (code("prefix"), code(variable("mongodb", "prefix")), "", described(MongoDBOptions)["prefix"])
+    rows = [(code(name), code(variable("mongodb", name)), _default(DEFAULTS.get(name))) for name in DRIVER_OPTIONS]
+    return table(["option", "variable", "default", "meaning"], [prefix, *((*row, "") for row in rows)])
 
 
 def _table(section: str, kind: type, documented: type) -> str:
@@ -36,5 +50,8 @@ def _table(section: str, kind: type, documented: type) -> str:
 
 
 def _row(section: str, option: Attribute[object], meaning: str) -> tuple[str, str, str, str]:
-    default = "" if option.default in (None, "", ()) else code(option.default)
-    return code(option.name), code(variable(section, option.name)), default, meaning
+    return code(option.name), code(variable(section, option.name)), _default(option.default), meaning
+
+
+def _default(value: object) -> str:
+    return "" if value in (None, "", ()) else code(value)

@@ -82,7 +82,10 @@ ALWAYS: dict[str, list[Run]] = {
     "`create`, `put`": [_papers(lambda t: t.create(OTHER)), _papers(lambda t: t.put(ITEM, when=F.n == 1))],
     "`update`": [_papers(lambda t: t.update(KEY, set={"x": 1}, when=F.state == "open"))],
     "`delete`, `pop`": [_papers(lambda t: t.delete(KEY)), _papers(lambda t: t.pop(KEY))],
-    "`query`, its pages and counts": [_papers(lambda t: list(t.query(id="a"))), _papers(lambda t: t.query(id="a").count())],
+    "`query`, its pages and counts": [
+        _papers(lambda t: list(t.query(id="a"))),
+        _papers(lambda t: t.query(id="a").count()),
+    ],
     "`scan`, its pages and counts": [_papers(lambda t: list(t.scan())), _papers(lambda t: t.scan().count())],
     "`get_many`": [_papers(lambda t: t.get_many([KEY]))],
     "`put_many`, `delete_many`": [_papers(lambda t: t.put_many([ITEM])), _papers(lambda t: t.delete_many([KEY]))],

@@ -107,11 +107,11 @@ def test_each_exit_code_is_documented() -> None:
 
 
 def test_each_configuration_option_is_documented() -> None:
-    """Every option of the core, of retries and of SQLite has a row with its variable."""
+    """Every option of the core, of retries and of each backend has a row with its variable."""
     text = page("configuration")
-    names = [name for section in options().values() for name in section]
-    assert {"url", "attempts", "synchronous"} <= set(names)
-    assert [name for name in names if f"| `{name}` | `ISTHMUS_" not in text] == []
+    pairs = [(section, name) for section, names in options().items() for name in names]
+    assert {("", "url"), ("retry", "attempts"), ("sqlite", "synchronous"), ("mongodb", "maxPoolSize")} <= set(pairs)
+    assert [pair for pair in pairs if f"| `{pair[1]}` | `{variable(*pair)}` |" not in text] == []
 
 
 def test_each_rule_of_the_contract_is_documented() -> None:
@@ -185,7 +185,7 @@ def test_what_is_declared_only_is_listed() -> None:
     assert sorted(name.value for name in DECLARED_ONLY) == sorted(re.findall(r"^- `(\w+)`:", text, re.MULTILINE))
 
 
-@pytest.mark.parametrize("name", ["retry", "sqlite"])
+@pytest.mark.parametrize("name", ["retry", "sqlite", "dynamodb", "mongodb"])
 def test_each_section_of_the_configuration_has_a_heading(name: str) -> None:
     """Readers find a section by its name."""
     assert f"## `{name}`\n" in page("configuration")

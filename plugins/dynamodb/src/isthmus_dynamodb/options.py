@@ -63,8 +63,9 @@ class Options:
     :param endpoint: the service's address where it is not the region's own
     :param region: the region; the URL's host wins
     :param profile: a profile of the AWS configuration
-    :param access_key_id: with ``secret_access_key`` and perhaps ``session_token``: credentials in place of those that
-        the AWS configuration leads to
+    :param access_key_id: with ``secret_access_key``: credentials in place of those of the AWS configuration
+    :param secret_access_key: the other half; write where it is, ``secret:env:NAME`` say
+    :param session_token: with the two above, where they are temporary; nothing can refresh these
     :param prefix: what the names of all tables begin with in the service
     :param transport: the connections of this package (``fast``), or the plain boto3 client
     :param ca_bundle: a file of certificates to trust in place of the system's

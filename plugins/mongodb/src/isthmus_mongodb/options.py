@@ -22,7 +22,7 @@ PINNED: Mapping[str, str] = {
     "retryreads": "false",
     "maxadaptiveretries": "0",
 }
-_DRIVERS = (
+DRIVER_OPTIONS = (
     "appName", "authMechanism", "authMechanismProperties", "authSource", "compressors", "connectTimeoutMS",
     "directConnection", "heartbeatFrequencyMS", "loadBalanced", "localThresholdMS", "maxConnecting",
     "maxIdleTimeMS", "maxPoolSize", "minPoolSize", "replicaSet", "serverMonitoringMode",
@@ -31,8 +31,8 @@ _DRIVERS = (
     "tlsCertificateKeyFilePassword", "tlsCRLFile", "tlsDisableOCSPEndpointCheck", "tlsInsecure",
     "waitQueueTimeoutMS", "wTimeoutMS", "zlibCompressionLevel",
 )  # fmt: skip
-_NAMES = {name.lower(): name for name in _DRIVERS}
-_DEFAULTS: Mapping[str, str] = {
+_NAMES = {name.lower(): name for name in DRIVER_OPTIONS}
+DEFAULTS: Mapping[str, str] = {
     "appName": "isthmus",
     "serverSelectionTimeoutMS": "15000",
     "waitQueueTimeoutMS": "15000",
@@ -80,7 +80,7 @@ def read_options(url: SplitResult, given: Mapping[str, Any]) -> Options:
     hosts = url.netloc.rpartition("@")[2]
     settings = {_NAMES[name.lower()]: _text(value) for name, value in options.items() if name.lower() in _NAMES}
     uri = f"{url.scheme}://{url.netloc}{url.path}"
-    return Options(uri, hosts, unquote(url.path[1:]), prefix, {**_DEFAULTS, **settings})
+    return Options(uri, hosts, unquote(url.path[1:]), prefix, {**DEFAULTS, **settings})
 
 
 def _address_problems(url: SplitResult) -> Iterator[str]:
