@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import time
 from base64 import b64encode
 from collections.abc import Iterator
@@ -9,13 +11,25 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.errors import DeadlineExceeded
-from isthmus_dynamodb.native import AnswerLost, NotSent, Request, ServiceError
+from isthmus.errors import Closed, DeadlineExceeded
+from isthmus_dynamodb.native import AnswerLost, NotSent, Request, ServiceError, Transport
+from isthmus_dynamodb.options import Options
+from isthmus_dynamodb.transports import open_transport
 from isthmus_dynamodb.transports.binary import with_bytes
-from plugins.dynamodb.tests.servers import Caller, answer, answering, calling, options_of, serving
+from plugins.dynamodb.tests.servers import (
+    LIST_TABLES,
+    Caller,
+    answer,
+    answering,
+    calling,
+    options_of,
+    read_request,
+    serving,
+)
 from plugins.dynamodb.tests.test_connections import GRACE, cut, in_turn, never
 
 BINARY = {"k": {"B": "AAEC"}, "B": {"BS": ["AA==", "AQ=="]}, "BS": {"M": {"B": {"L": [{"B": "/w=="}, {"S": "B"}]}}}}
@@ -116,6 +130,37 @@ def test_a_full_queue_of_threads_sends_nothing(mode: str) -> None:
             call(timeout=0.1)
         with pytest.raises(DeadlineExceeded, match="before a thread was free"):
             call(timeout=0.1)
+
+
+@pytest.mark.parametrize("timeout", [None, 5.0])
+def test_calls_after_closing_are_refused(mode: str, timeout: float | None) -> None:
+    """A closed transport sends nothing."""
+    with serving(answering(answer())) as server, calling(mode, server.url, transport="boto3") as call:
+        call.transport.close()
+        with pytest.raises(Closed):
+            call(timeout=timeout)
+        assert server.connections == 0
+
+
+def test_closing_refuses_what_waits_for_a_thread() -> None:
+    """The call at work ends first, the one in the queue was not sent."""
+
+    async def run(transport: Transport) -> list[Any]:
+        calls = [asyncio.ensure_future(transport.asend(LIST_TABLES, None)) for _ in range(2)]
+        await asyncio.sleep(0.2)
+        await transport.aclose()
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    def slow(sock: socket.socket) -> None:
+        while read_request(sock):
+            time.sleep(0.4)
+            sock.sendall(answer())
+
+    given = Options(region="x", access_key_id="x", secret_access_key="y", transport="boto3", max_connections=1)
+    with serving(slow) as server:
+        first, second = asyncio.run(run(open_transport(evolve(given, endpoint=server.url))))
+    assert first == {}
+    assert isinstance(second, Closed)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import ssl
 import time
 import zlib
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
 
@@ -23,7 +23,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 from urllib3.util.ssl_match_hostname import CertificateError
 
-from isthmus.errors import DeadlineExceeded
+from isthmus.errors import Closed, DeadlineExceeded
 from isthmus_dynamodb.native import AnswerLost, Json, NotSent, Request, ServiceError
 from isthmus_dynamodb.transports.access import CREDENTIAL_ERRORS, Access, unauthenticated
 from isthmus_dynamodb.transports.binary import with_bytes
@@ -46,6 +46,7 @@ class BotoTransport:
         self._methods: dict[str, Callable[..., Json]] = {}
         self._size = access.options.max_connections
         self._threads = self._new_threads()
+        self._closed = False
         forget_in_children(self)
         self._client.meta.events.register("response-received.dynamodb", _check_answer)
 
@@ -54,16 +55,18 @@ class BotoTransport:
         return self._client
 
     def send(self, request: Request, deadline: float | None) -> Json:
-        if deadline is None:
+        if deadline is None and not self._closed:
             return self._call(request)
-        future = self._threads.submit(self._call, request)
+        future = self._submit(request)
         try:
-            return future.result(_left(deadline))
+            return future.result(None if deadline is None else _left(deadline))
         except FutureTimeoutError:
             raise self._too_late(future) from None
+        except CancelledError:
+            raise _closed() from None
 
     async def asend(self, request: Request, deadline: float | None) -> Json:
-        future = self._threads.submit(self._call, request)
+        future = self._submit(request)
         waiting = asyncio.wrap_future(future)
         waiting.add_done_callback(_look_away)
         try:
@@ -73,9 +76,21 @@ class BotoTransport:
             raise
         if not done:
             raise self._too_late(future)
+        if waiting.cancelled():
+            raise _closed()
         return waiting.result()
 
+    def _submit(self, request: Request) -> Future[Json]:
+        if self._closed:
+            raise _closed()
+        try:
+            return self._threads.submit(self._call, request)
+        except RuntimeError:
+            # It was closed in this moment.
+            raise _closed() from None
+
     def close(self) -> None:
+        self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._client.close()
 
@@ -123,6 +138,10 @@ class BotoTransport:
         if certificate is not None:
             return refused_certificate(self._url, certificate)
         return AnswerLost(f"the TLS connection to {self._url} broke")
+
+
+def _closed() -> Closed:
+    return Closed("the database was closed before the request was sent")
 
 
 def _left(deadline: float) -> float:
