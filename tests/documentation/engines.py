@@ -8,7 +8,7 @@ run of a page has a store of its own there, which is emptied at the end.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 from urllib.parse import parse_qs, urlsplit
@@ -44,13 +44,6 @@ class Stand:
     replaced: dict[str, str]
     url: str
 
-    def placed(self, block: Block) -> Block:
-        """The block with the engine's address."""
-        text = block.text
-        for written, actual in self.replaced.items():
-            text = text.replace(written, actual)
-        return evolve(block, text=text)
-
     def clear(self) -> None:
         """Drop what the page has left."""
         with isthmus.connect(self.url) as database:
@@ -60,6 +53,15 @@ class Stand:
                 return
             for name in database.tables.list():
                 database.tables.drop(name)
+
+
+def placed(block: Block, found: Iterable[Stand]) -> Block:
+    """The block with the addresses of engines."""
+    text = block.text
+    for stand in found:
+        for written, actual in stand.replaced.items():
+            text = text.replace(written, actual)
+    return evolve(block, text=text)
 
 
 def engines_of(page: Path) -> list[Kind]:

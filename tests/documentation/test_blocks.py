@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.documentation.blocks import LANGUAGES, ROOT, Block, PageRun, blocks, pages
-from tests.documentation.engines import PLACES, Stand, engines_of, stands
+from tests.documentation.engines import PLACES, Stand, engines_of, placed, stands
 
 if TYPE_CHECKING:
     from isthmus_engines.kinds import Kind, Running
@@ -55,9 +55,7 @@ def test_each_block_of_a_page_does_what_the_page_says(name: str, on_engines: lis
     executed = 0
     for block in blocks(WITH_CODE[name]):
         if block.executed:
-            for stand in on_engines:
-                block = stand.placed(block)
-            run.run(block)
+            run.run(placed(block, on_engines))
             executed += 1
     assert executed > 0
 

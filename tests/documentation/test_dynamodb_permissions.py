@@ -12,6 +12,7 @@ import pytest
 
 from isthmus import Database, F, Index, Table
 from isthmus.operations import Context, Resolve
+from isthmus.values import Item
 from isthmus_dynamodb.names import CATALOGUE, TOKENS
 from isthmus_dynamodb.native import Request
 from plugins.dynamodb.tests.stored import NOW, Store, open_store
@@ -21,7 +22,7 @@ INDEXES = [Index("by-state", "state", projection="keys")]
 PLAIN = Table("papers", "id", ("n", int), INDEXES, ttl="gone")
 VERSIONED = Table("papers", "id", ("n", int), INDEXES, ttl="gone", version="v")
 NEW = Table("new", "id", ttl="gone", version="v")
-KEY = {"id": "a", "n": 1}
+KEY: Item = {"id": "a", "n": 1}
 ITEM = {**KEY, "state": "open", "m": {"x": 1}}
 OTHER = {**KEY, "n": 2}
 EXPIRED_KEY = {**KEY, "n": 9}

@@ -46,19 +46,12 @@ def documented() -> set[str]:
 
 
 @pytest.fixture
-def listener(monkeypatch: pytest.MonkeyPatch) -> Listener:
-    """Hears all commands of clients that are made from now on."""
-    listener = Listener()
-    monkeypatch.setitem(client_module._PINNED, "event_listeners", [listener])
-    return listener
-
-
-@pytest.fixture
-def database(listener: Listener, mongodb_url: str) -> Iterator[Database]:
-    """A database of its own, dropped at the end."""
+def url(mongodb_url: str) -> Iterator[str]:
+    """The URL of a database of its own, dropped at the end."""
     name = f"docs{uuid4().hex[:12]}"
-    with isthmus.connect(urlunsplit(urlsplit(mongodb_url)._replace(path=f"/{name}"))) as database:
-        yield database
+    url = urlunsplit(urlsplit(mongodb_url)._replace(path=f"/{name}"))
+    yield url
+    with isthmus.connect(url) as database:
         client: Any = database.native()
         client.drop_database(name)
 
@@ -90,7 +83,10 @@ def use(database: Database) -> None:
     table.drop()
 
 
-def test_each_command_is_documented(database: Database, listener: Listener) -> None:
+def test_each_command_is_documented(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """No command is sent that the page does not have, but for those that need no privilege."""
-    use(database)
+    listener = Listener()
+    monkeypatch.setitem(client_module._PINNED, "event_listeners", [listener])
+    with isthmus.connect(url) as database:
+        use(database)
     assert listener.sent - FREE == documented() - {"getMore"}
