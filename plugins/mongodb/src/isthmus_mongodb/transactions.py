@@ -109,6 +109,8 @@ def _in_transaction(
     )
     steps = [Step(*found) for found in zip(operation.actions, tables, documents, strict=True)]
     if operation.context.repeated and _applied_before(steps, operation.context.operation_id):
+        # What was read here may be on this server alone: the commit waits until a majority has it.
+        yield from _commit()
         return
     mark = operation.context.operation_id or new_operation_id()
     for stored, requests in _requests(_judge(steps, catalogue.clock()), mark):
