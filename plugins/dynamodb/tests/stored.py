@@ -18,7 +18,7 @@ from isthmus_dynamodb.native import Json, Pause, Request, ServiceError, Transpor
 from isthmus_dynamodb.options import read_options
 from isthmus_dynamodb.transports import open_transport
 
-NOW = 1_800_000_000
+NOW = 4_000_000_000
 _NUMBERS = itertools.count()
 
 

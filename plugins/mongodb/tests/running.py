@@ -19,7 +19,7 @@ from isthmus_mongodb.native import Call
 from isthmus_mongodb.swapping import Place
 from isthmus_mongodb.values import decode_item, encode_item, encode_key
 
-NOW = 1_800_000_000.25
+NOW = 4_000_000_000.25
 
 _PLANS: dict[type, Callable[[Place, Any], Any]] = {
     Create: items.create, Delete: items.delete, Get: items.get, Put: items.put, Resolve: items.resolve,
