@@ -8,7 +8,7 @@ from docs._generate.capabilities import capability_table, limit_table, results_t
 from docs._generate.commands import command_reference, exit_codes
 from docs._generate.configuration import option_table
 from docs._generate.contract import rule_tables
-from docs._generate.errors import error_table
+from docs._generate.errors import dynamodb_codes, error_table, mongodb_codes
 from docs._generate.hooks import hook_reference
 
 GENERATORS: Mapping[str, Callable[[], str]] = {
@@ -16,6 +16,8 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     "benchmarks-mongodb": mongodb_figures,
     "benchmarks-scaling": scaling,
     "capabilities": capability_table,
+    "codes-dynamodb": dynamodb_codes,
+    "codes-mongodb": mongodb_codes,
     "commands": command_reference,
     "configuration": option_table,
     "contract": rule_tables,

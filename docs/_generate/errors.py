@@ -6,6 +6,10 @@ from collections.abc import Iterator
 
 from docs._generate.markdown import code, summary, table
 from isthmus.errors import IsthmusError
+from isthmus_dynamodb.failures import MEANINGS
+from isthmus_mongodb.failures import CODES
+
+_CODE_HEAD = ["code", "error", "retryable", "a write may have been applied", "next step"]
 
 
 def error_classes(base: type[IsthmusError] = IsthmusError) -> Iterator[type[IsthmusError]]:
@@ -24,6 +28,22 @@ def error_table() -> str:
         for error in error_classes()
     ]  # fmt: skip
     return table(["error", "`code`", "is a", "retryable", "maybe applied", "meaning"], rows)
+
+
+def dynamodb_codes() -> str:
+    """What the codes of DynamoDB are raised as."""
+    rows = sorted((name, meaning.kind, meaning.maybe_applied, meaning.advice) for name, meaning in MEANINGS.items())
+    return table(_CODE_HEAD, [_code_row(*row) for row in rows])
+
+
+def mongodb_codes() -> str:
+    """What the codes of MongoDB are raised as."""
+    rows = ((code, meaning.kind, meaning.applied, f"the server {meaning.text}") for code, meaning in CODES.items())
+    return table([*_CODE_HEAD[:-1], "reason and next step"], [_code_row(*row) for row in rows])
+
+
+def _code_row(name: object, kind: type[IsthmusError], applied: bool, text: str) -> tuple[str, ...]:
+    return code(name), code(kind.__name__), _yes(kind.retryable), _yes(applied), text
 
 
 def _base(error: type[IsthmusError]) -> str:

@@ -27,6 +27,8 @@ from isthmus.plugins import hook_names
 from isthmus.values import Item
 from isthmus_conformance import RULES
 from isthmus_conformance.suites.probes import DECLARED_ONLY
+from isthmus_dynamodb.failures import MEANINGS
+from isthmus_mongodb.failures import CODES
 from tests.documentation.blocks import ROOT, pages
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -72,6 +74,23 @@ def test_each_error_is_documented() -> None:
     errors = list(error_classes())
     assert len(errors) > 25
     assert [error.__name__ for error in errors if f"| `{error.__name__}` | `{error.code}` |" not in text] == []
+
+
+def test_each_attribute_of_an_error_is_documented() -> None:
+    """What errors carry has a row."""
+    text = page("errors")
+    error = isthmus.errors.IsthmusError("why")
+    names = {*error.to_dict(), *vars(error)} - {"message"}
+    assert len(names) > 6
+    assert [name for name in sorted(names) if f"`{name}`" not in text] == []
+
+
+def test_each_code_of_an_engine_is_documented() -> None:
+    """The tables have a row for each code, with its error."""
+    text = page("errors")
+    pairs = [*MEANINGS.items(), *CODES.items()]
+    assert len(pairs) > 60
+    assert [code for code, meaning in pairs if f"| `{code}` | `{meaning.kind.__name__}` |" not in text] == []
 
 
 def test_no_two_errors_share_a_code() -> None:
