@@ -12,8 +12,16 @@ import isthmus
 from docs._generate.markdown import code, described, table
 from isthmus import Capabilities, Capability, Limits
 from isthmus_conformance.report import Probes, Report
+from isthmus_mongodb.backend import MongoDBBackend
+from isthmus_mongodb.probing import Server, capabilities_of
 
-URLS = {"memory://": "memory://", "sqlite:///FILE": "sqlite:///{folder}/shown.db", "sqlite://": "sqlite://"}
+URLS = {
+    "memory://": "memory://",
+    "sqlite:///FILE": "sqlite:///{folder}/shown.db",
+    "sqlite://": "sqlite://",
+    # Opening it sends nothing.
+    "dynamodb://REGION/": "dynamodb://eu-west-1/?access_key_id=none&secret_access_key=none",
+}
 _HOW = "Run `make docs`, which runs the kit first."
 REPORT = Path(__file__).parents[2] / "build" / "conformance.json"
 
@@ -26,6 +34,9 @@ def declared() -> dict[str, tuple[Capabilities, Limits]]:
         for shown, url in URLS.items():
             with isthmus.connect(url.format(folder=folder)) as database:
                 found[shown] = (database.capabilities, database.limits)
+    for kind in ("replica set", "standalone"):
+        # A server is asked what it is; this is what follows from either answer.
+        found[f"mongodb://, {kind}"] = (capabilities_of(Server("6.0", kind)), MongoDBBackend.limits)
     return found
 
 

@@ -16,7 +16,8 @@ from isthmus_sqlite.options import Options as SQLiteOptions
 SECTIONS: dict[str, type] = {"retry": RetryPolicy, "sqlite": SQLiteOptions, "dynamodb": DynamoDBOptions}
 _MONGODB = """\
 In the table `[isthmus.mongodb]` of the file, for URLs `mongodb+srv:` in `[isthmus."mongodb+srv"]`. Only `prefix` is
-Isthmus's own. All others are PyMongo's options of the same name, in any case; where no default stands here, PyMongo's holds.
+Isthmus's own. All others are PyMongo's options of the same name, in any case; where no default stands here, PyMongo's
+holds.
 """
 
 
