@@ -6,10 +6,14 @@ import itertools
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from pymongo import MongoClient
+
+from isthmus_engines.locks import locked
 
 DATABASE = "isthmus-tests"
 _NUMBERS = itertools.count()
@@ -44,8 +48,10 @@ def failing(
     :param application: the ``appName`` of the clients that are to be hit
     """
     point = {"configureFailPoint": "failCommand"}
-    client.admin.command({**point, "mode": mode, "data": {"appName": application, **data}})
-    try:
-        yield
-    finally:
-        client.admin.command({**point, "mode": "off"})
+    # A server has only one of it, which tests in several processes would take from each other.
+    with locked(Path(gettempdir()) / f"isthmus-fail-point-{(client.address or ('', 0))[1]}.lock"):
+        client.admin.command({**point, "mode": mode, "data": {"appName": application, **data}})
+        try:
+            yield
+        finally:
+            client.admin.command({**point, "mode": "off"})

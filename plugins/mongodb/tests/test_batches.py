@@ -15,9 +15,6 @@ from isthmus.errors import DeadlineExceeded, Throttled
 from isthmus.retries import RetryPolicy
 from plugins.mongodb.tests.servers import driver, failing, fresh_name, in_database
 
-# A server has one fail point of a kind, which tests in two processes would take from each other.
-pytestmark = pytest.mark.xdist_group("mongodb_fail_points")
-
 ITEMS = [{"id": f"{number}", "n": number} for number in range(2_500)]
 
 

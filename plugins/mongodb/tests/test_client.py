@@ -18,9 +18,6 @@ from isthmus.errors import Closed, ConfigurationError
 from isthmus_mongodb.probing import capabilities_of, server_of
 from plugins.mongodb.tests.servers import driver, failing, fresh_name, in_database
 
-# A server has one fail point of a kind, which tests in two processes would take from each other.
-pytestmark = pytest.mark.xdist_group("mongodb_fail_points")
-
 
 @pytest.fixture
 def database(mongodb_url: str) -> Iterator[Database]:

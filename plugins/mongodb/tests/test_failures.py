@@ -30,9 +30,6 @@ from isthmus.retries import RetryPolicy
 from isthmus_mongodb.failures import by_code, translate
 from plugins.mongodb.tests.servers import driver, failing, fresh_name, in_database
 
-# A server has one fail point of a kind, which tests in two processes would take from each other.
-pytestmark = pytest.mark.xdist_group("mongodb_fail_points")
-
 ONCE = RetryPolicy(attempts=1)
 
 

@@ -17,9 +17,6 @@ from isthmus.operations import Action, Context, TransactWrite
 from isthmus.retries import RetryPolicy
 from plugins.mongodb.tests.servers import driver, failing, fresh_name, in_database
 
-# A server has one fail point of a kind, which tests in two processes would take from each other.
-pytestmark = pytest.mark.xdist_group("mongodb_fail_points")
-
 ROUNDS = 8
 LOST = {"failCommands": ["commitTransaction"], "closeConnection": True}
 
