@@ -12,11 +12,11 @@ from contextlib import contextmanager
 import pytest
 
 from isthmus import BoundTable, connect
-from isthmus_engines.errors import EngineMissing
 from isthmus_engines.mongodb import ask
-from isthmus_engines.mongodb_set import MongoDBSet, mongodb_set
+from isthmus_engines.mongodb_set import MongoDBSet
 from isthmus_engines.servers import wait_until
 from tests.faults.ledger import Ledger
+from tests.faults.replica_sets import own_set
 
 CYCLES = 5
 WRITERS = 4
@@ -30,11 +30,8 @@ PAUSE = 0.002
 @pytest.fixture
 def members() -> Iterator[MongoDBSet]:
     """A set of three of the test's own; failures of its servers are what the test is about."""
-    try:
-        with mongodb_set() as found:
-            yield found
-    except EngineMissing as error:
-        pytest.skip(str(error))
+    with own_set(3) as found:
+        yield found
 
 
 def keep_writing(table: BoundTable, ledger: Ledger, writer: int, ended: threading.Event) -> None:

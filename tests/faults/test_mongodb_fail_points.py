@@ -9,9 +9,8 @@ import pytest
 from pymongo import MongoClient
 
 from isthmus import BoundTable, connect
-from isthmus_engines.errors import EngineMissing
-from isthmus_engines.mongodb_set import mongodb_set
 from tests.faults.places import QUICK, with_options
+from tests.faults.replica_sets import own_set
 from tests.faults.rounds import Outcome, Write, effects, said, started, tally, write
 
 ROUNDS = 20
@@ -32,11 +31,8 @@ each_write = pytest.mark.parametrize("kind", get_args(Write))
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """A server of its own, because fail points are the server's and would meet other tests."""
-    try:
-        with mongodb_set(1) as found:
-            yield found.running.url
-    except EngineMissing as error:
-        pytest.skip(str(error))
+    with own_set(1) as found:
+        yield found.running.url
 
 
 @pytest.fixture
