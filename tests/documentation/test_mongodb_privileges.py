@@ -14,7 +14,6 @@ from pymongo import monitoring
 
 import isthmus
 from isthmus import Database, F, Index
-from isthmus_mongodb import client as client_module
 from tests.documentation.blocks import ROOT
 
 FREE = {"hello", "buildInfo", "ping", "commitTransaction", "abortTransaction", "endSessions", "killCursors"}
@@ -83,10 +82,17 @@ def use(database: Database) -> None:
     table.drop()
 
 
-def test_each_command_is_documented(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No command is sent that the page does not have, but for those that need no privilege."""
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    """Hears the commands of all clients that are made from now on."""
     listener = Listener()
-    monkeypatch.setitem(client_module._PINNED, "event_listeners", [listener])
+    monitoring.register(listener)
+    yield listener
+    monitoring._LISTENERS.command_listeners.remove(listener)
+
+
+def test_each_command_is_documented(url: str, listener: Listener) -> None:
+    """No command is sent that the page does not have, but for those that need no privilege."""
     with isthmus.connect(url) as database:
         use(database)
     assert listener.sent - FREE == documented() - {"getMore"}
