@@ -51,6 +51,15 @@ def test_more_than_one_chunk(table: BoundTable) -> None:
     assert table.scan().count() == 0
 
 
+def test_large_members_go_in_several_requests(
+    table: BoundTable, admin: MongoClient[dict[str, Any]], application: str
+) -> None:
+    """The second one holds what would make the first larger than 16 MB."""
+    with failing(admin, application, {"failCommands": ["update"], "errorCode": 262}, {"skip": 1}):
+        result = table.put_many([{"id": f"{number:02}", "n": "x" * 390_000} for number in range(45)])
+    assert [failure.position for failure in result.failures] == [41, 42, 43, 44]
+
+
 def test_a_chunk_that_fails_leaves_those_before_it(
     table: BoundTable, admin: MongoClient[dict[str, Any]], application: str
 ) -> None:

@@ -18,12 +18,13 @@ from isthmus.capabilities import Limits
 from isthmus.errors import BackendError, IsthmusError
 from isthmus.planned import Plan, PlannedBackend
 from isthmus.results import Result
-from isthmus_mongodb import batches, items, queries, tables, transactions
+from isthmus_mongodb import batches, items, mapped_pages, mapped_plans, queries, tables, transactions
 from isthmus_mongodb.catalogue import Catalogue, Stored
 from isthmus_mongodb.client import Blocking, OnLoop
 from isthmus_mongodb.closing import Gate
 from isthmus_mongodb.driving import drive
 from isthmus_mongodb.failures import translate
+from isthmus_mongodb.mapped_tables import MappedTables
 from isthmus_mongodb.native import Command
 from isthmus_mongodb.options import Options, read_options
 from isthmus_mongodb.probing import Server, capabilities_of, server_of
@@ -52,10 +53,12 @@ class MongoDBBackend(PlannedBackend):
         self.options = options
         self.clock: Clock = clock
         self.catalogue = Catalogue(options.prefix, self.limits, clock)
+        self.mapped = MappedTables(options.mappings, self.limits, clock)
         self._blocking = Blocking(options)
         self._on_loop = OnLoop(options)
         self._gate = Gate()
         self.server = self._probe()
+        self._blocking.numbered = self._on_loop.numbered = self.server.has_transactions
         self.capabilities = capabilities_of(self.server)
 
     def _probe(self) -> Server:
@@ -116,10 +119,16 @@ class MongoDBBackend(PlannedBackend):
     # ---- meaning ----
 
     def plan(self, operation: op.Operation) -> Plan:
+        if self.mapped:
+            plan = mapped_plans.plan_of(self.mapped, self.catalogue, operation, self.translate_error)
+            if plan is not None:
+                return plan
         return _PLANS[type(operation)](self, operation)
 
     def identifies(self, operation: op.Operation) -> bool:
         """Whether a write leaves its id with an item, so that a repetition is recognised (rule CND-7)."""
+        if self.mapped and mapped_plans.concerns(self.mapped, operation):
+            return False
         if isinstance(operation, op.TransactWrite):
             return operation.token is None and any(
                 isinstance(action, (op.Create, op.Put, op.Update)) for action in operation.actions
@@ -140,6 +149,9 @@ class MongoDBBackend(PlannedBackend):
         """The request behind a query or scan, with its values left out."""
         if not isinstance(operation, (op.Query, op.Scan)):
             return {}
+        if operation.table.name in self.mapped:
+            mapped = drive(self.mapped.find(operation.table), lambda request: self._blocking.send(request, None))
+            return mapped_pages.explain(mapped, operation)
         stored: Stored = drive(self.catalogue.find(operation.table), lambda request: self._blocking.send(request, None))
         return queries.explain(stored, operation, self.clock())
 
@@ -165,6 +177,16 @@ def _delete_many(backend: MongoDBBackend, operation: op.DeleteMany) -> Plan:
     return batches.delete_many(backend.catalogue, operation, backend.options.hosts, translated)
 
 
+def _transact_write(backend: MongoDBBackend, operation: op.TransactWrite) -> Plan:
+    find = partial(mapped_plans.forms_of, backend.mapped, backend.catalogue)
+    return transactions.transact_write(backend.catalogue, operation, find)
+
+
+def _transact_get(backend: MongoDBBackend, operation: op.TransactGet) -> Plan:
+    find = partial(mapped_plans.forms_of, backend.mapped, backend.catalogue)
+    return transactions.transact_get(backend.catalogue, operation, find)
+
+
 def _resolve(backend: MongoDBBackend, operation: op.Resolve) -> Plan:
     stored = yield from backend.catalogue.read(operation.table_name)
     result: Result = yield from items.resolve(stored.place, operation)
@@ -186,7 +208,7 @@ _PLANS: dict[type[op.Operation], Callable[[MongoDBBackend, Any], Plan]] = {
     op.GetMany: lambda backend, operation: batches.get_many(backend.catalogue, operation),
     op.PutMany: _put_many,
     op.DeleteMany: _delete_many,
-    op.TransactWrite: lambda backend, operation: transactions.transact_write(backend.catalogue, operation),
-    op.TransactGet: lambda backend, operation: transactions.transact_get(backend.catalogue, operation),
+    op.TransactWrite: _transact_write,
+    op.TransactGet: _transact_get,
     op.Resolve: _resolve,
 }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from itertools import pairwise
 from typing import Any
 
-from pymongo import ReplaceOne
+from bson import encode
+from bson.raw_bson import RawBSONDocument
 from pymongo.errors import BulkWriteError
 
 from isthmus import operations as op
@@ -17,14 +19,15 @@ from isthmus.values import Item
 from isthmus.writes import check_index_keys
 from isthmus_mongodb.catalogue import Catalogue, Stored
 from isthmus_mongodb.failures import by_code
-from isthmus_mongodb.native import Call
-from isthmus_mongodb.values import decode_visible, encode_item, encode_key
+from isthmus_mongodb.native import Call, Replacements
+from isthmus_mongodb.values import Document, decode_visible, encode_item, encode_key
 
 Plan = Generator[Any, Any, Any]
 Translate = Callable[[Exception], IsthmusError]
 
-# Members of one request.
+# Members of one request, and their bytes: a third of what the server takes.
 _CHUNK = 1_000
+_CHUNK_BYTES = 16_000_000
 
 
 def get_many(catalogue: Catalogue, operation: op.GetMany) -> Plan:
@@ -61,13 +64,28 @@ def put_many(catalogue: Catalogue, operation: op.PutMany, hosts: str, translate:
     if stored.table.indexes != operation.table.indexes:
         for item in operation.items:
             check_index_keys(stored.table, item, catalogue.limits)
-    documents = [encode_item(stored.layout, item) for item in operation.items]
-    requests = [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in documents]
+    updates = [_replacement(encode_item(stored.layout, item)) for item in operation.items]
 
-    def call(chunk: slice) -> Call:
-        return Call(stored.collection, "bulk_write", (requests[chunk],), {"ordered": False})
+    def request(chunk: slice) -> Replacements:
+        return Replacements(stored.collection, updates[chunk])
 
-    return (yield from _written(call, len(requests), hosts, translate))
+    return (yield from _written(request, _chunks(updates), hosts, translate))
+
+
+def _replacement(document: Document) -> RawBSONDocument:
+    """A member of the command, in the bytes that are sent: they need less room, and tell how many fit."""
+    return RawBSONDocument(encode({"q": {"_id": document["_id"]}, "u": document, "upsert": True}))
+
+
+def _chunks(updates: Sequence[RawBSONDocument]) -> list[slice]:
+    """Which members go into one request."""
+    ends, size = [0], 0
+    for position, update in enumerate(updates):
+        size += len(update.raw)
+        if position - ends[-1] == _CHUNK or (size > _CHUNK_BYTES and position > ends[-1]):
+            ends.append(position)
+            size = len(update.raw)
+    return [slice(start, end) for start, end in pairwise([*ends, len(updates)])]
 
 
 def delete_many(catalogue: Catalogue, operation: op.DeleteMany, hosts: str, translate: Translate) -> Plan:
@@ -75,24 +93,27 @@ def delete_many(catalogue: Catalogue, operation: op.DeleteMany, hosts: str, tran
     stored = catalogue.recent(operation.table) or (yield from catalogue.find(operation.table))
     keys = [encode_key(stored.layout, key) for key in operation.keys]
 
-    def call(chunk: slice) -> Call:
+    def request(chunk: slice) -> Call:
         return Call(stored.collection, "delete_many", ({"_id": {"$in": keys[chunk]}},))
 
-    return (yield from _written(call, len(keys), hosts, translate))
+    chunks = [slice(start, min(start + _CHUNK, len(keys))) for start in range(0, len(keys), _CHUNK)]
+    return (yield from _written(request, chunks, hosts, translate))
 
 
-def _written(call: Callable[[slice], Call], members: int, hosts: str, translate: Translate) -> Plan:
+def _written(
+    request: Callable[[slice], Call | Replacements], chunks: Sequence[slice], hosts: str, translate: Translate
+) -> Plan:
     failures: list[Failure] = []
-    for start in range(0, members, _CHUNK):
-        end = min(start + _CHUNK, members)
+    members = chunks[-1].stop
+    for chunk in chunks:
         try:
-            yield call(slice(start, end))
+            yield request(chunk)
         except BulkWriteError as error:
-            failures += _failures(error, start, end, hosts)
+            failures += _failures(error, chunk.start, chunk.stop, hosts)
         except Exception as error:
-            if not start:
+            if not chunk.start:
                 raise
-            failures += _rest(translate(error), start, members)
+            failures += rest_failed(translate(error), chunk.start, members)
             break
     return res.WriteManyResult(members - len(failures), failures=failures)
 
@@ -108,7 +129,7 @@ def _failures(error: BulkWriteError, start: int, end: int, hosts: str) -> list[F
     return [Failure(start + place, found[place]) for place in sorted(found)]
 
 
-def _rest(error: IsthmusError, start: int, members: int) -> list[Failure]:
+def rest_failed(error: IsthmusError, start: int, members: int) -> list[Failure]:
     """All members from one on failed with an error; those before are written.
 
     :raises DeadlineExceeded: that was the error

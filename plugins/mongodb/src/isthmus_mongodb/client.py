@@ -1,4 +1,4 @@
-"""PyMongo's clients, sync and async: each is made on its first use, with all that the contract rests on pinned."""
+"""PyMongo's clients, sync and async: each is made on its first use, and sends what plans ask for."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from typing import Any
 from weakref import WeakSet
 
@@ -15,9 +16,7 @@ import pymongo
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.asynchronous.mongo_client import AsyncMongoClient
-from pymongo.driver_info import DriverInfo
-from pymongo.errors import ConfigurationError as DriverConfigurationError
-from pymongo.errors import InvalidName, InvalidURI
+from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.synchronous.client_session import ClientSession
@@ -26,25 +25,16 @@ from pymongo.synchronous.mongo_client import MongoClient
 from pymongo.write_concern import WriteConcern
 
 from isthmus.errors import Closed, ConfigurationError, DeadlineExceeded
+from isthmus_mongodb.commands import Write, find_one, first, is_write
 from isthmus_mongodb.driving import adrive, drive
-from isthmus_mongodb.native import Call, Command, Commit, InSession
+from isthmus_mongodb.native import Call, Command, InSession
+from isthmus_mongodb.numbering import Sessions, Steps, end_sessions, once, repeated
 from isthmus_mongodb.options import Options
+from isthmus_mongodb.pinned import make
 from isthmus_mongodb.values import CODEC_OPTIONS
 
 Document = dict[str, Any]
 
-_PINNED: dict[str, Any] = {
-    "w": "majority",
-    "journal": True,
-    "readPreference": "primary",
-    "readConcernLevel": "majority",
-    "retryWrites": True,
-    "retryReads": False,
-    "maxAdaptiveRetries": 0,
-    "driver": DriverInfo("isthmus"),
-    "connect": False,
-}
-_MAJORITY = {"level": "majority"}
 _CURSORS = frozenset({"find", "aggregate", "list_indexes"})
 _TRANSACTION: dict[str, Any] = {
     "read_concern": ReadConcern("snapshot"),
@@ -66,33 +56,31 @@ def time_left(deadline: float) -> float:
     return left
 
 
-def _find_one(request: Call) -> Document:
-    """The command behind ``find_one``: sent as such, it takes a quarter less of the client's time than by a cursor."""
-    where, *fields = request.arguments
-    command = {"find": request.collection, "filter": where, "limit": 1, "singleBatch": True, "readConcern": _MAJORITY}
-    return {**command, "projection": fields[0]} if fields else command
+class _Transport:
+    """What both clients share.
 
+    ``numbered`` says whether the servers know a write again that comes twice; one that runs alone does not.
+    """
 
-def _first(answer: Document) -> Document | None:
-    return next(iter(answer["cursor"]["firstBatch"]), None)
-
-
-def _make(kind: Callable[..., Any], options: Options) -> Any:
-    try:
-        return kind(options.uri, **options.settings, **_PINNED)
-    except (DriverConfigurationError, InvalidURI, InvalidName, ValueError, TypeError) as error:
-        reason = str(error)
-        hidden = any(secret in reason for secret in options.secrets)
-        raise ConfigurationError(
-            f"the driver refuses the URL of {options.hosts}: {type(error).__name__ if hidden else reason}"
-        ) from (None if hidden else error)
-
-
-class Blocking:
-    """The sync client."""
+    numbered = False
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        self._sessions = Sessions()
+
+    def _steps(self, request: Write, database: Any, deadline: float | None) -> Steps:
+        concern = database.write_concern.document
+        if not self.numbered:
+            return once(request, concern)
+        start = partial(database.client.start_session, causal_consistency=False)
+        return repeated(request, concern, self._sessions, start, deadline)
+
+
+class Blocking(_Transport):
+    """The sync client."""
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
         self._lock = threading.Lock()
         self._closed = False
         self._client: MongoClient[Document] | None = None
@@ -109,7 +97,7 @@ class Blocking:
             if self._closed:
                 raise Closed("the database was closed: connect again")
             if self._client is None:
-                self._client = _make(MongoClient, self._options)
+                self._client = make(MongoClient, self._options)
             return self._client
 
     def close(self) -> None:
@@ -118,11 +106,14 @@ class Blocking:
             self._closed = True
             client, self._client, self._handle, self._collections = self._client, None, None, {}
         if client is not None:
+            with pymongo.timeout(_GRACE), suppress(PyMongoError):
+                end_sessions(client, self._sessions)
             client.close()
 
     def forget(self) -> None:
         """Leave the client to the parent process: its sockets and threads are not ours after a fork."""
         _ABANDONED.append(self._client)
+        self._sessions = Sessions()
         self._lock, self._client, self._handle, self._collections = threading.Lock(), None, None, {}
 
     def send(self, request: Any, deadline: float | None, session: ClientSession | None = None) -> Any:
@@ -135,12 +126,14 @@ class Blocking:
         if deadline is None:
             return self._carry_out(request, session)
         with pymongo.timeout(time_left(deadline)):
-            return self._carry_out(request, session)
+            return self._carry_out(request, session, deadline)
 
-    def _carry_out(self, request: Call | Command | Commit, session: ClientSession | None) -> Any:
+    def _carry_out(self, request: Any, session: ClientSession | None, deadline: float | None = None) -> Any:
+        if session is None and is_write(request):
+            return self._write(request, deadline)
         if type(request) is Call:
             if session is None and request.method == "find_one":
-                return _first(self._database().command(_find_one(request), codec_options=CODEC_OPTIONS))
+                return first(self._database().command(find_one(request), codec_options=CODEC_OPTIONS))
             method = getattr(self._collection(request.collection), request.method)
             options = request.options if session is None else {**request.options, "session": session}
             answer = method(*request.arguments, **options)
@@ -149,6 +142,11 @@ class Blocking:
             return self._database().command(dict(request.command))
         assert session is not None
         return session.commit_transaction()
+
+    def _write(self, request: Write, deadline: float | None) -> Any:
+        database = self._database()
+        steps = self._steps(request, database, deadline)
+        return drive(steps, lambda step: database.command(step[0], session=step[1], codec_options=CODEC_OPTIONS))
 
     def _database(self) -> Database[Document]:
         found = self._handle
@@ -178,11 +176,11 @@ class Blocking:
                 session.end_session()
 
 
-class OnLoop:
+class OnLoop(_Transport):
     """The async client; it belongs to the event loop on which it was first used."""
 
     def __init__(self, options: Options) -> None:
-        self._options = options
+        super().__init__(options)
         self._closed = False
         self._client: AsyncMongoClient[Document] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -205,7 +203,7 @@ class OnLoop:
                     "this database belongs to another event loop that is still open: connect once in each loop"
                 )
             self.forget()
-            self._client, self._loop = _make(AsyncMongoClient, self._options), loop
+            self._client, self._loop = make(AsyncMongoClient, self._options), loop
         return self._client
 
     async def close(self) -> None:
@@ -213,6 +211,8 @@ class OnLoop:
         self._closed = True
         if self._client is not None and self._loop is asyncio.get_running_loop():
             client, self._client = self._client, None
+            with pymongo.timeout(_GRACE), suppress(PyMongoError):
+                await end_sessions(client, self._sessions)
             await client.close()
         self.forget()
 
@@ -220,6 +220,7 @@ class OnLoop:
         """Leave the client to a loop that is gone, or to the parent process."""
         if self._client is not None:
             _ABANDONED.append(self._client)
+        self._sessions = Sessions()
         self._client, self._loop, self._handle, self._collections = None, None, None, {}
 
     async def send(self, request: Any, deadline: float | None, session: AsyncClientSession | None = None) -> Any:
@@ -229,12 +230,14 @@ class OnLoop:
         if deadline is None:
             return await self._carry_out(request, session)
         with pymongo.timeout(time_left(deadline)):
-            return await self._carry_out(request, session)
+            return await self._carry_out(request, session, deadline)
 
-    async def _carry_out(self, request: Call | Command | Commit, session: AsyncClientSession | None) -> Any:
+    async def _carry_out(self, request: Any, session: AsyncClientSession | None, deadline: float | None = None) -> Any:
+        if session is None and is_write(request):
+            return await self._write(request, deadline)
         if type(request) is Call:
             if session is None and request.method == "find_one":
-                return _first(await self._database().command(_find_one(request), codec_options=CODEC_OPTIONS))
+                return first(await self._database().command(find_one(request), codec_options=CODEC_OPTIONS))
             method = getattr(self._collection(request.collection), request.method)
             options = request.options if session is None else {**request.options, "session": session}
             answer = method(*request.arguments, **options)
@@ -246,6 +249,11 @@ class OnLoop:
             return await self._database().command(dict(request.command))
         assert session is not None
         return await session.commit_transaction()
+
+    async def _write(self, request: Write, deadline: float | None) -> Any:
+        database = self._database()
+        steps = self._steps(request, database, deadline)
+        return await adrive(steps, lambda step: database.command(step[0], session=step[1], codec_options=CODEC_OPTIONS))
 
     def _database(self) -> AsyncDatabase[Document]:
         client = self.client()  # also sees to it that the loop is the right one

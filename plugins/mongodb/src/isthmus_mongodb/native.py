@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
+from bson.raw_bson import RawBSONDocument
 
 _NOTHING: Mapping[str, Any] = {}
 
@@ -29,6 +30,17 @@ class Command:
     """One command of the URL's database, ``{"create": "orders"}`` say; answered by the server's document."""
 
     command: Mapping[str, Any]
+
+
+@frozen
+class Replacements:
+    """Put documents in the place of those with their keys, or where there are none; not atomic, in no order.
+
+    :param updates: of the server's command ``update``, each encoded already
+    """
+
+    collection: str
+    updates: Sequence[RawBSONDocument]
 
 
 @frozen
