@@ -11,9 +11,10 @@ from hypothesis.strategies import SearchStrategy
 from isthmus import Capabilities, Capability, Index, Table
 from isthmus_conformance.base import START
 from isthmus_conformance.selection_model import filters, ranges
+from isthmus_conformance.shapes import SHAPED, fitting
 from isthmus_conformance.steps import Advance, Call, Snapshot, Step, Transaction, Walk
 from isthmus_conformance.strategies import attribute_values
-from isthmus_conformance.trees import changes, conditions
+from isthmus_conformance.trees import changes, changes_of, conditions
 from isthmus_conformance.updating import arguments
 
 NAMES = ("a", "b", "size", "a.b")
@@ -22,15 +23,16 @@ KEYS = [{"p": partition, "s": text} for partition in "xy" for text in ("a", "aa"
 
 _PARTITIONS, _KEYS = st.sampled_from("xy"), st.sampled_from(KEYS)
 _WHEN = st.none() | st.none() | conditions(NAMES)
-_REST: SearchStrategy[Mapping[str, Any]] = st.fixed_dictionaries(
-    {},
-    optional={
-        **{name: attribute_values() for name in NAMES},
-        "n": st.integers(0, 3),
-        "g": st.sampled_from("gh"),
-        "expires": st.sampled_from((START + 5, START + 50, "never", START + 10**6)),
-    },
+_OTHERS: Mapping[str, SearchStrategy[Any]] = {
+    **{name: attribute_values() for name in NAMES},
+    "n": st.integers(0, 3),
+    "g": st.sampled_from("gh"),
+    "expires": st.sampled_from((START + 5, START + 50, "never", START + 10**6)),
+}
+_REST: SearchStrategy[Mapping[str, Any]] = st.one_of(
+    st.fixed_dictionaries({}, optional={**SHAPED, **_OTHERS}), st.fixed_dictionaries({**SHAPED}, optional={**_OTHERS})
 )
+_CHANGES = changes_of(fitting(), 4) | changes_of(fitting(), 4) | changes(NAMES, 3)
 _ITEMS = st.builds(lambda key, rest: {**rest, **key}, _KEYS, _REST)
 
 
@@ -44,9 +46,11 @@ def declaration(name: str, supported: Capabilities) -> Table:
 
 
 def histories(table: Table, supported: Capabilities, most: int) -> SearchStrategy[list[Step]]:
-    """Histories of up to ``most`` steps, every other one long."""
+    """Histories of up to ``most`` steps, every other one long. Most begin with items, so that later steps meet some."""
     options = [
         _writes(),
+        _updates(),
+        _updates(),
         _updates(),
         _reads(),
         _walks(table),
@@ -58,7 +62,8 @@ def histories(table: Table, supported: Capabilities, most: int) -> SearchStrateg
     if supported.supports(Capability.TRANSACT_GET):
         options.append(st.builds(Snapshot, st.lists(_KEYS, min_size=1, max_size=4)))
     step = st.one_of(options)
-    return st.lists(step, min_size=1, max_size=most) | st.lists(step, min_size=most // 2, max_size=most)
+    rest = st.lists(step, min_size=1, max_size=most - 1) | st.lists(step, min_size=most // 2, max_size=most - 1)
+    return st.builds(lambda items, steps: [*items, *steps], st.just([]) | _some_items() | _some_items(), rest)
 
 
 def closing(table: Table) -> list[Step]:
@@ -84,7 +89,7 @@ def _writes() -> SearchStrategy[Call]:
     delete = st.builds(
         lambda key, when, method: Call(method, (key,), {"when": when}), _KEYS, _WHEN, st.sampled_from(("delete", "pop"))
     )
-    return put | delete | st.builds(lambda item: Call("create", (item,)), _ITEMS)
+    return put | put | delete | st.builds(lambda item: Call("create", (item,)), _ITEMS)
 
 
 def _update(key: Any, tree: Any, when: Any, upsert: bool, more: Mapping[str, Any]) -> Call:
@@ -93,7 +98,7 @@ def _update(key: Any, tree: Any, when: Any, upsert: bool, more: Mapping[str, Any
 
 def _updates() -> SearchStrategy[Call]:
     returning = st.sampled_from((None, "old", "new")).map(lambda image: {"returning": image})
-    return st.builds(_update, _KEYS, changes(NAMES, 3), _WHEN, st.booleans(), returning)
+    return st.builds(_update, _KEYS, _CHANGES, _WHEN, st.booleans(), returning)
 
 
 def _reads() -> SearchStrategy[Call]:
@@ -119,12 +124,18 @@ def _walks(table: Table) -> SearchStrategy[Walk]:
     return st.one_of(options)
 
 
+def _some_items() -> SearchStrategy[list[Step]]:
+    items = st.lists(_ITEMS, min_size=5, max_size=10, unique_by=_place)
+    return items.map(lambda found: [Call("put_many", (found,))])
+
+
 def _batches() -> SearchStrategy[Call]:
     keys = st.lists(_KEYS, max_size=6, unique_by=_place) | st.lists(_KEYS, max_size=3)
+    few = st.lists(_KEYS, max_size=2)
     items = st.lists(_ITEMS, max_size=8, unique_by=_place) | st.lists(_ITEMS, max_size=3)
     return st.one_of(
         st.builds(lambda members: Call("put_many", (members,)), items),
-        st.builds(lambda members: Call("delete_many", (members,)), keys),
+        st.builds(lambda members: Call("delete_many", (members,)), few),
         st.builds(lambda members: Call("get_many", (members,)), keys),
     )
 
@@ -135,7 +146,7 @@ def _transactions() -> SearchStrategy[Transaction]:
         st.builds(lambda item: Call("create", (item,)), _ITEMS),
         st.builds(lambda key, when: Call("delete", (key,), {"when": when}), _KEYS, _WHEN),
         st.builds(lambda key, when: Call("check", (key,), {"when": when}), _KEYS, conditions(NAMES)),
-        st.builds(_update, _KEYS, changes(NAMES, 2), _WHEN, st.booleans(), st.just({})),
+        st.builds(_update, _KEYS, _CHANGES, _WHEN, st.booleans(), st.just({})),
     )
     actions = st.lists(action, min_size=1, max_size=3, unique_by=_target) | st.lists(action, min_size=1, max_size=2)
     return st.builds(Transaction, actions, st.sampled_from((None, None, "t1", "t2")))

@@ -143,4 +143,9 @@ def _apart(candidates: list[Action], create: bool) -> Changes:
 
 def changes(attributes: tuple[str, ...] = ATTRIBUTES, most: int = 4) -> SearchStrategy[Changes]:
     """Updates of the given attributes."""
-    return st.builds(_apart, st.lists(actions(attributes), max_size=most), st.booleans())
+    return changes_of(actions(attributes), most)
+
+
+def changes_of(action: SearchStrategy[Action], most: int) -> SearchStrategy[Changes]:
+    """Updates of up to ``most`` actions."""
+    return st.builds(_apart, st.lists(action, max_size=most), st.booleans())
