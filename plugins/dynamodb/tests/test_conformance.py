@@ -17,6 +17,8 @@ class TestDynamoDBLocal(BackendSuite):
 class TestBoto3Transport(BackendSuite):
     """DynamoDB Local, through the plain boto3 client."""
 
+    share = 0.25
+
     @pytest.fixture
     def source(self, dynamodb_url: str) -> str:
         """A server that all tests share; each has tables of its own."""
@@ -25,6 +27,8 @@ class TestBoto3Transport(BackendSuite):
 
 class TestMoto(BackendSuite):
     """moto, which is quick, and less exact than DynamoDB Local."""
+
+    share = 0.1
 
     @pytest.fixture
     def source(self, moto_url: str) -> str:

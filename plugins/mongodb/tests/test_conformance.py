@@ -18,6 +18,8 @@ class TestReplicaSet(BackendSuite):
 class TestStandalone(BackendSuite):
     """A server that belongs to no replica set, so it has no transactions."""
 
+    share = 0.25
+
     @pytest.fixture
     def source(self, mongodb_standalone_url: str) -> str:
         """A server that all tests share; each has tables of its own."""
