@@ -15,9 +15,10 @@ from isthmus_sqlite.options import Options as SQLiteOptions
 
 SECTIONS: dict[str, type] = {"retry": RetryPolicy, "sqlite": SQLiteOptions, "dynamodb": DynamoDBOptions}
 _MONGODB = """\
-In the table `[isthmus.mongodb]` of the file, for URLs `mongodb+srv:` in `[isthmus."mongodb+srv"]`. Only `prefix` is
-Isthmus's own. All others are PyMongo's options of the same name, in any case; where no default stands here, PyMongo's
-holds.
+In the table `[isthmus.mongodb]` of the file, for URLs `mongodb+srv:` in `[isthmus."mongodb+srv"]`. Isthmus's own are
+`prefix` and, in the file and in code only, `mappings`: what
+[collections of others](../how-to/use-mongodb.md#collections-that-exist-already) hold. The rest are PyMongo's options of
+the same name, in any case; where no default stands here, PyMongo's holds.
 """
 
 

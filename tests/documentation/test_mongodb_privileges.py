@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 from attrs import define, field
-from pymongo import monitoring
+from pymongo import MongoClient, monitoring
 
 import isthmus
 from isthmus import Database, F, Index
@@ -46,12 +46,13 @@ def documented() -> set[str]:
 
 @pytest.fixture
 def url(mongodb_url: str) -> Iterator[str]:
-    """The URL of a database of its own, dropped at the end."""
+    """The URL of a database of its own with a collection of somebody else's, dropped at the end."""
     name = f"docs{uuid4().hex[:12]}"
     url = urlunsplit(urlsplit(mongodb_url)._replace(path=f"/{name}"))
-    yield url
-    with isthmus.connect(url) as database:
-        client: Any = database.native()
+    client: MongoClient[Any]
+    with MongoClient(url) as client:
+        client[name].create_collection("foreign")
+        yield url
         client.drop_database(name)
 
 
@@ -77,9 +78,14 @@ def use(database: Database) -> None:
     table.delete(id="1")
     table.delete_many([{"id": "3"}])
     database.tables.describe("things")
-    assert database.tables.list() == ["others", "things"]
+    assert database.tables.list() == ["foreign", "others", "things"]
     assert database.health().healthy
     table.drop()
+    foreign = database.tables.open("foreign")
+    foreign.create({"_id": "a", "n": 1})
+    foreign.update(_id="a", add={"n": 1})
+    assert foreign.scan().where(F.n == 2).count() == 1
+    database.transact_write([foreign.actions.delete(_id="a")])
 
 
 @pytest.fixture
@@ -93,6 +99,6 @@ def listener() -> Iterator[Listener]:
 
 def test_each_command_is_documented(url: str, listener: Listener) -> None:
     """No command is sent that the page does not have, but for those that need no privilege."""
-    with isthmus.connect(url) as database:
+    with isthmus.connect(url, mongodb={"mappings": {"foreign": {"partition_key": "_id"}}}) as database:
         use(database)
     assert listener.sent - FREE == documented() - {"getMore"}
