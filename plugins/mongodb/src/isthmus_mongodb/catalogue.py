@@ -138,8 +138,19 @@ class Catalogue:
         """
         entry = yield Call(CATALOGUE, "find_one", ({"_id": self.collection(name)},))
         if entry is None or entry["prefix"] != self.prefix or entry["state"] != "active":
-            raise TableNotFound(f"table {name!r} does not exist: create it with ensure()")
+            raise TableNotFound(f"table {name!r} does not exist{(yield from self._hint(name, entry))}")
         return self.stored(entry)
+
+    def _hint(self, name: str, entry: Document | None) -> Generator[Any, Any, str]:
+        collection = self.collection(name)
+        if entry is None:
+            answer = yield Command({"listCollections": 1, "nameOnly": True, "filter": {"name": collection}})
+            if answer["cursor"]["firstBatch"]:
+                return (
+                    f", but the collection {collection!r} does, which Isthmus did not make: declare its key"
+                    f' in a mapping, in code mongodb={{"mappings": {{{name!r}: {{"partition_key": "_id"}}}}}}'
+                )
+        return ": create it with ensure()"
 
     def stored(self, entry: Document) -> Stored:
         """The table behind an entry.

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, unquote
 from attrs import field, frozen
 
 from isthmus.errors import ConfigurationError
+from isthmus_mongodb.mappings import CollectionMapping, read_mappings
 
 # What the contract rests on. A URL may repeat it, but not weaken it.
 PINNED: Mapping[str, str] = {
@@ -51,6 +52,7 @@ class Options:
     :param hosts: the servers as the URL names them, without credentials
     :param database: the database's name
     :param prefix: stands before the name of each table's collection
+    :param mappings: what is said of collections that Isthmus did not make, by table name
     """
 
     uri: str = field(repr=False)
@@ -58,6 +60,7 @@ class Options:
     database: str
     prefix: str = ""
     settings: Mapping[str, str] = field(factory=dict, repr=False)
+    mappings: Mapping[str, CollectionMapping] = field(factory=dict)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -74,13 +77,21 @@ def read_options(url: SplitResult, given: Mapping[str, Any]) -> Options:
     """
     options = dict(given)
     prefix = options.pop("prefix", "")
-    problems = [*_address_problems(url), *_prefix_problems(prefix), *_option_problems(options)]
+    mappings, mapping_problems = _mappings(options.pop("mappings", {}))
+    problems = [*_address_problems(url), *_prefix_problems(prefix), *_option_problems(options), *mapping_problems]
     if problems:
         raise ConfigurationError("; ".join(problems), problems=problems)
     hosts = url.netloc.rpartition("@")[2]
     settings = {_NAMES[name.lower()]: _text(value) for name, value in options.items() if name.lower() in _NAMES}
     uri = f"{url.scheme}://{url.netloc}{url.path}"
-    return Options(uri, hosts, unquote(url.path[1:]), prefix, {**DEFAULTS, **settings})
+    return Options(uri, hosts, unquote(url.path[1:]), prefix, {**DEFAULTS, **settings}, mappings)
+
+
+def _mappings(given: object) -> tuple[dict[str, CollectionMapping], list[str]]:
+    try:
+        return read_mappings(given), []
+    except ConfigurationError as error:
+        return {}, [*error.problems] or [error.message]
 
 
 def _address_problems(url: SplitResult) -> Iterator[str]:
@@ -110,7 +121,7 @@ def _option_problems(options: Mapping[str, Any]) -> Iterator[str]:
         elif lower == "timeoutms":
             yield f"{name} has no effect here: give a timeout to connect() or to single calls"
         elif lower not in _NAMES:
-            near = get_close_matches(lower, [*_NAMES, "prefix"], 1)
+            near = get_close_matches(lower, [*_NAMES, "mappings", "prefix"], 1)
             hint = f"did you mean {_NAMES.get(near[0], near[0])}?" if near else "see the options in the plugin's README"
             yield f"the option {name} is unknown: {hint}"
 

@@ -174,7 +174,7 @@ def _fields(layout: Layout, operation: Paged) -> dict[str, int] | None:
 def _reach(order: Order, operation: Query | Scan) -> Match:
     if isinstance(operation, Scan):
         later = {} if operation.start is None else _beyond(order, operation, operation.start)
-        return {**later, **_segment(operation)}
+        return {**later, **segment_match(operation)}
     reach = KeyRange() if operation.range is None else bounds(operation.range)
     if order.index is not None:
         return _index_reach(order, operation, reach)
@@ -186,7 +186,7 @@ def _beyond(order: Order, operation: Query | Scan, start: Item) -> Match:
     return {"_id": {"$gt" if _forward(operation) else "$lt": encode_key(order.layout, start)}}
 
 
-def _segment(scan: Scan) -> Match:
+def segment_match(scan: Scan) -> Match:
     """Documents belong to segments by a hash of their key, which stays the same."""
     if scan.segments == 1:
         return {}

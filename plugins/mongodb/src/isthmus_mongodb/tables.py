@@ -58,7 +58,7 @@ def _check_free(collection: str, name: str) -> Plan:
         raise AlreadyExists(f"table {name!r} exists already: use ensure() to accept it")
     problem = collection_problem(found[0])
     if not problem and (yield Call(collection, "find_one", ({}, {"_id": 1}))) is not None:
-        problem = "holds documents but no table of Isthmus: choose another table name, or a prefix in the URL"
+        problem = "holds documents but no table of Isthmus: declare a mapping, or choose another name or prefix"
     if problem:
         raise SchemaMismatch(f"collection {collection!r} {problem}", differences=[problem])
 

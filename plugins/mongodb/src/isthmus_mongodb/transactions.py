@@ -7,11 +7,10 @@ absent one by inserting and deleting its key. Two transactions can then not both
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
 from attrs import frozen
-from pymongo import DeleteOne, InsertOne, ReplaceOne, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from isthmus import operations as op
@@ -19,16 +18,18 @@ from isthmus import results as res
 from isthmus.errors import Conflict, DeadlineExceeded, IsthmusError, OutcomeUnknown, TransactionFailed, Unavailable
 from isthmus.evaluate import project
 from isthmus.operation_ids import floor, new_operation_id
+from isthmus.schema import Table
 from isthmus.values import Item
 from isthmus.writes import check_index_keys, visible, write
-from isthmus_mongodb.catalogue import Catalogue, Stored
+from isthmus_mongodb.catalogue import Catalogue
 from isthmus_mongodb.failures import has_label
-from isthmus_mongodb.layouts import LOCK, OPERATION
+from isthmus_mongodb.forms import Form
+from isthmus_mongodb.layouts import OPERATION
 from isthmus_mongodb.native import Call, Commit, InSession
 from isthmus_mongodb.tokens import Token
-from isthmus_mongodb.values import decode_item, decode_key, encode_item, encode_key
 
 Plan = Generator[Any, Any, Any]
+Find = Callable[[Iterable[Table]], Generator[Any, Any, list[Form]]]
 
 _DUPLICATE = 11000
 # How often a commit is sent again by itself; the driver repeats each once more, and a deadline ends it earlier.
@@ -44,7 +45,7 @@ class Step:
     """
 
     action: op.Action
-    stored: Stored
+    form: Form
     document: dict[str, Any] | None
     image: Item | None = None
 
@@ -52,9 +53,10 @@ class Step:
 # ---- writing ----
 
 
-def transact_write(catalogue: Catalogue, operation: op.TransactWrite) -> Plan:
+def transact_write(catalogue: Catalogue, operation: op.TransactWrite, find: Find) -> Plan:
     """The plan of a transaction that writes.
 
+    :param find: gives declared tables
     :raises TransactionFailed: with the reason of every action that failed
     :raises IdempotencyMismatch: the token was used for other content
     :raises Conflict: another writer was in the way; nothing was applied
@@ -63,7 +65,7 @@ def transact_write(catalogue: Catalogue, operation: op.TransactWrite) -> Plan:
     token = None if operation.token is None else Token.of(catalogue, operation)
     if token is not None and (yield from _known(catalogue, operation, token)):
         return res.TransactWriteResult(replayed=True)
-    tables = yield from catalogue.find_all(action.table for action in operation.actions)
+    tables = yield from find(action.table for action in operation.actions)
     try:
         yield InSession(lambda: _in_transaction(catalogue, operation, tables, token))
     except _TokenTakenError:
@@ -97,24 +99,22 @@ def _only_duplicates(error: DuplicateKeyError | BulkWriteError) -> bool:
 
 
 def _in_transaction(
-    catalogue: Catalogue, operation: op.TransactWrite, tables: Sequence[Stored], token: Token | None
+    catalogue: Catalogue, operation: op.TransactWrite, tables: Sequence[Form], token: Token | None
 ) -> Plan:
     if token is not None:
         try:
             yield token.keep(catalogue.clock())
         except DuplicateKeyError:
             raise _TokenTakenError from None
-    documents = yield from _documents(
-        [(stored, one.key) for stored, one in zip(tables, operation.actions, strict=True)]
-    )
+    documents = yield from _documents([(form, one.key) for form, one in zip(tables, operation.actions, strict=True)])
     steps = [Step(*found) for found in zip(operation.actions, tables, documents, strict=True)]
     if operation.context.repeated and _applied_before(steps, operation.context.operation_id):
         # What was read here may be on this server alone: the commit waits until a majority has it.
         yield from _commit()
         return
     mark = operation.context.operation_id or new_operation_id()
-    for stored, requests in _requests(_judge(steps, catalogue.clock()), mark):
-        yield Call(stored.collection, "bulk_write", (requests,))
+    for collection, requests in _requests(_judge(steps, catalogue.clock()), mark).items():
+        yield Call(collection, "bulk_write", (requests,))
     yield from _commit()
 
 
@@ -160,18 +160,16 @@ class _TokenTakenError(Exception):
 # ---- judging ----
 
 
-def _documents(wanted: Sequence[tuple[Stored, op.ItemKey]]) -> Generator[Any, Any, list[Any]]:
-    """The documents of keys, ``None`` for missing ones, in their order; one request for each collection."""
-    sought: dict[str, list[Any]] = {}
-    for stored, key in wanted:
-        sought.setdefault(stored.collection, []).append(encode_key(stored.layout, key))
-    layouts = {stored.collection: stored.layout for stored, _key in wanted}
+def _documents(wanted: Sequence[tuple[Form, op.ItemKey]]) -> Generator[Any, Any, list[Any]]:
+    """The documents of keys, ``None`` for missing ones, in their order; one request for each table."""
+    sought: dict[str, tuple[Form, list[op.ItemKey]]] = {}
+    for form, key in wanted:
+        sought.setdefault(form.table.name, (form, []))[1].append(key)
     found: dict[Any, Any] = {}
-    for collection, keys in sought.items():
-        documents = yield Call(collection, "find", ({"_id": {"$in": keys}},), {"batch_size": len(keys) + 1})
-        layout = layouts[collection]
-        found.update({(collection, *decode_key(layout, each["_id"]).values()): each for each in documents})
-    return [found.get((stored.collection, *(key[name] for name in stored.table.key_names))) for stored, key in wanted]
+    for name, (form, keys) in sought.items():
+        documents = yield Call(form.collection, "find", (form.wanted(keys),), {"batch_size": 2 * len(keys) + 1})
+        found.update({(name, *form.key(each).values()): each for each in documents})
+    return [found.get((form.table.name, *(key[name] for name in form.table.key_names))) for form, key in wanted]
 
 
 def _judge(steps: Sequence[Step], now: float) -> list[Step]:
@@ -187,7 +185,7 @@ def _judge(steps: Sequence[Step], now: float) -> list[Step]:
             image = _image(step, now)
         except IsthmusError as error:
             reason = error
-        judged.append(Step(step.action, step.stored, step.document, image))
+        judged.append(Step(step.action, step.form, step.document, image))
         reasons.append(reason)
     if any(reasons):
         raise TransactionFailed("nothing was applied: see the reasons, one for each action", reasons=reasons)
@@ -195,60 +193,53 @@ def _judge(steps: Sequence[Step], now: float) -> list[Step]:
 
 
 def _image(step: Step, now: float) -> Item | None:
-    table, limits = step.stored.table, step.stored.place.limits
-    current = None if step.document is None else decode_item(step.stored.layout, step.document)
+    table, limits = step.form.table, step.form.limits
+    current = None if step.document is None else step.form.item(step.document, None)
     image = write(step.action, visible(table, current, now), limits, now)
     if image is not None and table.indexes != step.action.table.indexes:
         check_index_keys(table, image, limits)
     return image
 
 
-def _requests(steps: Sequence[Step], mark: str) -> list[tuple[Stored, list[Any]]]:
+def _requests(steps: Sequence[Step], mark: str) -> dict[str, list[Any]]:
     """What is written, by collection.
 
     :param mark: id of this transaction, kept in every item that it leaves
     """
-    found: dict[str, tuple[Stored, list[Any]]] = {}
+    found: dict[str, list[Any]] = {}
     for step in steps:
-        found.setdefault(step.stored.collection, (step.stored, []))[1].extend(_step_requests(step, mark))
-    return list(found.values())
+        found.setdefault(step.form.collection, []).extend(_step_requests(step, mark))
+    return found
 
 
 def _step_requests(step: Step, mark: str) -> list[Any]:
-    key = encode_key(step.stored.layout, step.action.key)
-    ours = {"_id": key}
+    form, document = step.form, step.document
+    if document is None:
+        nothing = step.image is None or isinstance(step.action, op.Check)
+        return form.held(step.action.key) if nothing else form.inserted(step.image or {}, mark)
     if isinstance(step.action, op.Check):
-        if step.document is not None:
-            return [UpdateOne(ours, {"$inc": {LOCK: 1}})]
-        return [InsertOne({"_id": key, LOCK: 1}), DeleteOne(ours)]
-    if step.image is None:
-        return [DeleteOne(ours)] if step.document is not None else [InsertOne({"_id": key, LOCK: 1}), DeleteOne(ours)]
-    document = {**encode_item(step.stored.layout, step.image), OPERATION: mark}
-    if step.document is None:
-        return [InsertOne(document)]
-    # The counter goes on, so that even a write that changes nothing is one for the server, and locks (rule UPD-12).
-    return [ReplaceOne(ours, {**document, LOCK: step.document.get(LOCK, 0) + 1})]
+        return form.locked(document)
+    return form.removed(document) if step.image is None else form.replaced(document, step.image, mark)
 
 
 # ---- reading ----
 
 
-def transact_get(catalogue: Catalogue, operation: op.TransactGet) -> Plan:
+def transact_get(catalogue: Catalogue, operation: op.TransactGet, find: Find) -> Plan:
     """The plan of reads as of one moment."""
-    tables = yield from catalogue.find_all(get.table for get in operation.gets)
-    wanted = [(stored, get.key) for stored, get in zip(tables, operation.gets, strict=True)]
+    tables = yield from find(get.table for get in operation.gets)
+    wanted = [(form, get.key) for form, get in zip(tables, operation.gets, strict=True)]
     documents = yield InSession(lambda: _documents(wanted), snapshot=True)
     now = catalogue.clock()
-    items = [
-        shown(stored, document, get, now)
-        for stored, document, get in zip(tables, documents, operation.gets, strict=True)
-    ]
+    items = [_shown(*found, now) for found in zip(tables, documents, operation.gets, strict=True)]
     return res.TransactGetResult(items)
 
 
-def shown(stored: Stored, document: dict[str, Any] | None, get: op.Get | op.GetMany, now: float) -> Item | None:
+def _shown(form: Form, document: dict[str, Any] | None, get: op.Get, now: float) -> Item | None:
     """What a reader sees of a document."""
     if document is None:
         return None
-    item = visible(stored.table, decode_item(stored.layout, document), now)
-    return item if item is None or get.projection is None else project(item, get.projection)
+    paths, ttl = get.projection, form.table.ttl
+    names = None if paths is None else frozenset(str(path[0]) for path in paths) | ({ttl} if ttl else set())
+    item = visible(form.table, form.item(document, names), now)
+    return item if item is None or paths is None else project(item, paths)
