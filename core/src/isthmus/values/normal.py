@@ -16,6 +16,7 @@ from isthmus.values._refused import Refused, refuse, shown
 from isthmus.values.model import WIDE, Item, Value, ValueLimits, type_name
 from isthmus.values.names import name_problem
 from isthmus.values.numbers import canonical_number
+from isthmus.values.quick import SHORT_NUMBER, quick_item
 from isthmus.values.sizes import item_size
 
 _Converter = Callable[[Any, ValueLimits, int], Value]
@@ -54,6 +55,10 @@ def normalise_item(item: Any, limits: ValueLimits = WIDE) -> Item:
     """
     if not isinstance(item, Mapping):
         raise InvalidValue(f"An item must be a mapping of names to values, not a {type(item).__name__}.")
+    if type(item) is dict and limits.number_digits >= SHORT_NUMBER and limits.name_bytes >= _SHORT_BYTES:
+        quick = quick_item(item, _PLAIN_NAMES, limits.depth)
+        if quick is not None and quick[1] <= limits.item_bytes:
+            return quick[0]
     normal = normalise_attributes(item, limits, top_level=True)
     size = item_size(normal)
     if size > limits.item_bytes:
@@ -164,6 +169,9 @@ def _entries(entries: Mapping[Any, Any], limits: ValueLimits, room: int, *, top_
 
 # Names come again with each item, so short valid ones are remembered, up to a bound.
 _KNOWN_NAMES: Final[set[str]] = set()
+_PLAIN_NAMES: Final[set[str]] = set()
+"""Those of them that are ASCII."""
+
 _MOST_KNOWN: Final = 4_096
 _SHORT_BYTES: Final = 60
 
@@ -181,6 +189,8 @@ def _name(name: Any, limit: int, top_level: bool) -> str:
     if problem is None:
         if len(_KNOWN_NAMES) < _MOST_KNOWN and len(name.encode()) <= _SHORT_BYTES and name[0] != "_":
             _KNOWN_NAMES.add(str.__str__(name))
+            if name.isascii():
+                _PLAIN_NAMES.add(str.__str__(name))
         return str.__str__(name)
     quoted = f" {shown(name)}" if isinstance(name, str) and name else ""
     raise _RefusedName(f"holds a name{quoted} that {problem}; rename it")
