@@ -20,7 +20,7 @@ def start_dynamodb(root: Path) -> Running:
     libraries = jar.parent / "DynamoDBLocal_lib"
 
     def command(port: int) -> Sequence[str]:
-        options = ["-Xmx1g", f"-Djava.library.path={libraries}", "-jar", str(jar)]
+        options = ["-Xmx2g", f"-Djava.library.path={libraries}", "-jar", str(jar)]
         return [*java, *options, "-inMemory", "-disableTelemetry", "-port", str(port)]
 
     server = start_server(root, "dynamodb", command, answers)
