@@ -44,7 +44,8 @@ def floor(operation_id: str) -> str:
 
 def identified(operation: O) -> O:
     """The operation with a new id."""
-    return evolve(operation, context=evolve(operation.context, operation_id=new_operation_id()))
+    context = operation.context
+    return operation.with_context(Context(context.actor, context.deadline, new_operation_id(), context.repeated))
 
 
 def repeated(operation: O) -> O:

@@ -74,7 +74,9 @@ def _located(kind: str) -> Callable[[Callable[Concatenate[Requests, P], T]], Cal
 class Requests:
     """Builds the operations of one table."""
 
-    __slots__ = ("_clock", "_context", "_keys", "_timeout", "_values", "limits", "table")
+    __slots__ = (
+        "_clock", "_context", "_key_names", "_keys", "_managed", "_timeout", "_values", "limits", "table",
+    )  # fmt: skip
 
     def __init__(
         self, table: Table, limits: Limits, context: Context, timeout: float | None, clock: Callable[[], float]
@@ -86,6 +88,8 @@ class Requests:
         self._clock = clock
         self._values = value_limits(limits)
         sizes = (limits.partition_key_bytes, limits.sort_key_bytes)
+        self._key_names = frozenset(table.key_names)
+        self._managed = table.managed
         self._keys = tuple((key.name, key.type, size) for key, size in zip(table.keys, sizes, strict=False))
 
     def context(self, timeout: float | None) -> Context:
@@ -253,10 +257,10 @@ class Requests:
         )  # fmt: skip
 
     def _check_changes(self, tree: Changes) -> None:
-        tree.check_against(frozenset(self.table.key_names))
+        tree.check_against(self._key_names)
         for action in tree.actions:
             name = action.path[0]
-            if name in self.table.managed:
+            if name in self._managed:
                 raise InvalidArgument(f"attribute {name!r} of table {self.table.name!r} is maintained by Isthmus")
             if action.path == (self.table.ttl,) and isinstance(action, (Set, SetIfAbsent)):
                 self._check_expiry(action.value)

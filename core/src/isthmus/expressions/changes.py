@@ -120,7 +120,10 @@ class Changes:
     actions: tuple[Action, ...] = field(default=(), converter=_actions)
 
     def __attrs_post_init__(self) -> None:
-        self.tree()
+        # Different single names, the commonest of all updates, can't overlap.
+        paths = {action.path for action in self.actions}
+        if len(paths) < len(self.actions) or max(map(len, paths), default=1) > 1:
+            self.tree()
 
     def tree(self) -> PathTree:
         """The actions by path; each leaf's payload is its action."""
@@ -164,28 +167,33 @@ def changes(
     :raises InvalidPath: paths overlap, or are not valid
     :raises InvalidArgument: a value of the wrong type for its action
     """
-    actions: list[Action] = [
-        *(Set(path, value) for path, value in _values("set", set)),
-        *(SetIfAbsent(path, value) for path, value in _values("set_if_absent", set_if_absent)),
-        *(_set_from(path, source) for path, source in _pairs("copy", copy)),
-        *(Add(path, value) for path, value in _pairs("add", add)),
-        *(Remove(path_of(target)) for target in ([] if remove is None else targets_of(remove))),
-        *(Delete(path, value) for path, value in _pairs("delete", delete)),
-        *(Append(path, value, create_lists) for path, value in _pairs("append", append)),
-        *(Prepend(path, value, create_lists) for path, value in _pairs("prepend", prepend)),
-    ]
+    actions: list[Action] = []
+    if set is not None:
+        actions += [Set(path, value) for path, value in _values("set", set)]
+    if set_if_absent is not None:
+        actions += [SetIfAbsent(path, value) for path, value in _values("set_if_absent", set_if_absent)]
+    if copy is not None:
+        actions += [_set_from(path, source) for path, source in _pairs("copy", copy)]
+    if add is not None:
+        actions += [Add(path, value) for path, value in _pairs("add", add)]
+    if remove is not None:
+        actions += [Remove(path_of(target)) for target in targets_of(remove)]
+    if delete is not None:
+        actions += [Delete(path, value) for path, value in _pairs("delete", delete)]
+    if append is not None:
+        actions += [Append(path, value, create_lists) for path, value in _pairs("append", append)]
+    if prepend is not None:
+        actions += [Prepend(path, value, create_lists) for path, value in _pairs("prepend", prepend)]
     return Changes(actions)
 
 
-def _pairs(argument: str, targets: Targets | None) -> list[tuple[Path, Any]]:
-    if targets is None:
-        return []
+def _pairs(argument: str, targets: Targets) -> list[tuple[Path, Any]]:
     if not isinstance(targets, Mapping):
         raise InvalidArgument(f"{argument}= takes a mapping of attributes to values, not {type(targets).__name__}.")
     return [(path_of(target), value) for target, value in targets.items()]
 
 
-def _values(argument: str, targets: Targets | None) -> list[tuple[Path, Any]]:
+def _values(argument: str, targets: Targets) -> list[tuple[Path, Any]]:
     pairs = _pairs(argument, targets)
     for path, value in pairs:
         if isinstance(value, Field):

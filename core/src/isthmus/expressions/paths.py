@@ -49,6 +49,8 @@ def check_path(path: Sequence[str | int]) -> Path:
 
     :raises InvalidPath: it is empty, longer than 32 elements, starts with an index, or has a bad name or index
     """
+    if type(path) is tuple and len(path) == 1 and type(path[0]) is str and path in _KNOWN:
+        return path
     if not path or isinstance(path, str):
         raise InvalidPath("A path is a non-empty tuple of names and indexes; write (name,) for a single attribute.")
     if len(path) > MAX_PATH_ELEMENTS:
@@ -57,7 +59,16 @@ def check_path(path: Sequence[str | int]) -> Path:
         raise InvalidPath("A path starts with an attribute name, not with a list index.")
     for element in path:
         check_element(element)
-    return tuple(path)
+    checked = tuple(path)
+    if len(checked) == 1 and len(path[0]) <= _SHORT and len(_KNOWN) < _MOST_KNOWN:
+        _KNOWN.add((str(path[0]),))
+    return checked
+
+
+# The same single names come again and again, so short valid ones are remembered, up to a bound.
+_KNOWN: Final[set[Path]] = set()
+_MOST_KNOWN: Final = 4_096
+_SHORT: Final = 60
 
 
 def check_element(element: object) -> None:

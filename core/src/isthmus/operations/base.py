@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, Literal, Self
+from functools import cache
+from operator import attrgetter
+from typing import Any, ClassVar, Literal, Self
 
-from attrs import frozen
+from attrs import fields, frozen
 
 from isthmus.capabilities import Capability
 from isthmus.schema import Table
@@ -57,6 +59,11 @@ class Operation:
         """The capabilities that it relies on."""
         return ()
 
+    def with_context(self, context: Context) -> Self:
+        """A copy with another context."""
+        kind: Any = type(self)
+        return type(self)(context, *_others(kind)(self))
+
     def map_items(self, function: MapItem) -> Self:
         """A copy in which each carried item went through ``function``.
 
@@ -71,6 +78,14 @@ class Operation:
         name and the value. Every other change is left as it is.
         """
         return self
+
+
+@cache
+def _others(kind: type[Operation]) -> Callable[[Operation], tuple[Any, ...]]:
+    """Reads all attributes but the context, in the order of the constructor."""
+    names = [attribute.name for attribute in fields(kind)][1:]
+    # For a single name it would give no tuple.
+    return attrgetter(*names) if len(names) > 1 else lambda operation: tuple(getattr(operation, name) for name in names)
 
 
 @frozen
