@@ -34,7 +34,7 @@ def test_a_difference_fails_with_the_shortest_history() -> None:
     """Two steps are enough to show that a query loses an item; they are printed as Python."""
     clock = FakeClock()
     with pytest.raises(AssertionError, match=r"forgetful and memory differ after") as caught:
-        assert_same({"memory": "memory://", "forgetful": _Forgetful(clock)}, clock=clock)
+        assert_same({"memory": "memory://", "forgetful": _Forgetful(clock)}, clock=clock, steps=6)
     lines = str(caught.value).split("\n\n")[1].splitlines()
     assert len(lines) == 2
     assert lines[0].startswith("table.") or lines[0].startswith("database.")

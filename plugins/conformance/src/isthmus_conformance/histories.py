@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from isthmus import Capabilities, Capability, Index, Table
+from isthmus.expressions import Changes
 from isthmus_conformance.base import START
 from isthmus_conformance.selection_model import filters, ranges
 from isthmus_conformance.shapes import SHAPED, fitting
@@ -33,7 +34,20 @@ _REST: SearchStrategy[Mapping[str, Any]] = st.one_of(
     st.fixed_dictionaries({}, optional={**SHAPED, **_OTHERS}), st.fixed_dictionaries({**SHAPED}, optional={**_OTHERS})
 )
 _CHANGES = changes_of(fitting(), 4) | changes_of(fitting(), 4) | changes(NAMES, 3)
-_ITEMS = st.builds(lambda key, rest: {**rest, **key}, _KEYS, _REST)
+
+
+# Composites, because Hypothesis prints strategies, and these would be printed many times over.
+@st.composite
+def _item(draw: st.DrawFn) -> dict[str, Any]:
+    return {**draw(_REST), **draw(_KEYS)}
+
+
+@st.composite
+def _change(draw: st.DrawFn) -> Changes:
+    return draw(_CHANGES)
+
+
+_ITEMS = _item()
 
 
 def declaration(name: str, supported: Capabilities) -> Table:
@@ -98,7 +112,7 @@ def _update(key: Any, tree: Any, when: Any, upsert: bool, more: Mapping[str, Any
 
 def _updates() -> SearchStrategy[Call]:
     returning = st.sampled_from((None, "old", "new")).map(lambda image: {"returning": image})
-    return st.builds(_update, _KEYS, _CHANGES, _WHEN, st.booleans(), returning)
+    return st.builds(_update, _KEYS, _change(), _WHEN, st.booleans(), returning)
 
 
 def _reads() -> SearchStrategy[Call]:
@@ -146,7 +160,7 @@ def _transactions() -> SearchStrategy[Transaction]:
         st.builds(lambda item: Call("create", (item,)), _ITEMS),
         st.builds(lambda key, when: Call("delete", (key,), {"when": when}), _KEYS, _WHEN),
         st.builds(lambda key, when: Call("check", (key,), {"when": when}), _KEYS, conditions(NAMES)),
-        st.builds(_update, _KEYS, _CHANGES, _WHEN, st.booleans(), st.just({})),
+        st.builds(_update, _KEYS, _change(), _WHEN, st.booleans(), st.just({})),
     )
     actions = st.lists(action, min_size=1, max_size=3, unique_by=_target) | st.lists(action, min_size=1, max_size=2)
     return st.builds(Transaction, actions, st.sampled_from((None, None, "t1", "t2")))
