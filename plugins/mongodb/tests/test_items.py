@@ -315,7 +315,7 @@ MINE = new_operation_id()
 
 @pytest.mark.parametrize(
     ("there", "outcome"),
-    [(MINE, "applied"), (None, "not_applied"), (later(-60), "not_applied"), (later(1), "unknown"), ("gone", "unknown")],
+    [(MINE, "applied"), (None, "unknown"), (later(-60), "not_applied"), (later(1), "unknown"), ("gone", "unknown")],
     ids=["own", "none", "older", "younger", "gone"],
 )
 def test_resolving(bench: Bench, there: str | None, outcome: Any) -> None:

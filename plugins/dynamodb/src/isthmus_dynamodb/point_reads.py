@@ -14,7 +14,7 @@ from isthmus.results import GetResult, ResolveResult
 from isthmus.schema import Table
 from isthmus.values import Item
 from isthmus.writes import visible
-from isthmus_dynamodb.fences import has_room, stored_id
+from isthmus_dynamodb.fences import stored_id
 from isthmus_dynamodb.native import Json, Request, ServiceError
 from isthmus_dynamodb.placeholders import Placeholders
 from isthmus_dynamodb.projections import projection_text, with_attribute
@@ -79,13 +79,13 @@ def read_stored(table: Table, key: op.ItemKey, service: Service) -> Generator[An
 
 
 def resolve(operation: op.Resolve, service: Service) -> Plan:
-    """What became of an identified write, told by the item that it left."""
+    """What became of an identified write, told by the id in its item.
+
+    An item without one tells nothing: a plain put or a batch may have covered the write.
+    """
     name = service.names.native(operation.table_name)
     answer = yield Request("GetItem", {"TableName": name, "Key": encode_item(operation.key), "ConsistentRead": True})
-    stored = answer.get("Item")
-    found = stored_id(stored)
-    if stored is None or (found is None and not has_room(decode_item(stored), service.limits)):
-        return ResolveResult("unknown")
+    found = stored_id(answer.get("Item"))
     if found == operation.operation_id:
         return ResolveResult("applied")
-    return ResolveResult("not_applied" if found is None or found < floor(operation.operation_id) else "unknown")
+    return ResolveResult("not_applied" if found is not None and found < floor(operation.operation_id) else "unknown")

@@ -65,15 +65,16 @@ def fields_of(layout: Layout, paths: Iterable[Path]) -> Document:
 
 
 def resolve(place: Place, operation: Resolve) -> Plan:
-    """Find out what became of a write; where its item is gone, nobody can tell."""
+    """Find out what became of a write, by the id in its item.
+
+    Nobody can tell where the item is gone, or has no id: a plain put or a batch may have covered the write.
+    """
     key = {"_id": encode_key(place.layout, operation.key)}
     document = yield Call(place.collection, "find_one", (key, {OPERATION: 1}))
-    if document is None:
-        return ResolveResult("unknown")
-    found = document.get(OPERATION)
+    found = None if document is None else document.get(OPERATION)
     if found == operation.operation_id:
         return ResolveResult("applied")
-    return ResolveResult("not_applied" if found is None or found < floor(operation.operation_id) else "unknown")
+    return ResolveResult("not_applied" if found is not None and found < floor(operation.operation_id) else "unknown")
 
 
 # ---- creating and putting ----

@@ -105,7 +105,7 @@ PROBES: Final[dict[Capability, Probe]] = {
     ),
     Capability.OPERATION_ID: Probe(
         lambda d, t: d.execute(Resolve(Context(), t.name, {"pk": "p", "sk": "1"}, "0" * 24)),
-        ResolveResult("not_applied"),
+        ResolveResult("unknown"),
     ),
     Capability.TTL: Probe(lambda d, _t: _made(d, ttl="expires"), []),
     Capability.NUMBER_KEY: Probe(lambda d, _t: _made(d, sort_key=("n", int)), []),

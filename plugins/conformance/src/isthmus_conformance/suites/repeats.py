@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
@@ -18,7 +19,7 @@ from isthmus.errors import (
     TransactionFailed,
     Unavailable,
 )
-from isthmus.operations import Action
+from isthmus.operations import Action, Context
 from isthmus_conformance.base import MakeTable, OpenDatabase, Suite, requires, skip_unsupported
 from isthmus_conformance.faults import Fault, FaultyBackend
 from isthmus_conformance.rules import rule
@@ -49,6 +50,17 @@ REMOVALS: Final[Mapping[str, Write]] = {
     "pop": lambda table: table.pop(id="1"),
 }
 """Writes that leave nothing by which they could be known again."""
+
+PLAIN_WRITES: Final[Mapping[str, Write]] = {
+    "put": lambda table: table.put(table.get(id="1")),
+    "batch": lambda table: table.put_many([table.get(id="1")]),
+}
+"""Writes that carry no id, and leave the item as they found it."""
+
+
+def id_of(moment: float) -> str:
+    """An operation id of a moment, in seconds since the epoch."""
+    return f"{int(moment * 1000):011x}{'0' * 13}"
 
 
 def lost(*, applied: bool = True, then: Callable[[], None] | None = None) -> Fault:
@@ -194,10 +206,25 @@ class RepeatSuite(Suite):
     @rule("CND-7")
     @requires(Capability.OPERATION_ID)
     def test_a_write_that_was_not_applied_is_resolved(self, connected: Connect, plain: BoundTable) -> None:
-        """The item tells that it was not written since."""
+        """The trace of an older write tells that nobody has written the item since."""
+        older = plain.actions.update(id="1", add={"n": 1}).with_context(Context(operation_id=id_of(time.time() - 60)))
+        plain.database.backend.execute(older)
         with pytest.raises(OutcomeUnknown) as caught:
             connected(*[lost(applied=False)] * 20).update(id="1", add={"n": 1})
         assert plain.database.resolve(str(caught.value.operation_id)) == "not_applied"
+
+    @rule("CND-7")
+    @requires(Capability.OPERATION_ID)
+    @pytest.mark.parametrize("cover", PLAIN_WRITES)
+    @pytest.mark.parametrize("applied", [True, False])
+    def test_what_a_plain_write_covered_stays_unknown(
+        self, connected: Connect, plain: BoundTable, cover: str, applied: bool
+    ) -> None:
+        """A put or a batch leaves an item without any trace, whether ours was applied before or not."""
+        with pytest.raises(OutcomeUnknown) as caught:
+            connected(*[lost(applied=applied)] * 20).update(id="1", add={"n": 1})
+        PLAIN_WRITES[cover](plain)
+        assert plain.database.resolve(str(caught.value.operation_id)) == "unknown"
 
     @rule("CND-7")
     @requires(Capability.OPERATION_ID)
