@@ -10,7 +10,8 @@ from contextlib import ExitStack
 import pytest
 
 from isthmus.errors import DeadlineExceeded
-from isthmus_dynamodb.native import AnswerLost, NotSent, Request, ServiceError
+from isthmus_dynamodb.native import AnswerLost, AnswerTooLarge, NotSent, Request, ServiceError
+from isthmus_dynamodb.transports.answers import MAX_BODY
 from plugins.dynamodb.tests.servers import Handler, answer, answering, calling, read_request, serving
 
 WHOLE = answer(b'{"TableNames":[]}')
@@ -125,6 +126,21 @@ def test_a_broken_answer_is_lost_and_the_next_call_gets_its_own(mode: str, data:
         with pytest.raises(AnswerLost, match=reason) as caught:
             call()
         assert server.url in str(caught.value)
+        assert call() == {"TableNames": []}
+
+
+TOO_LARGE = [
+    b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (MAX_BODY + 1),
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % (MAX_BODY + 1),
+]
+
+
+@pytest.mark.parametrize("data", TOO_LARGE)
+def test_an_answer_that_is_too_large_is_told_from_a_lost_one(mode: str, data: bytes) -> None:
+    """It is refused by what it says of itself, so that the caller can ask for less."""
+    with serving(in_turn(cut(data), answering(WHOLE))) as server, calling(mode, server.url) as call:
+        with pytest.raises(AnswerTooLarge, match="its body is too long"):
+            call()
         assert call() == {"TableNames": []}
 
 

@@ -51,12 +51,16 @@ class ServiceError(Exception):
         self.request_id = request_id
 
 
-class NotSent(Exception):  # noqa: N818  # it says what happened to the request
+class NotSent(Exception):  # it says what happened to the request
     """The request surely did not reach the service; the cause says why."""
 
 
-class AnswerLost(Exception):  # noqa: N818  # it says what happened to the answer
+class AnswerLost(Exception):  # it says what happened to the answer
     """The request may have reached the service, and there is no answer; the cause says why."""
+
+
+class AnswerTooLarge(AnswerLost):
+    """The answer is longer than a transport keeps in memory: a request for fewer items has a shorter one."""
 
 
 class Transport(Protocol):

@@ -17,6 +17,13 @@ class BadAnswer(Exception):  # it says what came
     """What came is not a usable answer; the connection can't be used again."""
 
 
+class TooLong(BadAnswer):
+    """The body is longer than what is kept in memory."""
+
+    def __init__(self) -> None:
+        super().__init__("its body is too long")
+
+
 class Answer:
     """A whole answer whose length and checksum are right.
 
@@ -115,7 +122,7 @@ def _body_of(lower: bytes) -> _Counted | _Chunked:
     if length is None or not length.isdigit() or lower.count(b"\r\ncontent-length:") > 1:
         raise BadAnswer("it does not say how long it is")
     if len(length) > 9 or int(length) > MAX_BODY:
-        raise BadAnswer("its body is too long")
+        raise TooLong
     return _Counted(int(length))
 
 
@@ -176,7 +183,7 @@ class _Chunked:
             raise BadAnswer("a chunk has no size")
         size = int(match[1], 16)
         if len(self._read) + size > MAX_BODY:
-            raise BadAnswer("its body is too long")
+            raise TooLong
         self._left, self._trailer = size + 2, not size
         return True
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from isthmus_dynamodb.native import NotSent
-from isthmus_dynamodb.transports.answers import Answer, AnswerReader, BadAnswer
+from isthmus_dynamodb.transports.answers import Answer, AnswerReader, BadAnswer, TooLong
 from isthmus_dynamodb.transports.troubles import no_answer, unreached
 
 _AT_ONCE = 64 * 1024
@@ -46,7 +46,7 @@ class BlockingConnection:
         try:
             return self._receive(end)
         except (OSError, BadAnswer) as error:
-            raise no_answer(self._url, _reason(error)) from error
+            raise no_answer(self._url, _reason(error), too_large=isinstance(error, TooLong)) from error
 
     def _receive(self, end: float) -> Answer:
         reader = AnswerReader()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import cast
 
 from isthmus_dynamodb.native import NotSent
-from isthmus_dynamodb.transports.answers import Answer, AnswerReader, BadAnswer
+from isthmus_dynamodb.transports.answers import Answer, AnswerReader, BadAnswer, TooLong
 from isthmus_dynamodb.transports.blocking import readable
 from isthmus_dynamodb.transports.dialing import Dialer, left_until, prepare
 from isthmus_dynamodb.transports.endpoints import Endpoint
@@ -73,7 +73,7 @@ class StreamConnection(asyncio.Protocol):
     def _fail(self, reason: str, cause: Exception | None = None) -> None:
         self.close()
         if self._answer is not None and not self._answer.done():
-            failure = no_answer(self._url, reason)
+            failure = no_answer(self._url, reason, too_large=isinstance(cause, TooLong))
             failure.__cause__ = cause
             self._answer.set_exception(failure)
 

@@ -7,7 +7,7 @@ import ssl
 import time
 
 from isthmus.errors import DeadlineExceeded, Unavailable
-from isthmus_dynamodb.native import AnswerLost, NotSent
+from isthmus_dynamodb.native import AnswerLost, AnswerTooLarge, NotSent
 
 CHECKSUM = "it does not match its CRC32 checksum (x-amz-crc32), so it was damaged on the way"
 
@@ -48,9 +48,9 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def no_answer(url: str, reason: str) -> AnswerLost:
+def no_answer(url: str, reason: str, *, too_large: bool = False) -> AnswerLost:
     """The request went out, and no usable answer came."""
-    return AnswerLost(f"{url} gave no usable answer: {reason}")
+    return (AnswerTooLarge if too_large else AnswerLost)(f"{url} gave no usable answer: {reason}")
 
 
 def all_busy(url: str, size: int, deadline: float | None) -> Exception:
