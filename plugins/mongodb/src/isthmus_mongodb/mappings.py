@@ -23,6 +23,7 @@ Kind = Literal["object_id", "date", "set", "expiry"]
 Shape = Literal["whole", "embedded", "fields"]
 
 ID: Final = "_id"
+BINARY_SORT_KEY: Final = "a binary sort key is refused, because MongoDB sorts binary values by length first"
 _KINDS: Final[Mapping[str, Kind]] = {"object_ids": "object_id", "dates": "date", "sets": "set"}
 _FIELDS: Final = ("collection", "partition_key", "sort_key", *_KINDS, "indexes", "ttl", "version")
 _KEY_PARTS: Final = ("field", "name", "type")
@@ -242,6 +243,8 @@ class _Reader:
             keys = [self.index_key(name, parts[part]) for part in _INDEX_PARTS if part in parts]
             if "partition_key" not in parts:
                 self.problems.append(f"index {name!r}: partition_key is missing")
+            elif len(keys) > 1 and keys[1] is not None and keys[1].type == "binary":
+                self.problems.append(f"index {name!r}: {BINARY_SORT_KEY}")
             elif None not in keys:
                 yield Index(name, *keys)  # type: ignore[arg-type]  # none of them is None
 
@@ -282,7 +285,7 @@ def _key_problems(keys: tuple[MappedKey, ...], tree: Node) -> Iterator[str]:
     if keys[0].path == (ID,) and len(keys) > 1:
         yield "_id alone tells documents apart: leave the sort_key out"
     if len(keys) > 1 and keys[1].type == "binary":
-        yield "a binary sort key is refused, because MongoDB sorts binary values by length first"
+        yield BINARY_SORT_KEY
     in_id = tree.children.get(ID)
     if in_id is not None and not any(key.path[0] == ID for key in keys):
         yield "_id is not shown, because the key is made of other fields: declare nothing for it"
