@@ -159,10 +159,13 @@ class MongoDBBackend(PlannedBackend):
 def _on_place(plan: Callable[[Place, Any], Plan]) -> Callable[[MongoDBBackend, Any], Plan]:
     """The plan of an operation on one item, after its table was found."""
 
-    def planned(backend: MongoDBBackend, operation: op.TableOperation) -> Plan:
-        catalogue = backend.catalogue
-        stored = catalogue.recent(operation.table) or (yield from catalogue.find(operation.table))
+    def found_first(backend: MongoDBBackend, operation: op.TableOperation) -> Plan:
+        stored = yield from backend.catalogue.find(operation.table)
         return (yield from plan(stored.place, operation))
+
+    def planned(backend: MongoDBBackend, operation: op.TableOperation) -> Plan:
+        stored = backend.catalogue.recent(operation.table)
+        return plan(stored.place, operation) if stored is not None else found_first(backend, operation)
 
     return planned
 

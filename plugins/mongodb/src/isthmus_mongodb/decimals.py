@@ -19,6 +19,8 @@ _SECOND_FORM: Final = 3 << 61
 _NOT_FINITE: Final = 0x78 << 56
 _SIGN: Final = 1 << 63
 _LARGEST: Final = 10**34 - 1
+# Of small positive numbers with so many digits behind the point.
+_HIGH_PARTS: Final = [(_BIAS - digits) << 49 for digits in range(200)]
 # With an exponent between these, each coefficient makes a portable magnitude.
 _SURELY_LARGE: Final = -130
 _SURELY_SMALL: Final = 125 - 33
@@ -27,11 +29,14 @@ _SURELY_SMALL: Final = 125 - 33
 def pack(number: int | Decimal) -> Decimal128:
     """A canonical portable number with at most 34 significant digits, exactly and without trailing zeros."""
     text = str(number)
-    whole, point, fraction = text.partition(".")
+    whole, _, fraction = text.partition(".")
     # A canonical fraction has no trailing zero; what has an exponent, or is integral, takes more steps.
-    if point and "E" not in fraction and "e" not in fraction:
-        return _bits(int(whole + fraction), -len(fraction))
-    return _bits(*_stripped(text.upper()))
+    if not fraction.isdigit():
+        return _bits(*_stripped(text.upper()))
+    coefficient = int(whole + fraction)
+    if 0 <= coefficient <= _LOW:
+        return _stored((_HIGH_PARTS[len(fraction)], coefficient))
+    return _bits(coefficient, -len(fraction))
 
 
 def _stripped(text: str) -> tuple[int, int]:
@@ -46,8 +51,11 @@ def _bits(coefficient: int, exponent: int) -> Decimal128:
     high = ((exponent if coefficient else 0) + _BIAS) << 49
     if coefficient < 0:
         coefficient, high = -coefficient, high | _SIGN
+    return _stored((high | coefficient >> 64, coefficient & _LOW))
+
+
+def _stored(halves: Any) -> Decimal128:
     # PyMongo documents the pair of halves, which its annotation leaves out.
-    halves: Any = (high | coefficient >> 64, coefficient & _LOW)
     return Decimal128(halves)
 
 

@@ -55,8 +55,20 @@ def _character(found: re.Match[str]) -> str:
 
 
 def plain(names: Collection[str]) -> bool:
-    """Whether all names are stored as they are, found by one search."""
-    return _SPECIAL.search("".join(names)) is None and _PRIMARY_KEY not in names
+    """Whether all names are stored as they are."""
+    if _PLAIN.issuperset(names):
+        return True
+    if _SPECIAL.search("".join(names)) is not None or _PRIMARY_KEY in names:
+        return False
+    if len(_PLAIN) < _MOST_PLAIN:
+        _PLAIN.update([name for name in names if len(name) <= _SHORT])
+    return True
+
+
+# The same names come with each item, so some are remembered.
+_PLAIN: Final[set[str]] = set()
+_MOST_PLAIN: Final = 4_096
+_SHORT: Final = 60
 
 
 def dotted(path: Iterable[str | int]) -> str:

@@ -45,7 +45,7 @@ def operators_of(place: Place, operation: Update, now: float) -> Operators | Non
     builder = _Builder(place, now)
     if operation.upsert or not all(map(builder.take, operation.changes.actions)):
         return None
-    tests = tests_of(operation, Reader(place.layout))
+    tests = [] if operation.condition is None else tests_of(operation, Reader(place.layout))
     if tests is None:
         return None
     room = MOST_BYTES - builder.growth
@@ -118,23 +118,24 @@ class _Builder:
             return False
         self.growth += growth_of(name, value)
         self.sets[escape(name)] = encode_value(value)
-        self.derive(name, {name: value})
+        if name in self.place.layout.watched:
+            self.derive(name, {name: value})
         return True
 
     def remove(self, name: str) -> bool:
         self.removed[escape(name)] = ""
-        self.derive(name, {})
+        if name in self.place.layout.watched:
+            self.derive(name, {})
         return True
 
     def derive(self, name: str, item: Item) -> None:
         """Keep the hidden fields that are derived from an attribute."""
         layout = self.place.layout
-        if name in layout.watched:
-            derived = hidden_fields(layout, item)
-            self.sets.update(derived)
-            hidden = layout.indexed.get(name, EXPIRY)
-            if hidden not in derived:
-                self.removed[hidden] = ""
+        derived = hidden_fields(layout, item)
+        self.sets.update(derived)
+        hidden = layout.indexed.get(name, EXPIRY)
+        if hidden not in derived:
+            self.removed[hidden] = ""
 
     def add(self, name: str, value: Any) -> bool:
         if type(value) is not int or name in self.place.layout.watched or not _LOWEST <= value <= _HIGHEST:

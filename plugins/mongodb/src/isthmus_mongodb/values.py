@@ -57,10 +57,13 @@ def _integer(number: int) -> Int64 | Decimal128:
 
 
 def _map(value: dict[str, Any]) -> Document:
-    if plain(value):
-        return {name: encode_value(value[name]) for name in sorted(value)}
-    stored = {escape(name): member for name, member in value.items()}
-    return {name: encode_value(stored[name]) for name in sorted(stored)}
+    stored = value if plain(value) else {escape(name): member for name, member in value.items()}
+    document: Document = {}
+    for name in sorted(stored):
+        member = stored[name]
+        encode = _ENCODERS.get(type(member))
+        document[name] = member if encode is None else encode(member)
+    return document
 
 
 def _list(value: list[Any]) -> list[Any]:
