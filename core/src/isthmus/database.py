@@ -109,8 +109,8 @@ class Database(DatabaseBase):
         """What became of a write that ended with ``OutcomeUnknown``, or with another error that may have been applied.
 
         :param operation_id: what the error carries
-        :return: ``"applied"``; ``"not_applied"`` where the item holds the id of an older write; else ``"unknown"``, as where
-            a later writer, or a put without a condition, left no trace of it
+        :return: ``"applied"``; ``"not_applied"`` where the item holds the id of an older write; else ``"unknown"``,
+            as where a later writer, or a put without a condition, left no trace of it
         :raises InvalidArgument: the text is no operation id
         """
         operation = resolve_request(operation_id, self.context(timeout))
