@@ -2,11 +2,12 @@
 
 What a request leaves undone is reported as failed, so that the core sends it again under its policy. Once a request
 was carried out, a later one that fails does not hide it: its members, and those after it, are reported as failed.
+Reads are asked for again while there is progress: an answer ends at 16 MB, and a transport keeps no more than so much.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any, Final
 
 from isthmus import operations as op
@@ -14,10 +15,10 @@ from isthmus.errors import DeadlineExceeded, IsthmusError, Throttled
 from isthmus.planned import Plan
 from isthmus.results import Failure, GetManyResult, WriteManyResult
 from isthmus.schema import Table
-from isthmus.values import Item, item_size
+from isthmus.values import Item
 from isthmus.writes import check_index_keys
 from isthmus_dynamodb.failures import translated
-from isthmus_dynamodb.native import AnswerLost, Json, NotSent, Request, ServiceError
+from isthmus_dynamodb.native import AnswerLost, AnswerTooLarge, Json, NotSent, Request, ServiceError
 from isthmus_dynamodb.point_reads import found_item, projected
 from isthmus_dynamodb.refusals import look_again
 from isthmus_dynamodb.service import Service
@@ -30,38 +31,64 @@ _Identity = tuple[Any, ...]
 
 _GETS: Final = 100
 _WRITES: Final = 25
-# An answer this large was cut by the limit of 16 MB, not by a lack of capacity.
-_FULL_ANSWER: Final = 15_000_000
+_TROUBLES: Final = (ServiceError, NotSent, AnswerLost, IsthmusError)
 
 
 def get_many(operation: op.GetMany, service: Service) -> Plan:
     """Many items, each at its place."""
     yield from service.admit(operation.table)
-    name = service.table(operation.table)
-    found: list[Item | None] = [None] * len(operation.keys)
-    failures: list[Failure] = []
-    options = _get_options(operation)
-    waiting = {place: encode_item(key) for place, key in enumerate(operation.keys)}
-    places = {_identity(operation.table, key): place for place, key in enumerate(operation.keys)}
-    begun = False
-    while waiting:
-        chunk = _first(waiting, _GETS)
-        wanted = {name: {"Keys": list(chunk.values()), **options}}
+    reading = _Reading(operation, service)
+    while reading.waiting:
+        chunk = _first(reading.waiting, reading.most)
         try:
-            answer = yield Request("BatchGetItem", {"RequestItems": wanted})
-        except (ServiceError, NotSent, AnswerLost, IsthmusError) as error:
-            failures += yield from _given_up(error, operation, waiting, service, begun=begun)
+            answer = yield reading.request(chunk)
+        except _TROUBLES as error:
+            if isinstance(error, AnswerTooLarge) and len(chunk) > 1:
+                reading.most = len(chunk) // 2
+                continue
+            begun = len(reading.waiting) < len(operation.keys)
+            reading.failures += yield from _given_up(error, operation, reading.waiting, service, begun=begun)
             break
-        begun = True
-        items = answer["Responses"].get(name, ())
-        _place(operation, items, found, places, service)
-        left = answer.get("UnprocessedKeys", {}).get(name, {}).get("Keys", ())
-        undone = {places[_identity(operation.table, decode_item(key))] for key in left}
-        if undone and not _is_full(items):
-            failures += [Failure(place, _throttled(operation)) for place in undone]
+        reading.settle(chunk, answer)
+    return GetManyResult(reading.found, failures=_ordered(reading.failures))
+
+
+class _Reading:
+    """A batch of reads that is under way.
+
+    :ivar most: how many keys a request may ask for
+    :ivar waiting: the keys that are still to be asked for
+    """
+
+    def __init__(self, operation: op.GetMany, service: Service) -> None:
+        self._operation = operation
+        self._service = service
+        self._name = service.table(operation.table)
+        self._options = _get_options(operation)
+        self._places = {_identity(operation.table, key): place for place, key in enumerate(operation.keys)}
+        self.most = _GETS
+        self.waiting: _Chunk = {place: encode_item(key) for place, key in enumerate(operation.keys)}
+        self.found: list[Item | None] = [None] * len(operation.keys)
+        self.failures: list[Failure] = []
+
+    def request(self, chunk: _Chunk) -> Request:
+        """The request for some of the keys."""
+        return Request("BatchGetItem", {"RequestItems": {self._name: {"Keys": list(chunk.values()), **self._options}}})
+
+    def settle(self, chunk: _Chunk, answer: Json) -> None:
+        """Keep what came. What is left waits on; without any progress it is reported, for the core to wait."""
+        for attributes in answer["Responses"].get(self._name, ()):
+            self.found[self._place(attributes)] = found_item(self._operation, attributes, self._service)
+        left = answer.get("UnprocessedKeys", {}).get(self._name, {}).get("Keys", ())
+        undone = {self._place(key) for key in left}
+        if len(undone) == len(chunk):
+            self.failures += [Failure(place, _throttled(self._operation)) for place in undone]
             undone = set()
-        waiting = {place: key for place, key in waiting.items() if place not in chunk or place in undone}
-    return GetManyResult(found, failures=_ordered(failures))
+        for place in chunk.keys() - undone:
+            del self.waiting[place]
+
+    def _place(self, attributes: Attributes) -> int:
+        return self._places[tuple([decode(attributes[name]) for name in self._operation.table.key_names])]
 
 
 def put_many(operation: op.PutMany, service: Service) -> Plan:
@@ -90,22 +117,28 @@ def _write_many(
     yield from service.admit(operation.table)
     name = service.table(operation.table)
     failures: list[Failure] = []
-    begun = False
     while waiting:
         chunk = _first(waiting, _WRITES)
         try:
             answer = yield Request("BatchWriteItem", {"RequestItems": {name: list(chunk.values())}})
-        except (ServiceError, NotSent, AnswerLost, IsthmusError) as error:
+        except _TROUBLES as error:
+            begun = len(waiting) < len(members)
             failures += yield from _given_up(error, operation, waiting, service, begun=begun)
             break
-        begun = True
-        left = answer.get("UnprocessedItems", {}).get(name, ())
-        if left:
-            places = {_identity(operation.table, members[place]): place for place in chunk}
-            undone = [places[_identity(operation.table, _member(request))] for request in left]
-            failures += [Failure(place, _throttled(operation)) for place in undone]
+        failures += _left(operation, members, chunk, answer.get("UnprocessedItems", {}).get(name, ()))
         waiting = {place: request for place, request in waiting.items() if place not in chunk}
     return WriteManyResult(len(members) - len(failures), failures=_ordered(failures))
+
+
+def _left(
+    operation: op.PutMany | op.DeleteMany, members: Sequence[Mapping[str, Any]], chunk: _Chunk, left: Sequence[Json]
+) -> list[Failure]:
+    """The failures of writes that the service left undone."""
+    if not left:
+        return []
+    places = {_identity(operation.table, members[place]): place for place in chunk}
+    undone = [places[_identity(operation.table, _member(request))] for request in left]
+    return [Failure(place, _throttled(operation)) for place in undone]
 
 
 def _given_up(
@@ -132,19 +165,6 @@ def _get_options(operation: op.GetMany) -> Json:
     return options
 
 
-def _place(
-    operation: op.GetMany,
-    items: Iterable[Attributes],
-    found: list[Item | None],
-    places: Mapping[_Identity, int],
-    service: Service,
-) -> None:
-    names = operation.table.key_names
-    for attributes in items:
-        place = places[tuple([decode(attributes[name]) for name in names])]
-        found[place] = found_item(operation, attributes, service)
-
-
 def _member(request: Json) -> Item:
     if "PutRequest" in request:
         return decode_item(request["PutRequest"]["Item"])
@@ -157,10 +177,6 @@ def _identity(table: Table, item: Mapping[str, Any]) -> _Identity:
 
 def _first(waiting: _Chunk, count: int) -> _Chunk:
     return {place: waiting[place] for place, _ in zip(waiting, range(count), strict=False)}
-
-
-def _is_full(items: Iterable[Attributes]) -> bool:
-    return sum(item_size(decode_item(item)) for item in items) >= _FULL_ANSWER
 
 
 def _throttled(operation: Batch) -> Throttled:
