@@ -10,6 +10,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -56,6 +57,31 @@ def calling(mode: str, endpoint: str, **options: Any) -> Iterator[Caller]:
         yield caller
     finally:
         caller.close()
+
+
+def echo(number: int) -> Request:
+    """A request that is told apart from others."""
+    return Request("GetItem", {"n": number})
+
+
+def by_threads(transport: Transport, calls: int) -> list[Json]:
+    """As many calls at once, each in a thread."""
+    with ThreadPoolExecutor(calls) as threads:
+        return list(threads.map(lambda number: transport.send(echo(number), None), range(calls)))
+
+
+def by_tasks(transport: Transport, calls: int) -> list[Json]:
+    """As many calls at once on one event loop."""
+
+    async def run() -> list[Json]:
+        found = await asyncio.gather(*(transport.asend(echo(number), None) for number in range(calls)))
+        await transport.aclose()
+        return found
+
+    return asyncio.run(run())
+
+
+Together = Callable[[Transport, int], list[Json]]
 
 
 def options_of(url: str, **changes: Any) -> Options:

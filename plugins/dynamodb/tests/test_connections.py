@@ -114,8 +114,8 @@ BROKEN = [
     (b"garbage\r\n\r\n", "it is not HTTP/1.1"),
     (WHOLE + b"HTTP/1.1 200 OK\r\n", "it is longer than it says"),
     (answer(b"{}", checksum=1), "CRC32 checksum"),
-    (answer(b"no json"), "is not JSON"),
-    (answer(b"[]"), "is not JSON"),
+    (answer(b"no json", "Connection: close"), "is not JSON"),
+    (answer(b"[]", "Connection: close"), "is not JSON"),
 ]
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,16 @@ from isthmus_dynamodb.native import ServiceError
 from isthmus_dynamodb.options import Options
 from isthmus_dynamodb.transports import open_transport
 from isthmus_dynamodb.transports.access import open_access
-from plugins.dynamodb.tests.servers import Handler, answer, calling, read_request, serving
+from plugins.dynamodb.tests.servers import (
+    Handler,
+    Together,
+    answer,
+    by_tasks,
+    by_threads,
+    calling,
+    read_request,
+    serving,
+)
 
 FROM_AWS = {"access_key_id": None, "secret_access_key": None}
 
@@ -212,7 +222,7 @@ def test_the_region_of_the_aws_configuration_is_used(monkeypatch: pytest.MonkeyP
     transport.close()
 
 
-def clock_ahead(by: timedelta, seen: list[bool], code: str = "InvalidSignatureException") -> Handler:
+def clock_ahead(by: timedelta, seen: list[bool], before_refusal: Callable[[], object] = lambda: None) -> Handler:
     """A service whose clock is ahead; it refuses what is signed more than five minutes from its own time."""
 
     def handle(sock: socket.socket) -> None:
@@ -220,10 +230,13 @@ def clock_ahead(by: timedelta, seen: list[bool], code: str = "InvalidSignatureEx
             date = re.search(r"X-Amz-Date: (\S+)", request)
             signed = datetime.strptime(date[1] if date else "", "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
             now = datetime.now(UTC) + by
-            seen.append(abs(now - signed) < timedelta(minutes=5))
-            refusal = json.dumps({"__type": f"x#{code}", "message": "Signature expired"}).encode()
+            right = abs(now - signed) < timedelta(minutes=5)
+            seen.append(right)
+            refusal = json.dumps({"__type": "x#InvalidSignatureException", "message": "Signature expired"}).encode()
             header = f"Date: {format_datetime(now, usegmt=True)}"
-            sock.sendall(answer() if seen[-1] else answer(refusal, header, status="400 Bad Request"))
+            if not right:
+                before_refusal()
+            sock.sendall(answer() if right else answer(refusal, header, status="400 Bad Request"))
 
     return handle
 
@@ -235,6 +248,18 @@ def test_a_clock_that_differs_is_corrected(mode: str, hours: int) -> None:
     with serving(clock_ahead(timedelta(hours=hours), seen)) as server, calling(mode, server.url) as call:
         assert [call() for _ in range(3)] == [{}] * 3
     assert seen == [False, True, True, True]
+
+
+@pytest.mark.parametrize("together", [by_threads, by_tasks])
+def test_a_clock_that_differs_is_corrected_for_all_at_once(together: Together) -> None:
+    """Calls that were refused while another one corrected the clock are repeated too."""
+    arrived, seen = threading.Barrier(4), list[bool]()
+    refused = clock_ahead(timedelta(hours=1), seen, before_refusal=lambda: arrived.wait(10))
+    with serving(refused) as server:
+        transport = open_transport(Options(endpoint=server.url, region="x", access_key_id="x", secret_access_key="y"))
+        assert together(transport, 4) == [{}] * 4
+        transport.close()
+    assert sorted(seen) == [False] * 4 + [True] * 4
 
 
 def test_a_wrong_secret_is_not_taken_for_a_clock_that_differs(mode: str) -> None:

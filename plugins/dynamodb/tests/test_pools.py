@@ -8,17 +8,28 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from isthmus.errors import Closed, DeadlineExceeded, Unavailable
-from isthmus_dynamodb.native import Json, Request, Transport
+from isthmus_dynamodb.native import Json, Transport
 from isthmus_dynamodb.options import Options
 from isthmus_dynamodb.transports import open_transport
-from plugins.dynamodb.tests.servers import Handler, answer, answering, calling, read_request, serving
+from plugins.dynamodb.tests.servers import (
+    Handler,
+    Together,
+    answer,
+    answering,
+    by_tasks,
+    by_threads,
+    calling,
+    echo,
+    read_request,
+    serving,
+)
 
 ECHO_CALLS = 64
 
@@ -37,31 +48,6 @@ def echoing(seconds: float = 0.0) -> Handler:
             sock.sendall(answer(request.partition(b"\r\n\r\n")[2]))
 
     return handle
-
-
-def echo(number: int) -> Request:
-    """A request that is told apart from others."""
-    return Request("GetItem", {"n": number})
-
-
-def by_threads(transport: Transport, calls: int) -> list[Json]:
-    """As many calls at once, each in a thread."""
-    with ThreadPoolExecutor(calls) as threads:
-        return list(threads.map(lambda number: transport.send(echo(number), None), range(calls)))
-
-
-def by_tasks(transport: Transport, calls: int) -> list[Json]:
-    """As many calls at once on one event loop."""
-
-    async def run() -> list[Json]:
-        found = await asyncio.gather(*(transport.asend(echo(number), None) for number in range(calls)))
-        await transport.aclose()
-        return found
-
-    return asyncio.run(run())
-
-
-Together = Callable[[Transport, int], list[Json]]
 
 
 @pytest.fixture(params=[by_threads, by_tasks])

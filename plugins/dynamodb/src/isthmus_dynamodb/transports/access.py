@@ -73,11 +73,10 @@ def open_access(options: Options) -> Access:
         ca_bundle = options.ca_bundle or session.get_config_variable("ca_bundle")
         _check_ca_bundle(ca_bundle)
         client = _client(session, options, ca_bundle)
-    meta = client.meta
-    return Access(
-        options, client, credentials, meta.region_name, meta.service_model.signing_name,
-        Endpoint.of(meta.endpoint_url), ca_bundle,
-    )  # fmt: skip
+        meta = client.meta
+        endpoint = Endpoint.of(meta.endpoint_url)
+    signing_name = meta.service_model.signing_name
+    return Access(options, client, credentials, meta.region_name, signing_name, endpoint, ca_bundle)
 
 
 def reload_credentials(options: Options) -> Any:
@@ -100,7 +99,9 @@ def configuration_errors() -> Iterator[None]:
     except CREDENTIAL_ERRORS as error:
         raise unauthenticated(error) from error
     except (BotoCoreError, ValueError) as error:
-        raise ConfigurationError(f"the AWS configuration can't be used: {error}") from error
+        # An endpoint with a password, or what a program for credentials has printed, is neither repeated nor kept.
+        reason = type(error).__name__ if "@" in str(error) else str(error)
+        raise ConfigurationError(f"the AWS configuration can't be used: {reason}") from None
 
 
 def unauthenticated(error: Exception) -> Unauthenticated:

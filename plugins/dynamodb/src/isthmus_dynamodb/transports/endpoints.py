@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
+from isthmus.errors import ConfigurationError
+
 
 @frozen
 class Endpoint:
@@ -25,8 +27,17 @@ class Endpoint:
 
     @classmethod
     def of(cls, url: str) -> Endpoint:
-        """The parts of a URL."""
+        """The parts of a URL.
+
+        :raises ConfigurationError: it holds a user name or a password, which no message repeats
+        :raises ValueError: it is no URL
+        """
         parts = urlsplit(url)
+        if "@" in parts.netloc:
+            raise ConfigurationError(
+                "the endpoint holds a user name or a password, which DynamoDB has no use for: take them out of the"
+                " option endpoint, AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL or the profile"
+            )
         tls = parts.scheme == "https"
         host, usual = parts.hostname or "", 443 if tls else 80
         port = parts.port or usual

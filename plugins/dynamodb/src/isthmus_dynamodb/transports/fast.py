@@ -53,33 +53,36 @@ class FastTransport:
         return self._access.client
 
     def send(self, request: Request, deadline: float | None) -> Json:
-        credentials = self._keys.current()
+        credentials, skew = self._keys.ready() or self._keys.obtain(deadline), self._signer.skew
         body = orjson.dumps(request.parameters)
         answer = self._pool.exchange(self._signer.message(credentials, request.action, body), deadline)
-        if answer.status != 200 and _is_refused(answer) and self._mend(answer, credentials):
-            message = self._signer.message(self._keys.current(), request.action, body)
-            answer = self._pool.exchange(message, deadline)
+        if answer.status != 200 and (code := _refusal(answer)):
+            if not (self._keys.renew(credentials, deadline) if code in _EXPIRED else self._set_clock(answer, skew)):
+                raise service_error(answer)
+            credentials = self._keys.ready() or self._keys.obtain(deadline)
+            answer = self._pool.exchange(self._signer.message(credentials, request.action, body), deadline)
         return read_answer(answer, self._url)
 
     async def asend(self, request: Request, deadline: float | None) -> Json:
-        credentials = await self._current()
+        credentials, skew = self._keys.ready() or await self._keys.aobtain(deadline), self._signer.skew
         pool = self._loops.get(asyncio.get_running_loop()) or self._new_pool()
         body = orjson.dumps(request.parameters)
         answer = await pool.exchange(self._signer.message(credentials, request.action, body), deadline)
-        if answer.status != 200 and _is_refused(answer) and await asyncio.to_thread(self._mend, answer, credentials):
-            message = self._signer.message(await self._current(), request.action, body)
-            answer = await pool.exchange(message, deadline)
+        if answer.status != 200 and (code := _refusal(answer)):
+            expired = code in _EXPIRED
+            if not (await self._keys.arenew(credentials, deadline) if expired else self._set_clock(answer, skew)):
+                raise service_error(answer)
+            credentials = self._keys.ready() or await self._keys.aobtain(deadline)
+            answer = await pool.exchange(self._signer.message(credentials, request.action, body), deadline)
         return read_answer(answer, self._url)
 
-    async def _current(self) -> Any:
-        return await asyncio.to_thread(self._keys.current) if self._keys.waits else self._keys.current()
-
-    def _mend(self, answer: Answer, credentials: Any) -> bool:
-        """Correct what made the service refuse a signature; false if that can't be corrected."""
-        if service_error(answer).code in _EXPIRED:
-            return self._keys.renew(credentials)
+    def _set_clock(self, answer: Answer, signed_with: float) -> bool:
+        """Follow the service's clock; false if a request that was signed with this skew had the right time."""
+        if self._signer.skew != signed_with:
+            # The answer to another request has corrected it in the meantime.
+            return True
         skew = _skew(answer)
-        if skew is None or abs(skew - self._signer.skew) < _TOLERATED_SKEW:
+        if skew is None or abs(skew - signed_with) < _TOLERATED_SKEW:
             return False
         self._signer.skew = skew
         return True
@@ -112,6 +115,7 @@ class FastTransport:
     def forget(self) -> None:
         """Begin anew in a forked process, which must not touch the connections of its parent."""
         self._lock = threading.Lock()
+        self._keys.forget()
         self._pool.forget()
         # Never closed here: that would reach into the parent's event loop.
         _INHERITED.extend(self._loops.values())
@@ -121,9 +125,10 @@ class FastTransport:
 _INHERITED: list[AsyncPool] = []
 
 
-def _is_refused(answer: Answer) -> bool:
-    """Whether credentials or signature were refused."""
-    return answer.status in (400, 403) and service_error(answer).code in _EXPIRED | _SKEWED
+def _refusal(answer: Answer) -> str | None:
+    """The error's code if credentials or signature were refused."""
+    code = service_error(answer).code if answer.status in (400, 403) else ""
+    return code if code in _EXPIRED or code in _SKEWED else None
 
 
 def _skew(answer: Answer) -> float | None:

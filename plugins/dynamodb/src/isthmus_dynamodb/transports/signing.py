@@ -18,14 +18,25 @@ _TARGET = "DynamoDB_20120810."
 _ALGORITHM = "AWS4-HMAC-SHA256"
 
 
+class Message(bytes):
+    """A signed request, which shows nothing of itself: it holds the session token and the item."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<request of {len(self)} bytes>"
+
+    __str__ = __repr__
+
+
 @frozen
 class Form:
     """The unchanging parts of the requests of one action."""
 
-    canonical_start: str
-    canonical_end: str
-    head_start: str
-    head_end: str
+    canonical_start: str = field(repr=False)
+    canonical_end: str = field(repr=False)
+    head_start: str = field(repr=False)
+    head_end: str = field(repr=False)
 
 
 @define
@@ -57,10 +68,10 @@ class Signer:
         self.skew = 0.0
         """What the service's clock is ahead of ours, seconds."""
 
-    def message(self, credentials: Any, action: str, body: bytes) -> bytes:
+    def message(self, credentials: Any, action: str, body: bytes) -> Message:
         """A whole HTTP request.
 
-        :param credentials: access key, secret key and token, as botocore freezes them
+        :param credentials: access key, secret key and token; the same object as long as they are the same
         :raises Unauthenticated: the credentials can't stand in a request
         """
         second = int(self._clock() + self.skew)
@@ -69,20 +80,22 @@ class Signer:
             stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
             self._stamp = (second, stamp)
         scope = self._scope
-        if scope.credentials != credentials or not stamp.startswith(scope.day) or not scope.day:
+        if scope.credentials is not credentials or not stamp.startswith(scope.day) or not scope.day:
             scope = self._scope = self._new_scope(credentials, stamp[:8])
         form = scope.forms.get(action) or self._new_form(scope, action)
         canonical = f"{form.canonical_start}{stamp}{form.canonical_end}{sha256(body).hexdigest()}"
         text = f"{_ALGORITHM}\n{stamp}\n{scope.name}\n{sha256(canonical.encode()).hexdigest()}"
         signature = digest(scope.key, text.encode(), "sha256").hex()
         head = f"{form.head_start}{stamp}{form.head_end}{signature}\r\nContent-Length: {len(body)}\r\n\r\n"
-        return head.encode() + body
+        return Message(head.encode() + body)
 
     def _new_scope(self, credentials: Any, day: str) -> Scope:
-        for part in (credentials.access_key, credentials.token or ""):
-            if not part.isascii() or not part.isprintable() or " " in part:
-                raise Unauthenticated("the AWS access key id or session token holds a character that can't be sent")
-        key = f"AWS4{credentials.secret_key}".encode()
+        if not all(map(_is_sendable, (credentials.access_key, credentials.token or ""))):
+            raise Unauthenticated("the AWS access key id or session token holds a character that can't be sent")
+        try:
+            key = b"AWS4" + credentials.secret_key.encode()
+        except UnicodeEncodeError:
+            raise Unauthenticated("the AWS secret access key holds a character that is no text") from None
         for part in (day, self._region, self._service, "aws4_request"):
             key = digest(key, part.encode(), "sha256")
         return Scope(credentials, day, f"{day}/{self._region}/{self._service}/aws4_request", key)
@@ -100,3 +113,8 @@ class Signer:
             f" SignedHeaders={names}, Signature=",
         )
         return form
+
+
+def _is_sendable(text: str) -> bool:
+    """Whether a header can hold it."""
+    return text.isascii() and text.isprintable() and " " not in text
