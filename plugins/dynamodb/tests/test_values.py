@@ -89,7 +89,8 @@ def test_numbers_are_plain_text(number: int | Decimal) -> None:
     ("text", "number"),
     [
         ("0", 0), ("0.000", 0), ("-0", 0), ("1.10", Decimal("1.1")), ("2.0", 2), ("1E-130", Decimal("1E-130")),
-        ("1.5E+3", 1500), ("1E+125", 10**125), ("9" * 38, int("9" * 38)), ("-1." + "1" * 37, Decimal("-1." + "1" * 37)),
+        ("1.5E+3", 1500), ("1e3", 1000), ("-2.50e-1", Decimal("-0.25")), (".5", Decimal("0.5")), ("+5", 5),
+        ("1E+125", 10**125), ("9" * 38, int("9" * 38)), ("-1." + "1" * 37, Decimal("-1." + "1" * 37)),
     ],
 )  # fmt: skip
 def test_numbers_of_other_writers_are_canonical(text: str, number: Any) -> None:
@@ -120,6 +121,26 @@ def test_binary_is_text_or_bytes(content: Any) -> None:
         ({"a": {"S": "x", "N": "1"}}, "a", "no single type"),
         ({"a": {"M": {"b": "plain"}}}, "a.b", "no single type"),
         ({"a": {"L": "x"}}, "a", "'L'"),
+        ({"a": {"L": {}}}, "a", "'L'"),
+        ({"a": {"L": [{"S": "x", "N": "1"}]}}, "a[0]", "no single type"),
+        ({"a": {"L": [{}]}}, "a[0]", "no single type"),
+        ({"a": {"S": 5}}, "a", "'S'"),
+        ({"a": {"S": "\ud800"}}, "a", "'S'"),
+        ({"a": {"M": {"b": {"L": [{"S": "\udfff"}]}}}}, "a.b[0]", "'S'"),
+        ({"a": {"SS": "abc"}}, "a", "'SS'"),
+        ({"a": {"SS": ["a", 5]}}, "a", "'SS'"),
+        ({"a": {"SS": ["a", "\ud800"]}}, "a", "'SS'"),
+        ({"a": {"SS": ["a", "a"]}}, "a", "'SS'"),
+        ({"a": {"NS": ["1", "1.0"]}}, "a", "'NS'"),
+        ({"a": {"N": 5}}, "a", "'N'"),
+        ({"a": {"N": ""}}, "a", "'N'"),
+        ({"a": {"N": "1_0"}}, "a", "'N'"),
+        ({"a": {"N": " 7 "}}, "a", "'N'"),
+        ({"a": {"N": "7\n"}}, "a", "'N'"),
+        ({"a": {"N": "\u0661"}}, "a", "'N'"),
+        ({"a": {"N": "1."}}, "a", "'N'"),
+        ({"a": {"N": "0x1"}}, "a", "'N'"),
+        ({"a": {"N": "1e9999"}}, "a", "'N'"),
     ],
 )
 def test_unknown_stored_values_are_named(stored: Any, where: str, what: str) -> None:
@@ -129,6 +150,8 @@ def test_unknown_stored_values_are_named(stored: Any, where: str, what: str) -> 
     assert f"attribute {where} has" in str(raised.value)
     assert what in str(raised.value)
     assert "many" not in str(raised.value)
+    # What could not be read is quoted by no cause either, and by no error that stands before it.
+    assert (raised.value.__cause__, raised.value.__suppress_context__) == (None, True)
 
 
 def test_the_backends_own_attribute_is_not_read() -> None:

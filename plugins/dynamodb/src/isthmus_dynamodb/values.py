@@ -6,8 +6,9 @@ decoded, a second and slower pass finds out where it is.
 
 from __future__ import annotations
 
+import re
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ Attributes = dict[str, AttributeValue]
 
 # Text that is this short has no more digits than a portable number.
 _SHORT: Final = 38
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[Ee][+-]?[0-9]{1,3})?", re.ASCII)
 
 
 def encode_item(item: Mapping[str, Value]) -> Attributes:
@@ -48,8 +50,11 @@ def decode_item(attributes: Mapping[str, Any]) -> Item:
     try:
         item = _decode_map(attributes)
     except Exception:
-        _find_invalid(attributes)
-        raise
+        invalid = _first_invalid(attributes)
+        if invalid is None:
+            raise
+        # What could not be read is quoted by the first error.
+        raise invalid from None
     if OPERATION_ID in item:
         del item[OPERATION_ID]
     return item
@@ -130,17 +135,24 @@ def _decode_map(attributes: Mapping[str, Any]) -> dict[str, Any]:
     item = {}
     for name, attribute in attributes.items():
         ((kind, value),) = attribute.items()
-        item[name] = value if kind == "S" else _DECODERS[kind](value)
+        item[name] = value if kind == "S" and type(value) is str and value.isascii() else _DECODERS[kind](value)
     return item
 
 
-def _decode_list(members: Iterable[Mapping[str, Any]]) -> list[Any]:
-    return [_DECODERS[kind](value) for member in members for kind, value in member.items()]
+def _decode_list(members: Sequence[Mapping[str, Any]]) -> list[Any]:
+    found = [_DECODERS[kind](value) for member in members for kind, value in member.items()]
+    if type(members) is not list or len(found) != len(members):
+        raise ValueError
+    return found
 
 
 def _decode_number(text: str) -> int | Decimal:
+    if len(text) <= _SHORT and text.isascii() and text.isdigit():
+        return int(text)
+    if _NUMBER.fullmatch(text) is None:
+        raise ValueError
     # DynamoDB Local writes small members of sets with exponents.
-    if len(text) <= _SHORT and "E" not in text:
+    if len(text) <= _SHORT and "E" not in text and "e" not in text:
         if "." not in text:
             return int(text)
         if text[-1] != "0":
@@ -160,25 +172,28 @@ def _decode_null(value: bool) -> None:
 
 
 def _decode_string(value: str) -> str:
+    if not value.isascii():
+        value.encode()  # a lone surrogate is no text
     return value
 
 
-def _decode_string_set(members: Iterable[str]) -> frozenset[str]:
-    return _filled(frozenset(members))
+def _decode_string_set(members: list[str]) -> frozenset[str]:
+    return _set(members, _decode_string)
 
 
-def _decode_number_set(members: Iterable[str]) -> frozenset[Any]:
-    return _filled(frozenset(map(_decode_number, members)))
+def _decode_number_set(members: list[str]) -> frozenset[Any]:
+    return _set(members, _decode_number)
 
 
-def _decode_binary_set(members: Iterable[str | bytes]) -> frozenset[bytes]:
-    return _filled(frozenset(map(stored_bytes, members)))
+def _decode_binary_set(members: list[str | bytes]) -> frozenset[bytes]:
+    return _set(members, stored_bytes)
 
 
-def _filled(members: frozenset[Any]) -> frozenset[Any]:
-    if not members:
+def _set(members: list[Any], decode_member: Callable[[Any], Any]) -> frozenset[Any]:
+    found = frozenset(map(decode_member, members))
+    if type(members) is not list or not found or len(found) != len(members):
         raise ValueError
-    return members
+    return found
 
 
 _DECODERS: Final[dict[str, Callable[[Any], Any]]] = {
@@ -195,32 +210,32 @@ _DECODERS: Final[dict[str, Callable[[Any], Any]]] = {
 }
 
 
-def _find_invalid(attributes: Mapping[str, Any], path: tuple[str | int, ...] = ()) -> None:
-    """Raise for the first attribute value that can't be decoded, which is known to be there."""
-    for name, attribute in attributes.items():
-        _check_value((*path, name), attribute)
+def _first_invalid(attributes: Mapping[str, Any], path: tuple[str | int, ...] = ()) -> InvalidStoredValue | None:
+    """The error for the first attribute value that can't be decoded."""
+    errors = (_checked((*path, name), attribute) for name, attribute in attributes.items())
+    return next(filter(None, errors), None)
 
 
-def _check_value(path: tuple[str | int, ...], attribute: Any) -> None:
+def _checked(path: tuple[str | int, ...], attribute: Any) -> InvalidStoredValue | None:
     if not isinstance(attribute, Mapping) or len(attribute) != 1:
-        raise _invalid(path, "no single type")
+        return _invalid(path, "no single type")
     ((kind, value),) = attribute.items()
     if kind == "M" and isinstance(value, Mapping):
-        _find_invalid(value, path)
-    elif kind == "L" and isinstance(value, list):
-        for index, member in enumerate(value):
-            _check_value((*path, index), member)
-    else:
-        _check_leaf(path, kind, value)
-
-
-def _check_leaf(path: tuple[str | int, ...], kind: str, value: Any) -> None:
+        return _first_invalid(value, path)
+    if kind == "L" and isinstance(value, list):
+        errors = (_checked((*path, index), member) for index, member in enumerate(value))
+        return next(filter(None, errors), None)
     if kind not in _DECODERS:
-        raise _invalid(path, f"the unknown type {kind!r}")
+        return _invalid(path, f"the unknown type {kind!r}")
+    return None if _is_readable(kind, value) else _invalid(path, f"type {kind!r} with a content that is none of it")
+
+
+def _is_readable(kind: str, value: Any) -> bool:
     try:
         _DECODERS[kind](value)
-    except Exception as error:
-        raise _invalid(path, f"type {kind!r} with a content that is none of this type") from error
+    except Exception:
+        return False
+    return True
 
 
 def _invalid(path: tuple[str | int, ...], problem: str) -> InvalidStoredValue:
