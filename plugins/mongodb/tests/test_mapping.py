@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -31,6 +31,7 @@ from isthmus.errors import (
     TransactionFailed,
     UniqueViolation,
 )
+from isthmus.operations import Action
 from isthmus_mongodb.catalogue import CATALOGUE
 from plugins.mongodb.tests.servers import DATABASE, driver, fresh_name, in_database
 
@@ -110,7 +111,7 @@ def orders(mongodb_url: str, raw: Collection[dict[str, Any]]) -> Iterator[BoundT
 def stored(raw: Collection[dict[str, Any]], key: Any = OWN) -> bytes:
     """The bytes of a document."""
     options: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
-    found = raw.with_options(options).find_one({"_id": key})  # type: ignore[arg-type]
+    found = raw.with_options(options).find_one({"_id": key})
     assert found is not None
     return bytes(found.raw)
 
@@ -122,7 +123,7 @@ def fields(raw: Collection[dict[str, Any]], key: Any = OWN) -> dict[str, bytes]:
         {"$match": {"_id": key}},
         {"$project": {"pairs": {"$objectToArray": "$$ROOT"}, "_id": 0}},
     ]
-    (found,) = raw.with_options(options).aggregate(pipeline)  # type: ignore[arg-type]
+    (found,) = raw.with_options(options).aggregate(pipeline)
     return {pair["k"]: bytes(pair.raw) for pair in found["pairs"]}
 
 
@@ -358,7 +359,7 @@ def test_conditions_judge_what_programs_see(orders: BoundTable) -> None:
     """A double is the decimal that it prints as, in conditions and in filters."""
     is_tenth = F.lines[1].price == Decimal("0.1")
     assert [item["_id"] for item in orders.scan().where(is_tenth)] == [str(OWN)]
-    assert orders.update(_id=str(OWN), set={"n": 1}, when=is_tenth, returning="new")["n"] == 1
+    assert orders.update(_id=str(OWN), set={"n": 1}, when=is_tenth, returning="new") == {**ITEM, "n": 1}
     with pytest.raises(ConditionFailed):
         orders.update(_id=str(OWN), set={"n": 2}, when=F.lines[1].price > Decimal("0.1"))
 
@@ -397,7 +398,7 @@ def test_a_transaction_over_both_sorts(
     raw.insert_one({"_id": second, "open": True, "x": 1.5})
     own = database.table(name, partition_key="id").ensure()
     before, checked = fields(raw), stored(raw, second)
-    actions = [
+    actions: list[Action] = [
         orders.actions.update(_id=str(OWN), add={"pieces": 1}),
         orders.actions.check(_id=str(second), when=F.open == True),  # noqa: E712
         orders.actions.check(_id="65a00000000000000000000a", when=F.open.not_exists()),
@@ -478,11 +479,12 @@ def test_another_unique_value_is_no_key(mongodb_url: str, raw: Collection[dict[s
     raw.insert_many([{"_id": "a", "mail": "a@b"}, {"_id": "b", "mail": "b@b"}])
     with connect(mongodb_url, raw, partition_key="_id") as database:
         table = database.tables.open("orders")
-        for write in (
+        writes: tuple[Callable[[], object], ...] = (
             lambda: table.create({"_id": "c", "mail": "a@b"}),
             lambda: table.put({"_id": "b", "mail": "a@b"}),
             lambda: table.update(_id="b", set={"mail": "a@b"}),
-        ):
+        )
+        for write in writes:
             with pytest.raises(UniqueViolation, match="a unique index allows once"):
                 write()
 
