@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from pymongo import MongoClient
+from pymongo.errors import OperationFailure
 
 import isthmus
-from isthmus import Database, F, Index
-from isthmus.errors import AlreadyExists, InvalidArgument, SchemaMismatch, TableNotFound
+from isthmus import BoundTable, Database, F, Index
+from isthmus.errors import AlreadyExists, InvalidArgument, InvalidKey, SchemaMismatch, TableNotFound
+from isthmus.operations import Context, DropTable
+from isthmus_mongodb import tables
 from isthmus_mongodb.catalogue import CATALOGUE
+from isthmus_mongodb.native import Command
 from plugins.mongodb.tests.servers import DATABASE, driver, fresh_name, in_database
 
 
@@ -207,3 +212,96 @@ class driver_profile:  # noqa: N801  # used like a function
         wanted = {"ns": f"{DATABASE}.{name}", "op": "query"}
         notes = list(self._database["system.profile"].find(wanted).sort("ts", 1))[-1:]
         return [(note["docsExamined"], note["nreturned"]) for note in notes]
+
+
+WRITES: dict[str, Callable[[BoundTable], Any]] = {
+    "put": lambda table: table.put({"id": "b"}),
+    "put-old": lambda table: table.put({"id": "b"}, returning="old"),
+    "put-if": lambda table: table.put({"id": "b"}, when=F.x.not_exists()),
+    "put-many": lambda table: table.put_many([{"id": "b"}]).raise_for_failures(),
+    "create": lambda table: table.create({"id": "b"}),
+    "update": lambda table: table.update(id="b", set={"x": 1}, upsert=True),
+    "update-new": lambda table: table.update(id="b", set={"x": 1}, upsert=True, returning="new"),
+    "transaction": lambda table: table.database.transact_write([table.actions.put({"id": "b"})]),
+}
+
+
+@pytest.fixture
+def far(monkeypatch: pytest.MonkeyPatch, mongodb_url: str) -> Iterator[Database]:
+    """A database as in another process: what it drops is not told to the catalogues here."""
+    with isthmus.connect(in_database(mongodb_url)) as database:
+        catalogue = database.backend.catalogue  # type: ignore[attr-defined]
+        monkeypatch.setattr("isthmus_mongodb.catalogue._CATALOGUES", {catalogue})
+        yield database
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES))
+def test_no_write_makes_the_collection_of_a_dropped_table_again(
+    database: Database,
+    far: Database,
+    admin: MongoClient[dict[str, Any]],
+    name: str,
+    write: Callable[[BoundTable], Any],
+) -> None:
+    """TableNotFound, at once, though another process dropped it, and the name is free."""
+    table = database.table(name, partition_key="id").ensure()
+    table.put({"id": "a"})
+    far.tables.drop(name)
+    with pytest.raises(TableNotFound):
+        write(table)
+    assert name not in admin[DATABASE].list_collection_names()
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES))
+def test_writes_find_a_table_that_was_made_anew(
+    database: Database, far: Database, name: str, write: Callable[[BoundTable], Any]
+) -> None:
+    """With what it is now, though another process dropped it and made it with an index."""
+    table = database.table(name, partition_key="id").ensure()
+    table.put({"id": "a"})
+    far.tables.drop(name)
+    anew = far.table(name, partition_key="id", indexes=[Index("by-x", "x")]).ensure()
+    if write in (WRITES["update"], WRITES["update-new"]):
+        with pytest.raises(InvalidKey):
+            write(table)
+    else:
+        write(table)
+        assert anew.get(id="b") == {"id": "b"}
+
+
+def test_a_slow_drop_leaves_a_table_that_was_made_meanwhile(database: Database, far: Database, name: str) -> None:
+    """What it began to drop is gone, and the new one stays, with its items."""
+    table = database.table(name, partition_key="id").ensure()
+    backend: Any = database.backend
+    slow = tables.drop(backend.catalogue, DropTable(Context(), name))
+    for request in _requests(slow, lambda request: backend._blocking.send(request, None)):
+        if isinstance(request, Command) and "drop" in request.command:
+            far.table(table.schema).ensure().put({"id": "a"})
+    assert far.table(table.schema).get(id="a") == {"id": "a"}
+
+
+def _requests(plan: Generator[Any, Any, Any], send: Callable[[Any], Any]) -> Iterator[Any]:
+    """The requests of a plan, each sent after it was looked at."""
+    answer: Any = None
+    with suppress(StopIteration):
+        request = next(plan)
+        while True:
+            yield request
+            try:
+                answer = send(request)
+            except OperationFailure as error:
+                request = plan.throw(error)
+            else:
+                request = plan.send(answer)
+
+
+def test_a_table_of_another_prefix_is_named(database: Database, mongodb_url: str, name: str) -> None:
+    """SchemaMismatch, where a prefix and a name make the name of its collection."""
+    database.table(name, partition_key="id").ensure()
+    start = name[:6]
+    with isthmus.connect(in_database(mongodb_url, f"prefix={start}")) as other:
+        same = other.table(name[6:], partition_key="id")
+        for call in (same.ensure, lambda: same.find(id="a"), lambda: other.tables.drop(name[6:])):
+            with pytest.raises(SchemaMismatch, match="belongs to the prefix ''"):
+                call()
+    assert database.tables.open(name).schema.name == name

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from pymongo.asynchronous.mongo_client import AsyncMongoClient
-from pymongo.errors import NetworkTimeout
+from pymongo.errors import NetworkTimeout, OperationFailure
 from pymongo.synchronous.mongo_client import MongoClient
 
 from isthmus import operations as op
@@ -23,7 +23,7 @@ from isthmus_mongodb.catalogue import Catalogue, Stored
 from isthmus_mongodb.client import Blocking, OnLoop
 from isthmus_mongodb.closing import Gate
 from isthmus_mongodb.driving import drive
-from isthmus_mongodb.failures import translate
+from isthmus_mongodb.failures import OTHER_COLLECTION, translate
 from isthmus_mongodb.mapped_tables import MappedTables
 from isthmus_mongodb.native import Command
 from isthmus_mongodb.options import Options, read_options
@@ -138,6 +138,9 @@ class MongoDBBackend(PlannedBackend):
     def translate_error(self, error: Exception, operation: op.Operation) -> IsthmusError:
         if isinstance(error, IsthmusError):
             return error
+        if isinstance(error, OperationFailure) and error.code == OTHER_COLLECTION:
+            # What was believed of the table is no longer so: a retry, for which this error asks, reads it anew.
+            self.catalogue.forget_all()
         deadline = operation.context.deadline
         # The driver may notice a little before the deadline that it can't be met.
         late = deadline is not None and (isinstance(error, NetworkTimeout) or time.monotonic() >= deadline - _ROUNDING)

@@ -8,7 +8,7 @@ from typing import Any
 
 from bson import encode
 from bson.raw_bson import RawBSONDocument
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, WriteError
 
 from isthmus import operations as op
 from isthmus import results as res
@@ -18,7 +18,7 @@ from isthmus.results import Failure
 from isthmus.values import Item
 from isthmus.writes import check_index_keys
 from isthmus_mongodb.catalogue import Catalogue, Stored
-from isthmus_mongodb.failures import by_code
+from isthmus_mongodb.failures import OTHER_COLLECTION, by_code
 from isthmus_mongodb.native import Call, Replacements
 from isthmus_mongodb.values import Document, decode_visible, encode_item, encode_key
 
@@ -109,6 +109,7 @@ def _written(
         try:
             yield request(chunk)
         except BulkWriteError as error:
+            _check_collection(error)
             failures += _failures(error, chunk.start, chunk.stop, hosts)
         except Exception as error:
             if not chunk.start:
@@ -116,6 +117,16 @@ def _written(
             failures += rest_failed(translate(error), chunk.start, members)
             break
     return res.WriteManyResult(members - len(failures), failures=failures)
+
+
+def _check_collection(error: BulkWriteError) -> None:
+    """Leave the batch where its table is no longer there, which no member is to blame for.
+
+    :raises WriteError: of the first member
+    """
+    problems = (error.details or {}).get("writeErrors") or [{}]
+    if problems[0].get("code") == OTHER_COLLECTION:
+        raise WriteError(problems[0]["errmsg"], OTHER_COLLECTION, problems[0]) from error
 
 
 def _failures(error: BulkWriteError, start: int, end: int, hosts: str) -> list[Failure]:

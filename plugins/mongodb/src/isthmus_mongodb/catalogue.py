@@ -1,7 +1,8 @@
 """The catalogue: a collection that holds each table's declaration, and what was read from it lately.
 
-What was read is believed for a second. So a table that another process drops or changes is noticed that much later; a
-drop in this process is noticed at once. Writes create no collection by mistake: only what the catalogue names is used.
+What was read is believed for a second. So reads notice that much later that another process dropped or changed a table;
+a drop in this process is noticed at once. Writes that could create a collection name the one that they mean, by the
+server's id, so that none of them brings a dropped table's collection back.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from isthmus.errors import (
 )
 from isthmus.schema import Table
 from isthmus_mongodb.layouts import Layout, layout_of
-from isthmus_mongodb.native import Call, Command
+from isthmus_mongodb.native import Call, Command, MadeCollection
 from isthmus_mongodb.swapping import Place
 
 CATALOGUE = "isthmus_tables"
@@ -127,9 +128,10 @@ class Catalogue:
     def _read(self, name: str) -> Generator[Any, Any, Stored]:
         known = self._known.pop(name, None)
         stored = yield from self.read(name)
-        if known is None or known[1].made != stored.made:
-            yield from check_collection(stored.collection, name)
-        return stored
+        if known is not None and known[1].made == stored.made:
+            return evolve(stored, place=evolve(stored.place, collection=known[1].collection))
+        collection = yield from check_collection(stored.collection, name)
+        return evolve(stored, place=evolve(stored.place, collection=collection))
 
     def read(self, name: str) -> Generator[Any, Any, Stored]:
         """A table as the catalogue has it now.
@@ -137,7 +139,9 @@ class Catalogue:
         :raises TableNotFound: it is not there
         """
         entry = yield Call(CATALOGUE, "find_one", ({"_id": self.collection(name)},))
-        if entry is None or entry["prefix"] != self.prefix or entry["state"] != "active":
+        if entry is not None:
+            check_prefix(entry, self.prefix, name)
+        if entry is None or entry["state"] != "active":
             raise TableNotFound(f"table {name!r} does not exist{(yield from self._hint(name, entry))}")
         return self.stored(entry)
 
@@ -175,12 +179,31 @@ class Catalogue:
         for catalogue in list(_CATALOGUES):
             catalogue._known.pop(name, None)  # noqa: SLF001  # its own class
 
+    def forget_all(self) -> None:
+        """Read every table anew when it is next used, here."""
+        self._known.clear()
+
 
 _CATALOGUES: WeakSet[Catalogue] = WeakSet()
 
 
-def check_collection(collection: str, name: str) -> Generator[Any, Any, None]:
-    """Refuse a collection that is gone, is none of documents, or compares text by a language (rule STR-1).
+def check_prefix(entry: Document, prefix: str, name: str) -> None:
+    """Refuse the entry of a table whose collection has the wanted name by another prefix.
+
+    :raises SchemaMismatch: naming both
+    """
+    if entry["prefix"] != prefix:
+        problem = f"belongs to the prefix {entry['prefix']!r}, and not to {prefix!r}"
+        raise SchemaMismatch(
+            f"the collection of table {name!r}, {entry['_id']!r}, {problem}: choose another name or prefix",
+            differences=[problem],
+        )
+
+
+def check_collection(collection: str, name: str) -> Generator[Any, Any, MadeCollection]:
+    """The collection behind a table, unless it is gone, is none of documents, or compares text by a language.
+
+    The last is rule STR-1.
 
     :raises TableNotFound: there is no such collection
     :raises SchemaMismatch: it can't hold items
@@ -192,6 +215,7 @@ def check_collection(collection: str, name: str) -> Generator[Any, Any, None]:
     problem = collection_problem(found[0])
     if problem:
         raise SchemaMismatch(f"collection {collection!r} {problem}", differences=[problem])
+    return MadeCollection(collection, found[0]["info"]["uuid"])
 
 
 def collection_problem(found: Document) -> str:

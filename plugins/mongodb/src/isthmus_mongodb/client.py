@@ -25,7 +25,7 @@ from pymongo.synchronous.mongo_client import MongoClient
 from pymongo.write_concern import WriteConcern
 
 from isthmus.errors import Closed, ConfigurationError, DeadlineExceeded
-from isthmus_mongodb.commands import Write, find_one, first, is_write
+from isthmus_mongodb.commands import Write, find_in_transaction, find_one, first, is_write
 from isthmus_mongodb.driving import adrive, drive
 from isthmus_mongodb.native import Call, Command, InSession
 from isthmus_mongodb.numbering import Sessions, Steps, end_sessions, once, repeated
@@ -134,6 +134,10 @@ class Blocking(_Transport):
         if type(request) is Call:
             if session is None and request.method == "find_one":
                 return first(self._database().command(find_one(request), codec_options=CODEC_OPTIONS))
+            if session is not None and session.in_transaction and request.method == "find":
+                command = find_in_transaction(request)
+                cursor = self._database().cursor_command(command, session=session, codec_options=CODEC_OPTIONS)
+                return cursor.to_list()
             method = getattr(self._collection(request.collection), request.method)
             options = request.options if session is None else {**request.options, "session": session}
             answer = method(*request.arguments, **options)
@@ -238,6 +242,10 @@ class OnLoop(_Transport):
         if type(request) is Call:
             if session is None and request.method == "find_one":
                 return first(await self._database().command(find_one(request), codec_options=CODEC_OPTIONS))
+            if session is not None and session.in_transaction and request.method == "find":
+                command = find_in_transaction(request)
+                found = await self._database().cursor_command(command, session=session, codec_options=CODEC_OPTIONS)
+                return await found.to_list()
             method = getattr(self._collection(request.collection), request.method)
             options = request.options if session is None else {**request.options, "session": session}
             answer = method(*request.arguments, **options)

@@ -12,7 +12,7 @@ from bson.int64 import Int64
 from pymongo.errors import BulkWriteError, DuplicateKeyError, WriteConcernError, WriteError
 from pymongo.results import DeleteResult, UpdateResult
 
-from isthmus_mongodb.native import Call, Replacements
+from isthmus_mongodb.native import Call, MadeCollection, Replacements, pinned_to
 
 Document = dict[str, Any]
 Write = Call | Replacements
@@ -26,6 +26,12 @@ def find_one(request: Call) -> Document:
     where, *fields = request.arguments
     command = {"find": request.collection, "filter": where, "limit": 1, "singleBatch": True, "readConcern": _MAJORITY}
     return {**command, "projection": fields[0]} if fields else command
+
+
+def find_in_transaction(request: Call) -> Document:
+    """The command behind ``find`` in a transaction, which keeps the collection there until its end."""
+    size = {"batchSize": request.options["batch_size"]}
+    return {"find": request.collection, "filter": request.arguments[0], **size, **pinned_to(request.collection)}
 
 
 def first(answer: Document) -> Document | None:
@@ -46,6 +52,8 @@ def write_command(request: Write, concern: Mapping[str, Any], number: int | None
     """
     command = _replacements(request) if isinstance(request, Replacements) else _CALLS[request.method](request)
     command["writeConcern"] = concern
+    if type(request.collection) is MadeCollection and "findAndModify" not in command:
+        command["collectionUUID"] = request.collection.uuid
     if number is not None:
         command["txnNumber"] = Int64(number)
     return command

@@ -60,6 +60,8 @@ _NOT_KEPT = Meaning(
 )
 
 _DUPLICATE = 11000
+OTHER_COLLECTION = 361
+"""The server's code for a collection that is gone, or was made anew."""
 
 CODES: dict[int, Meaning] = {
     6: _LOST,
@@ -89,6 +91,7 @@ CODES: dict[int, Meaning] = {
     251: Meaning(Conflict, "no longer knows the transaction: retry"),
     262: Meaning(Throttled, "exceeded its own time limit: retry later"),
     290: Meaning(Conflict, "ended a transaction that lasted too long: retry with fewer actions"),
+    OTHER_COLLECTION: Meaning(Conflict, "no longer has this table's collection: retry, or create it with ensure()"),
     365: Meaning(Throttled, "is overloaded: retry later"),
     388: Meaning(BackendError, "has too little cache for this transaction: use fewer or smaller items"),
     462: Meaning(Throttled, "refuses new requests because of its load: retry later"),

@@ -115,10 +115,13 @@ def _replacing(place: Place, operation: Put) -> Generator[Any, Any, Written | No
             return Written(None, operation.item)
         if operation.context.operation_id is not None:
             where[OPERATION] = {"$ne": operation.context.operation_id}
-        found = yield Call(place.collection, "find_one_and_replace", (where, document), {"upsert": True})
+        # This command could not tell which collection is meant, so it creates nothing.
+        found = yield Call(place.collection, "find_one_and_replace", (where, document))
     except DuplicateKeyError as error:
         if not is_key_taken(error):
             raise unique_violation(place) from error
+        return None
+    if found is None:
         return None
     return Written(decode_visible(place.layout, found, place.clock()), operation.item)
 
@@ -189,7 +192,7 @@ def _send(place: Place, operation: Put | Update, pipeline: Pipeline | None) -> G
     if pipeline is None:
         return None
     wanted = operation.returning == "new" and isinstance(operation, Update)
-    options: Document = {"upsert": pipeline.creates, "return_document": ReturnDocument.AFTER}
+    options: Document = {"return_document": ReturnDocument.AFTER}
     if not wanted:
         is_mine = {"$eq": [f"${OPERATION}", pipeline.mark]}
         options["projection"] = {

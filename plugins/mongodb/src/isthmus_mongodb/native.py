@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 from attrs import field, frozen
+from bson.binary import Binary
 from bson.raw_bson import RawBSONDocument
 
 _NOTHING: Mapping[str, Any] = {}
+
+
+class MadeCollection(str):
+    """The name of a collection, and which one of that name is meant: one that was made anew is another one.
+
+    A write that could create a collection carries the id, so that none comes back after a drop by another process.
+
+    :param uuid: the server's id of the collection
+    """
+
+    __slots__ = ("uuid",)
+    uuid: Binary
+
+    def __new__(cls, name: str, uuid: Binary) -> Self:
+        made = super().__new__(cls, name)
+        made.uuid = uuid
+        return made
+
+
+def pinned_to(collection: str) -> dict[str, Any]:
+    """What a command says about the collection that it means."""
+    return {"collectionUUID": collection.uuid} if type(collection) is MadeCollection else {}
 
 
 @frozen

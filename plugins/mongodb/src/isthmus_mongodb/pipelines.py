@@ -33,13 +33,11 @@ class Pipeline:
     """One update command.
 
     :param mark: the id that the new item has in its hidden field
-    :param creates: whether a missing item is created
     """
 
     filter: Document
     stages: list[Document]
     mark: str
-    creates: bool
 
 
 def put_pipeline(place: Place, operation: Put, mark: str, now: float) -> Pipeline | None:
@@ -51,7 +49,7 @@ def put_pipeline(place: Place, operation: Put, mark: str, now: float) -> Pipelin
     key = document.pop("_id")
     allowed = all_of([any_of([expired_test(place.layout, now), all_of(tests)]), *_unapplied(operation)])
     stages = [{"$replaceWith": {"$cond": [allowed, literal(document), "$$ROOT"]}}]
-    return Pipeline({"_id": key}, stages, mark, creates=True)
+    return Pipeline({"_id": key}, stages, mark)
 
 
 def update_pipeline(place: Place, operation: Update, mark: str, now: float) -> Pipeline | None:
@@ -82,7 +80,7 @@ def update_pipeline(place: Place, operation: Update, mark: str, now: float) -> P
         body = {"$let": {"vars": {"base": base}, "in": body}}
     stages = [{"$replaceWith": body}]
     key = encode_key(place.layout, operation.key)
-    return None if depth(stages) > _DEEPEST else Pipeline({"_id": key}, stages, mark, creates=fresh is not None)
+    return None if depth(stages) > _DEEPEST else Pipeline({"_id": key}, stages, mark)
 
 
 def _guarded(allowed: Expression, fields: dict[str, Expression], base: str) -> Expression:

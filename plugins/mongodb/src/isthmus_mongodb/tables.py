@@ -12,7 +12,16 @@ from isthmus import operations as op
 from isthmus import results as res
 from isthmus.errors import AlreadyExists, SchemaMismatch, TableNotFound
 from isthmus.schema import Index
-from isthmus_mongodb.catalogue import CATALOGUE, FORMAT, Catalogue, Stored, check_collection, collection_problem
+from isthmus_mongodb.catalogue import (
+    CATALOGUE,
+    FORMAT,
+    Catalogue,
+    Stored,
+    check_collection,
+    check_prefix,
+    collection_problem,
+)
+from isthmus_mongodb.failures import OTHER_COLLECTION
 from isthmus_mongodb.layouts import EXPIRY, Layout
 from isthmus_mongodb.native import Call, Command
 
@@ -35,7 +44,7 @@ def create(catalogue: Catalogue, operation: op.CreateTable) -> Plan:
         "table": table.to_dict(),
     }  # fmt: skip
     try:
-        yield from _check_free(collection, table.name)
+        yield from _check_free(collection, catalogue.prefix, table.name)
         yield Call(CATALOGUE, "insert_one", (entry,))
     except (DuplicateKeyError, AlreadyExists):
         yield from _finish_creation(catalogue, collection)
@@ -45,16 +54,19 @@ def create(catalogue: Catalogue, operation: op.CreateTable) -> Plan:
     return res.TableResult(table)
 
 
-def _check_free(collection: str, name: str) -> Plan:
+def _check_free(collection: str, prefix: str, name: str) -> Plan:
     """Refuse a name whose collection holds documents that Isthmus did not write.
 
     :raises AlreadyExists: the catalogue has the table
+    :raises SchemaMismatch: also where the collection is that of another prefix's table
     """
     answer = yield Command({"listCollections": 1, "filter": {"name": collection}})
     found = answer["cursor"]["firstBatch"]
     if not found:
         return
-    if (yield Call(CATALOGUE, "find_one", ({"_id": collection},))) is not None:
+    entry = yield Call(CATALOGUE, "find_one", ({"_id": collection},))
+    if entry is not None:
+        check_prefix(entry, prefix, name)
         raise AlreadyExists(f"table {name!r} exists already: use ensure() to accept it")
     problem = collection_problem(found[0])
     if not problem and (yield Call(collection, "find_one", ({}, {"_id": 1}))) is not None:
@@ -137,6 +149,9 @@ def drop(catalogue: Catalogue, operation: op.DropTable) -> Plan:
     name = operation.name
     collection = catalogue.collection(name)
     catalogue.forget(name)
+    entry = yield Call(CATALOGUE, "find_one", ({"_id": collection},))
+    if entry is not None:
+        check_prefix(entry, catalogue.prefix, name)
     marked = yield Call(
         CATALOGUE, "update_one",
         ({"_id": collection, "prefix": catalogue.prefix, "state": "active"}, {"$set": {"state": "dropping"}}),
@@ -150,11 +165,23 @@ def drop(catalogue: Catalogue, operation: op.DropTable) -> Plan:
 
 def _finish_drop(catalogue: Catalogue, collection: str) -> Plan:
     """Remove what a drop that was begun, here or elsewhere, has left."""
-    entry = yield Call(CATALOGUE, "find_one", ({"_id": collection, "prefix": catalogue.prefix, "state": "dropping"},))
-    if entry is not None:
-        try:
-            yield Command({"drop": collection, "writeConcern": MAJORITY})
-        except OperationFailure as error:
-            if error.code != _MISSING:
-                raise
-        yield Call(CATALOGUE, "delete_one", ({"_id": collection, "made": entry["made"]},))
+    begun = {"_id": collection, "prefix": catalogue.prefix, "state": "dropping"}
+    entry = yield Call(CATALOGUE, "find_one", (begun,))
+    if entry is None:
+        return
+    made = {"_id": collection, "made": entry["made"]}
+    answer = yield Command({"listCollections": 1, "filter": {"name": collection, "type": "collection"}})
+    found = answer["cursor"]["firstBatch"]
+    # As long as the entry is there, nobody makes the table anew: the collection that was found is the old one.
+    if found and (yield Call(CATALOGUE, "find_one", (made,))) is not None:
+        yield from _drop_collection(collection, found[0]["info"]["uuid"])
+    yield Call(CATALOGUE, "delete_one", (made,))
+
+
+def _drop_collection(collection: str, uuid: Any) -> Plan:
+    """Remove one collection, and not another one that was made under its name since."""
+    try:
+        yield Command({"drop": collection, "collectionUUID": uuid, "writeConcern": MAJORITY})
+    except OperationFailure as error:
+        if error.code not in (_MISSING, OTHER_COLLECTION):
+            raise
