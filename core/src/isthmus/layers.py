@@ -103,6 +103,10 @@ class Layer(ABC):
     def flow(self, operation: Operation) -> Flow:
         """Handle one operation; see the module's docstring."""
 
+    def concerns(self, operation: Operation) -> bool:
+        """Whether ``flow`` would do anything but pass the operation on; those that it would not cost less so."""
+        return True
+
     def capabilities(self, inner: Capabilities) -> Capabilities:
         """The capabilities that remain outside of this layer (rule LYR-1).
 
@@ -188,9 +192,11 @@ def _chains(
 
 def _step(layer: Layer, kind: type[Operation], inside: Mapping[type[Operation], Step]) -> Step:
     """Drive one layer's flow for one kind of operation, synchronously."""
-    flow, inner = layer.flow, inside[kind]
+    flow, concerns, inner = layer.flow, layer.concerns, inside[kind]
 
     def step(operation: Operation) -> Result:
+        if not concerns(operation):
+            return inner(operation)
         generator = flow(operation)
         answer: Any
         try:
@@ -215,9 +221,11 @@ def _step(layer: Layer, kind: type[Operation], inside: Mapping[type[Operation], 
 
 def _async_step(layer: Layer, kind: type[Operation], inside: Mapping[type[Operation], AsyncStep]) -> AsyncStep:
     """Drive one layer's flow for one kind of operation on an event loop."""
-    flow, inner = layer.flow, inside[kind]
+    flow, concerns, inner = layer.flow, layer.concerns, inside[kind]
 
     async def step(operation: Operation) -> Result:
+        if not concerns(operation):
+            return await inner(operation)
         generator = flow(operation)
         answer: Any
         try:

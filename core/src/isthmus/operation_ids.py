@@ -1,8 +1,9 @@
 """Operation ids: by them a backend knows its own write again when the answer to it was lost (rule CND-7).
 
 The id is stored with the item that the write leaves. Its text is 11 hexadecimal digits of milliseconds since the epoch
-and 13 random ones, so ids sort by time and two writers never share one. What callers get is a longer text that also
-says where to look: a digest's beginning, then canonical bytes of table, key and id, as base64url.
+and 13 that count from a random number of the process, so ids sort by time and two writers never share one. What callers
+get is a longer text that also says where to look: a digest's beginning, then canonical bytes of table, key and id, as
+base64url.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import os
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
-from typing import TypeVar
+from itertools import count
+from typing import Final, TypeVar
 
 from attrs import evolve
 
@@ -33,7 +35,20 @@ _WRONG = "an operation id is the text that an error carries as operation_id: pas
 
 def new_operation_id() -> str:
     """An id of this moment."""
-    return f"{time.time_ns() // 1_000_000:011x}{os.urandom(7).hex()[:13]}"
+    return f"{time.time_ns() // 1_000_000:011x}{next(_numbers) & _MASK:013x}"
+
+
+def _renew() -> None:
+    """Count from another number: after a fork two processes would give the same ids."""
+    global _numbers  # noqa: PLW0603  # counting takes no lock, so the counter itself is replaced
+    _numbers = count(int.from_bytes(os.urandom(7)))
+
+
+_MASK: Final = (1 << 52) - 1
+_numbers: count[int]
+_renew()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
 
 
 def floor(operation_id: str) -> str:

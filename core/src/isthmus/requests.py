@@ -234,7 +234,6 @@ class Requests:
         check_returning(returning, "old", "new")
         return op.Put(self.context(timeout), self.table, self.item(item), self._condition(when), returning)
 
-    @_located("update")
     def update(
         self,
         key: KeyArgument,
@@ -247,14 +246,19 @@ class Requests:
         timeout: float | None,
     ) -> op.Update:
         """Change attributes; ``wanted`` holds the arguments of :func:`isthmus.expressions.changes`."""
-        check_returning(returning, "old", "new")
-        tree = changes(**wanted)
-        self._check_changes(tree)
-        self._check_version(expected_version)
-        return op.Update(
-            self.context(timeout), self.table, self.key(key, attributes), tree, self._condition(when), upsert,
-            returning, expected_version,
-        )  # fmt: skip
+        # Not decorated, as ``get`` is not.
+        try:
+            check_returning(returning, "old", "new")
+            tree = changes(**wanted)
+            self._check_changes(tree)
+            self._check_version(expected_version)
+            return op.Update(
+                self.context(timeout), self.table, self.key(key, attributes), tree, self._condition(when), upsert,
+                returning, expected_version,
+            )  # fmt: skip
+        except InvalidArgument as error:
+            _locate(error, "update", self.table)
+            raise
 
     def _check_changes(self, tree: Changes) -> None:
         tree.check_against(self._key_names)

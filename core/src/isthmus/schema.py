@@ -23,6 +23,9 @@ _KEY_TYPES: Mapping[object, KeyType] = {
 }
 
 
+_NO_NAMES: frozenset[str] = frozenset()
+
+
 @frozen
 class Key:
     """A key attribute: its name and its fixed type (rule KEY-5)."""
@@ -213,6 +216,8 @@ class Table:
     @property
     def managed(self) -> frozenset[str]:
         """Attributes that Isthmus maintains and callers don't set by update."""
+        if self.version is None and self.created_at is None and self.updated_at is None:
+            return _NO_NAMES
         names = (self.version, self.created_at, self.updated_at)
         return frozenset(name for name in names if name is not None)
 

@@ -18,7 +18,18 @@ from isthmus.errors import (
 )
 from isthmus.expressions import Add, Attribute, Changes, Comparison, Condition, NotExists, Set, SetIfAbsent, all_of
 from isthmus.layers import Flow, Layer, Stage
-from isthmus.operations import Action, Check, Create, Delete, Operation, Put, PutMany, TransactWrite, Update
+from isthmus.operations import (
+    Action,
+    Check,
+    Create,
+    Delete,
+    Operation,
+    Put,
+    PutMany,
+    TableOperation,
+    TransactWrite,
+    Update,
+)
 from isthmus.results import Failure, Result, WriteManyResult
 from isthmus.schema import Table
 from isthmus.types import timestamp
@@ -38,6 +49,9 @@ class ValidationLayer(Layer):
     def __init__(self, clock: Clock, limits: Limits) -> None:
         self._clock = clock
         self._limits = limits
+
+    def concerns(self, operation: Operation) -> bool:
+        return not isinstance(operation, TableOperation) or bool(operation.table.managed)
 
     def flow(self, operation: Operation) -> Flow:
         if isinstance(operation, TransactWrite):

@@ -30,9 +30,17 @@ WRITTEN = {"ok": 1, "n": 1}
 RETRYABLE = {"errorLabels": ["RetryableWriteError"]}
 
 
+class Client:
+    """Begins sessions that only have to differ."""
+
+    def start_session(self, **_options: Any) -> object:
+        """A new session."""
+        return object()
+
+
 def attempts(answers: list[Any], sessions: Sessions, deadline: float | None = None) -> tuple[list[Any], Any]:
     """The numbers that a write was sent with, and how it ended, where the server gives these answers."""
-    steps = repeated(ADDITION, CONCERN, sessions, object, deadline)
+    steps = repeated(ADDITION, CONCERN, sessions, Client(), deadline)
     sent = [next(steps)]
     ending: Any = None
     try:

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from functools import partial
 from typing import Any
 from weakref import WeakSet
 
@@ -72,8 +71,7 @@ class _Transport:
         concern = database.write_concern.document
         if not self.numbered:
             return once(request, concern)
-        start = partial(database.client.start_session, causal_consistency=False)
-        return repeated(request, concern, self._sessions, start, deadline)
+        return repeated(request, concern, self._sessions, database.client, deadline)
 
 
 class Blocking(_Transport):

@@ -8,7 +8,7 @@ it passes; after a lost connection, or where the server says that it helps.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from typing import Any, Final
 
 from attrs import define
@@ -44,15 +44,12 @@ class Sessions:
     def __init__(self) -> None:
         self._idle: list[Numbered] = []
 
-    def take(self, start: Callable[[], Any]) -> Numbered:
-        """A session for one write; a write that may still be at work keeps it for good.
-
-        :param start: begins a new session
-        """
+    def take(self, client: Any) -> Numbered:
+        """A session for one write; a write that may still be at work keeps it for good."""
         try:
             found = self._idle.pop()
         except IndexError:
-            found = Numbered(start())
+            found = Numbered(client.start_session(causal_consistency=False))
         found.number += 1
         return found
 
@@ -77,13 +74,13 @@ def once(request: Write, concern: Mapping[str, Any]) -> Steps:
 
 
 def repeated(
-    request: Write, concern: Mapping[str, Any], sessions: Sessions, start: Callable[[], Any], deadline: float | None
+    request: Write, concern: Mapping[str, Any], sessions: Sessions, client: Any, deadline: float | None
 ) -> Steps:
     """The steps of a write: commands to send, each with its session.
 
     :param deadline: on the monotonic clock, seconds
     """
-    used = sessions.take(start)
+    used = sessions.take(client)
     before: PyMongoError | None = None
     while True:
         try:

@@ -30,6 +30,8 @@ _HIGHEST: Final = 2**63 - 1
 # BSON needs up to this many times the bytes of DynamoDB's formula: a null in a list takes two there and eight here.
 _GROWTH: Final = 8
 _OVERHEAD: Final = 64
+# The most that a number takes by the contract's formula.
+_NUMBER_BYTES: Final = 21
 
 
 @frozen
@@ -164,4 +166,5 @@ def may_be_set(place: Place, name: str, value: Any, now: float) -> bool:
 
 def growth_of(name: str, value: Any) -> int:
     """At most this many BSON bytes are added by an attribute."""
-    return _OVERHEAD + 4 * len(name) + _GROWTH * value_size(value)
+    size = _NUMBER_BYTES if is_number(value) else value_size(value)
+    return _OVERHEAD + 4 * len(name) + _GROWTH * size
