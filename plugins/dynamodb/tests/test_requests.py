@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from isthmus import BoundTable, F
+from isthmus import BoundTable, F, Table
 from isthmus.errors import (
     BackendError,
     ConditionFailed,
@@ -22,7 +22,7 @@ from isthmus.errors import (
     Unauthenticated,
     Unavailable,
 )
-from isthmus.operations import Context, Create, Get, Put
+from isthmus.operations import Context, Create, CreateTable, Get, Put
 from isthmus_dynamodb.failures import MEANINGS, translated
 from isthmus_dynamodb.native import AnswerLost, NotSent, ServiceError
 from plugins.dynamodb.tests.stored import NOW, Store, open_store, refusal
@@ -224,6 +224,12 @@ class TestFailures:
             ("InternalServerError", Unavailable, True, True),
             ("ServiceUnavailable", Unavailable, True, True),
             ("ValidationException", BackendError, False, False),
+            ("RequestTimeTooSkewed", Unauthenticated, False, False),
+            ("ThrottledException", Throttled, True, False),
+            ("TooManyRequestsException", Throttled, True, False),
+            ("RequestThrottled", Throttled, True, False),
+            ("AccessDenied", PermissionDenied, False, False),
+            ("RequestTimeoutException", Unavailable, True, True),
         ],
     )
     def test_codes(self, code: str, kind: type[IsthmusError], retryable: bool, maybe_applied: bool) -> None:
@@ -232,7 +238,13 @@ class TestFailures:
         assert error is not None
         assert (type(error), error.retryable, error.maybe_applied) == (kind, retryable, maybe_applied)
 
-    @pytest.mark.parametrize(("status", "kind"), [(400, BackendError), (500, Unavailable), (503, Unavailable)])
+    @pytest.mark.parametrize(
+        ("status", "kind"),
+        [
+            (400, BackendError), (401, Unauthenticated), (403, PermissionDenied), (408, Unavailable), (429, Throttled),
+            (500, Unavailable), (503, Unavailable),
+        ],
+    )  # fmt: skip
     def test_unknown_codes_go_by_their_status(self, status: int, kind: type[IsthmusError]) -> None:
         """A server's error may be over later."""
         assert type(translated(refusal("NeverHeardOf", status), PUT)) is kind
@@ -257,6 +269,43 @@ class TestFailures:
         error = translated(native, CREATE)
         assert error is not None
         assert (type(error), error.retryable, error.maybe_applied) == (Unavailable, True, maybe_applied)
+
+    @pytest.mark.parametrize("action", ["DescribeTable", "GetItem", "TransactGetItems"])
+    @pytest.mark.parametrize("native", [AnswerLost("gone"), refusal("InternalServerError", 500)])
+    def test_a_read_inside_a_write_applies_nothing(self, native: AnswerLost | ServiceError, action: str) -> None:
+        """What a write asks before it writes may fail without any doubt about the write."""
+        native.action = action
+        error = translated(native, CREATE)
+        assert error is not None
+        assert error.maybe_applied is False
+
+    def test_a_table_may_be_made_when_it_is_looked_at(self) -> None:
+        """The look follows the effect."""
+        native = AnswerLost("gone")
+        native.action = "DescribeTable"
+        error = translated(native, CreateTable(Context(), Table("things", "id")))
+        assert error is not None
+        assert error.maybe_applied is True
+
+    @pytest.mark.parametrize(("lost", "maybe_applied"), [("DescribeTable", False), ("PutItem", True)])
+    def test_the_backend_tells_what_was_asked(
+        self, dynamodb_url: str, monkeypatch: pytest.MonkeyPatch, lost: str, maybe_applied: bool
+    ) -> None:
+        """A lost answer to the look at the table leaves a create without doubt."""
+        with open_store(dynamodb_url) as store:
+            store.create_raw("writes", "id:S")
+            carry_on = store.recorder.transport.send
+
+            def send(_self: Any, request: Any, deadline: float | None) -> Any:
+                answer = carry_on(request, deadline)
+                if request.action == lost:
+                    raise AnswerLost("gone")
+                return answer
+
+            monkeypatch.setattr(type(store.recorder.transport), "send", send)
+            with pytest.raises(IsthmusError) as raised:
+                store.database.table("writes", partition_key="id").create({"id": "1"})
+            assert raised.value.maybe_applied is maybe_applied
 
     def test_errors_of_others_are_left_alone(self) -> None:
         """A mistake in a plan is no failure of the service."""

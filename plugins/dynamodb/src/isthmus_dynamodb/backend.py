@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from isthmus import operations as op
 from isthmus.backends import BackendConfig, Clock
@@ -18,7 +18,7 @@ from isthmus_dynamodb.batches import delete_many, get_many, put_many
 from isthmus_dynamodb.failures import translated
 from isthmus_dynamodb.known_tables import KnownTables, TrustedTables
 from isthmus_dynamodb.names import TableNames
-from isthmus_dynamodb.native import Pause, Request, Transport
+from isthmus_dynamodb.native import AnswerLost, Pause, Request, ServiceError, Transport
 from isthmus_dynamodb.options import Options, read_options
 from isthmus_dynamodb.point_reads import get, resolve
 from isthmus_dynamodb.queries import query, scan
@@ -30,6 +30,21 @@ from isthmus_dynamodb.transports import open_transport
 from isthmus_dynamodb.writing import write
 
 _LEAVES_AN_ITEM = (op.Create, op.Put, op.Update)
+_PLANS: Final[dict[type[Operation], Callable[[Any, Service], Plan]]] = {
+    op.Get: get,
+    op.Create: write,
+    op.Put: write,
+    op.Update: write,
+    op.Delete: write,
+    op.Query: query,
+    op.Scan: scan,
+    op.GetMany: get_many,
+    op.PutMany: put_many,
+    op.DeleteMany: delete_many,
+    op.TransactWrite: transact_write,
+    op.TransactGet: transact_get,
+    op.Resolve: resolve,
+}
 
 
 class DynamoDBBackend(PlannedBackend):
@@ -59,35 +74,28 @@ class DynamoDBBackend(PlannedBackend):
             op.ListTables: tables.list,
             op.DropTable: tables.drop,
         }
-        self._plans: dict[type[Operation], Callable[[Any, Service], Plan]] = {
-            op.Get: get,
-            op.Create: write,
-            op.Put: write,
-            op.Update: write,
-            op.Delete: write,
-            op.Query: query,
-            op.Scan: scan,
-            op.GetMany: get_many,
-            op.PutMany: put_many,
-            op.DeleteMany: delete_many,
-            op.TransactWrite: transact_write,
-            op.TransactGet: transact_get,
-            op.Resolve: resolve,
-        }
 
     def plan(self, operation: Operation) -> Plan:
-        found = self._plans.get(type(operation))
+        found = _PLANS.get(type(operation))
         return self._table_plans[type(operation)](operation) if found is None else found(operation, self._service)
 
     def send(self, request: Request | Pause, operation: Operation) -> Any:
         if isinstance(request, Pause):
             return time.sleep(request.seconds)
-        return self._send(request, operation.context.deadline)
+        try:
+            return self._send(request, operation.context.deadline)
+        except (ServiceError, AnswerLost) as error:
+            error.action = request.action
+            raise
 
     async def asend(self, request: Request | Pause, operation: Operation) -> Any:
         if isinstance(request, Pause):
             return await asyncio.sleep(request.seconds)
-        return await self._transport.asend(request, operation.context.deadline)
+        try:
+            return await self._transport.asend(request, operation.context.deadline)
+        except (ServiceError, AnswerLost) as error:
+            error.action = request.action
+            raise
 
     def identifies(self, operation: Operation) -> bool:
         if not self._identifying or operation.idempotent:
@@ -104,7 +112,7 @@ class DynamoDBBackend(PlannedBackend):
 
         That a table's definition is compared first is left out.
         """
-        found = self._plans.get(type(operation))
+        found = _PLANS.get(type(operation))
         plan = self.plan(operation) if found is None else found(operation, self._shown)
         request = next(plan, None)
         plan.close()

@@ -7,7 +7,7 @@ from typing import Final
 from attrs import frozen
 
 from isthmus import errors as err
-from isthmus.operations import Operation
+from isthmus.operations import CreateTable, DropTable, Operation
 from isthmus_dynamodb.native import AnswerLost, NotSent, ServiceError
 
 CONDITION_FAILED: Final = "ConditionalCheckFailedException"
@@ -15,6 +15,16 @@ INVALID: Final = "ValidationException"
 NOT_FOUND: Final = "ResourceNotFoundException"
 CANCELED: Final = "TransactionCanceledException"
 MISMATCH: Final = "IdempotentParameterMismatchException"
+IN_USE: Final = "ResourceInUseException"
+DENIED: Final = "AccessDeniedException"
+UNKNOWN_ACTION: Final = "UnknownOperationException"
+
+_READS: Final = frozenset(
+    {
+        "GetItem", "BatchGetItem", "TransactGetItems", "Query", "Scan",
+        "DescribeTable", "DescribeTimeToLive", "ListTables", "ListTagsOfResource",
+    }
+)  # fmt: skip
 
 
 @frozen
@@ -36,6 +46,7 @@ _IN_THE_WAY = Meaning(err.Conflict, "repeat it")
 _DENIED = Meaning(err.PermissionDenied, "allow this action for the caller in IAM")
 _UNKNOWN_CALLER = Meaning(err.Unauthenticated, "check the credentials and the region")
 _EXPIRED = Meaning(err.Unauthenticated, "get new credentials")
+_SKEWED = Meaning(err.Unauthenticated, "set the clock of this machine")
 _BROKEN = Meaning(err.Unavailable, "repeat it later", maybe_applied=True)
 _REFUSED = Meaning(err.BackendError, "see the cause for the service's reason")
 
@@ -44,8 +55,13 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "RequestLimitExceeded": _THROTTLED,
     "Throttling": _THROTTLED,
     "ThrottlingException": _THROTTLED,
+    "ThrottledException": _THROTTLED,
+    "RequestThrottled": _THROTTLED,
+    "RequestThrottledException": _THROTTLED,
+    "TooManyRequestsException": _THROTTLED,
+    "SlowDown": _THROTTLED,
     "LimitExceededException": _TOO_MANY_CHANGES,
-    "ResourceInUseException": Meaning(err.Conflict, "wait until the table is active"),
+    IN_USE: Meaning(err.Conflict, "wait until the table is active"),
     "TransactionConflictException": _IN_THE_WAY,
     "TransactionInProgressException": _IN_THE_WAY,
     "ReplicatedWriteConflictException": _IN_THE_WAY,
@@ -55,7 +71,8 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "ItemCollectionSizeLimitExceededException": Meaning(
         err.ItemTooLarge, "spread the items of this partition over several partition keys"
     ),
-    "AccessDeniedException": _DENIED,
+    DENIED: _DENIED,
+    "AccessDenied": _DENIED,
     "KMSAccessDeniedException": _DENIED,
     "OptInRequired": _DENIED,
     "UnrecognizedClientException": _UNKNOWN_CALLER,
@@ -70,12 +87,17 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "ExpiredToken": _EXPIRED,
     "ExpiredTokenException": _EXPIRED,
     "RequestExpired": _EXPIRED,
+    "RequestTimeTooSkewed": _SKEWED,
     "InternalServerError": _BROKEN,
     "InternalFailure": _BROKEN,
     "ServiceUnavailable": _BROKEN,
     "ServiceUnavailableException": _BROKEN,
+    "RequestTimeout": _BROKEN,
+    "RequestTimeoutException": _BROKEN,
     INVALID: _REFUSED,
 }
+# By the HTTP status: of codes that nobody knows, and of what answers in the service's place.
+_STATUSES: Final[dict[int, Meaning]] = {401: _UNKNOWN_CALLER, 403: _DENIED, 408: _BROKEN, 429: _THROTTLED}
 
 
 def translated(error: Exception, operation: Operation) -> err.IsthmusError | None:
@@ -86,13 +108,25 @@ def translated(error: Exception, operation: Operation) -> err.IsthmusError | Non
         return err.Unavailable(f"this {operation.kind} was not sent: {error}", maybe_applied=False)
     if isinstance(error, AnswerLost):
         message = f"the answer to this {operation.kind} was lost: {error}"
-        return err.Unavailable(message, maybe_applied=operation.writes)
+        return err.Unavailable(message, maybe_applied=_may_write(error, operation))
     return None
 
 
 def _of_service(error: ServiceError, operation: Operation) -> err.IsthmusError:
-    meaning = MEANINGS.get(error.code) or (_BROKEN if error.status >= 500 else _REFUSED)  # HTTP
+    meaning = MEANINGS.get(error.code) or _STATUSES.get(error.status) or _by_class(error.status)
     message = f"DynamoDB refused this {operation.kind} ({error.code}): {meaning.advice}"
-    raised = meaning.kind(message, maybe_applied=meaning.maybe_applied and operation.writes)
+    raised = meaning.kind(message, maybe_applied=meaning.maybe_applied and _may_write(error, operation))
     raised.request_id = error.request_id
     return raised
+
+
+def _by_class(status: int) -> Meaning:
+    return _BROKEN if status >= 500 else _REFUSED
+
+
+def _may_write(error: ServiceError | AnswerLost, operation: Operation) -> bool:
+    """Whether the request that failed may have had an effect, or one before it.
+
+    Requests of writes that came before a failed read were refused; only those that manage tables look at what they did.
+    """
+    return operation.writes and (error.action not in _READS or isinstance(operation, (CreateTable, DropTable)))

@@ -38,7 +38,10 @@ class ServiceError(Exception):
     :param code: its short name, ``"ConditionalCheckFailedException"`` say
     :param status: HTTP status
     :param body: the whole JSON answer: the current ``Item``, ``CancellationReasons``
+    :ivar action: the request's, told by the backend; ``None`` if nobody knows it
     """
+
+    action: str | None = None
 
     def __init__(
         self, code: str, message: str, *, status: int, body: Mapping[str, Any], request_id: str | None
@@ -56,7 +59,12 @@ class NotSent(Exception):  # it says what happened to the request
 
 
 class AnswerLost(Exception):  # it says what happened to the answer
-    """The request may have reached the service, and there is no answer; the cause says why."""
+    """The request may have reached the service, and there is no answer; the cause says why.
+
+    :ivar action: the request's, told by the backend; ``None`` if nobody knows it
+    """
+
+    action: str | None = None
 
 
 class AnswerTooLarge(AnswerLost):
