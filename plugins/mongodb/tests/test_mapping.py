@@ -489,6 +489,19 @@ def test_another_unique_value_is_no_key(mongodb_url: str, raw: Collection[dict[s
                 write()
 
 
+def test_a_part_of_the_key_that_is_unique(mongodb_url: str, raw: Collection[dict[str, Any]]) -> None:
+    """The same key is there already; another key with that part is a unique value."""
+    raw.create_index([("customer", 1), ("_id", 1)])
+    raw.insert_one({"_id": "1", "customer": "ann"})
+    with connect(mongodb_url, raw, partition_key="customer", sort_key="_id") as database:
+        table = database.tables.open("orders")
+        with pytest.raises(AlreadyExists):
+            table.create({"customer": "ann", "_id": "1"})
+        with pytest.raises(UniqueViolation):
+            table.put({"customer": "bob", "_id": "1"})
+        assert list(table.query(customer="ann").where(F["_id"] >= "1")) == [{"customer": "ann", "_id": "1"}]
+
+
 def test_a_document_without_the_key_is_named(mongodb_url: str, raw: Collection[dict[str, Any]]) -> None:
     """InvalidStoredValue that says which field is missing."""
     raw.create_index("customer", unique=True)

@@ -151,7 +151,7 @@ def _insert(mapped: Mapped, item: Item) -> Generator[Any, Any, bool]:
     try:
         yield Call(mapped.collection, "insert_one", (encode_document(mapped.mapping, item),))
     except DuplicateKeyError as error:
-        if not is_key_taken(mapped, error):
+        if not (yield from _is_key_taken(mapped, item, error)):
             raise unique_violation(mapped) from error
         return False
     return True
@@ -182,11 +182,14 @@ def change_stages(changes: Mapping[str, Any]) -> list[Document]:
     return [{"$replaceWith": new}] if changes else []
 
 
-def is_key_taken(mapped: Mapped, error: DuplicateKeyError) -> bool:
+def _is_key_taken(mapped: Mapped, item: Item, error: DuplicateKeyError) -> Generator[Any, Any, bool]:
     """Whether a duplicate is the key itself, and not another unique value of the collection."""
     pattern = set(dict((error.details or {}).get("keyPattern", {})))
-    keys = {key.field for key in mapped.mapping.keys}
-    return pattern == ({ID} if mapped.mapping.shape != "fields" else keys)
+    keys = {ID} if mapped.mapping.shape != "fields" else {key.field for key in mapped.mapping.keys}
+    if not pattern < keys:
+        return pattern == keys
+    # A part of the key is unique by itself: the whole key is there, or another one with that part.
+    return (yield Call(mapped.collection, "find_one", (key_filter(mapped.mapping, item), {ID: 1}))) is not None
 
 
 def unique_violation(mapped: Mapped) -> UniqueViolation:
