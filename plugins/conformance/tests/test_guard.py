@@ -31,7 +31,7 @@ def test_overriding_a_test_is_an_error(replacement: Any) -> None:
 )
 def test_overriding_a_fixture_or_a_helper_is_an_error(name: str) -> None:
     """They decide what the tests see; the message names the fixtures that suites may give."""
-    with pytest.raises(TypeError, match=f"overrides {name}.*clock, layers, source, stack"):
+    with pytest.raises(TypeError, match=f"overrides {name}.*clock, foreign, layers, source, stack"):
         _suite(**{name: pytest.fixture(lambda _self: pytest.skip("nothing"))})
 
 

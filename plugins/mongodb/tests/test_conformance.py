@@ -1,9 +1,25 @@
 """The MongoDB backend fulfils the contract on real servers."""
 
 import pytest
+from bson import ObjectId
 
+from isthmus import BoundTable
 from isthmus_conformance import BackendSuite
-from plugins.mongodb.tests.servers import in_database
+from isthmus_conformance.suites.foreign import Foreign, StoreForeign
+from plugins.mongodb.tests.servers import driver, in_database
+
+
+def storing_object_ids(url: str) -> StoreForeign:
+    """Stores documents as any client of MongoDB may, with an ObjectId deep inside."""
+
+    def store(table: BoundTable) -> Foreign:
+        with driver(url) as client:
+            client.get_default_database()[table.name].insert_one(
+                {"_id": {"id": "theirs"}, "fine": 1, "made": {"by": [ObjectId()]}}
+            )
+        return Foreign("theirs", "made.by[0]", "ObjectId")
+
+    return store
 
 
 class TestReplicaSet(BackendSuite):
@@ -13,6 +29,11 @@ class TestReplicaSet(BackendSuite):
     def source(self, mongodb_url: str) -> str:
         """A server that all tests share; each has tables of its own."""
         return in_database(mongodb_url)
+
+    @pytest.fixture
+    def foreign(self, mongodb_url: str) -> StoreForeign:
+        """An ObjectId."""
+        return storing_object_ids(in_database(mongodb_url))
 
 
 class TestStandalone(BackendSuite):
@@ -24,3 +45,8 @@ class TestStandalone(BackendSuite):
     def source(self, mongodb_standalone_url: str) -> str:
         """A server that all tests share; each has tables of its own."""
         return in_database(mongodb_standalone_url)
+
+    @pytest.fixture
+    def foreign(self, mongodb_standalone_url: str) -> StoreForeign:
+        """An ObjectId."""
+        return storing_object_ids(in_database(mongodb_standalone_url))

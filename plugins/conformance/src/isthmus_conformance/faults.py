@@ -33,7 +33,7 @@ class Fault:
     :param leftovers: positions of batch members that are not sent, and reported as failed
     :param leftover_error: what the leftovers are reported with
     :param delay: seconds to wait before anything else
-    :param then: called after the work, before ``error`` is raised: what somebody else does meanwhile
+    :param then: called after the work or in its place, before ``error`` is raised: what somebody else does meanwhile
     """
 
     error: Exception | None = None
@@ -71,6 +71,8 @@ class FaultyBackend(Backend):
         if fault.delay:
             time.sleep(fault.delay)
         if fault.error is not None and not fault.applied:
+            if fault.then is not None:
+                fault.then()
             raise fault.error
         sent = without(operation, fault.leftovers)
         result = self.inner.execute(operation if sent is None else sent)
@@ -83,6 +85,8 @@ class FaultyBackend(Backend):
         if fault.delay:
             await asyncio.sleep(fault.delay)
         if fault.error is not None and not fault.applied:
+            if fault.then is not None:
+                await asyncio.to_thread(fault.then)
             raise fault.error
         sent = without(operation, fault.leftovers)
         result = await self.inner.aexecute(operation if sent is None else sent)

@@ -7,8 +7,8 @@ from inspect import getattr_static
 from typing import Any
 
 KIT = "isthmus_conformance."
-OPEN = frozenset({"source", "layers", "clock", "stack"})
-"""The fixtures that suites give: what is tested, and on what clock. All others belong to the kit."""
+OPEN = frozenset({"source", "layers", "clock", "stack", "foreign"})
+"""The fixtures that suites give: what is tested, on what clock, and what only its store knows. The others are the kit's."""
 LEAST_SHARE = 0.1
 """The smallest part of a profile's examples that a suite may run."""
 

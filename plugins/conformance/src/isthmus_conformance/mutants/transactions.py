@@ -7,6 +7,7 @@ from typing import cast
 
 from attrs import evolve
 
+from isthmus import Capability, Unsupported
 from isthmus import operations as op
 from isthmus import results as res
 from isthmus.embedded import Session
@@ -168,6 +169,29 @@ class TornWrites(_Transacting):
             time.sleep(0.0005)
             super().transact_write(evolve(operation, actions=(action,), token=None))
         return result
+
+
+@mutant("TXN-10")
+class TransactionsGuessed(_Transacting):
+    """Declares by a guess that it has no transactions, and carries them out all the same."""
+
+    capabilities = MemoryBackend.capabilities.replace(
+        {Capability.TRANSACT_WRITE: Unsupported("a URL of this form has no transactions")}
+    )
+
+
+@mutant("TXN-13")
+class ActionsUsedUp(_Transacting):
+    """A transaction takes the keys out of the items that it was given, so it can't be sent again."""
+
+    def transact_write(self, operation: op.TransactWrite) -> res.Result:
+        try:
+            return super().transact_write(operation)
+        finally:
+            for action in operation.actions:
+                if isinstance(action, op.Put):
+                    for name in action.key:
+                        action.item.pop(name, None)
 
 
 @mutant("TXN-12")

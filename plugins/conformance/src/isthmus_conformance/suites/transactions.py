@@ -1,4 +1,4 @@
-"""Transactions: all or nothing, every reason, limits, tokens, snapshots (rules TXN-1 to TXN-12)."""
+"""Transactions: all or nothing, every reason, limits, snapshots; the parts beside them (rules TXN-1 to TXN-13)."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from isthmus_conformance.faults import FaultyBackend
 from isthmus_conformance.rules import rule
 from isthmus_conformance.suites.tokens import TokenSuite
 from isthmus_conformance.suites.transaction_machine import TransactionMachineSuite
+from isthmus_conformance.suites.transaction_runs import TransactionRunSuite
 
 
 def reasons(error: TransactionFailed) -> list[type | None]:
@@ -262,5 +263,5 @@ class TransactGetSuite(Suite):
                 table.database.transact_get(wrong)
 
 
-class TransactionsSuite(TransactWriteSuite, TokenSuite, TransactGetSuite, TransactionMachineSuite):
+class TransactionsSuite(TransactWriteSuite, TokenSuite, TransactGetSuite, TransactionRunSuite, TransactionMachineSuite):
     """Transactions."""

@@ -19,6 +19,7 @@ from isthmus_conformance.comparing import assert_same
 from isthmus_conformance.properties import given
 from isthmus_conformance.rules import rule
 from isthmus_conformance.strategies import names, numbers, values
+from isthmus_conformance.suites.foreign import ForeignTypes
 from isthmus_conformance.suites.samples import NORMALISED, REFUSED
 
 
@@ -266,7 +267,7 @@ class Isolation(Suite):
         assert given == {"id": "a", "x": (1, {"y": {2.0}})}
 
 
-class ValuesSuite(RefusedValues, RoundTrips, Isolation):
+class ValuesSuite(RefusedValues, RoundTrips, Isolation, ForeignTypes):
     """Values: what may be written, and that it comes back as it was."""
 
 
