@@ -26,7 +26,7 @@ def database(mongodb_url: str) -> Iterator[Database]:
         yield database
 
 
-HELLO = {"ok": 1}
+HELLO = {"ok": 1, "isWritablePrimary": True}
 BUILD = {"version": "6.0.5", "versionArray": [6, 0, 5, 0]}
 TRANSACTIONS = {Capability.TRANSACT_WRITE, Capability.TRANSACT_GET, Capability.IDEMPOTENCY_TOKEN}
 
@@ -51,6 +51,12 @@ def test_an_old_server_is_refused() -> None:
     """ConfigurationError with both versions."""
     with pytest.raises(ConfigurationError, match=r"db:1 runs MongoDB 5\.0\.9.*6\.0"):
         server_of(HELLO, {"version": "5.0.9", "versionArray": [5, 0, 9, 0]}, "db:1")
+
+
+def test_a_member_that_is_not_the_primary_is_refused() -> None:
+    """ConfigurationError that says what to write; only a direct connection leads there."""
+    with pytest.raises(ConfigurationError, match=r"not its primary: leave directConnection out.*replicaSet=rs0"):
+        server_of({**HELLO, "setName": "rs0", "isWritablePrimary": False, "secondary": True}, BUILD, "db:1")
 
 
 def test_the_server_is_asked_at_open(database: Database, mongodb_standalone_url: str) -> None:

@@ -15,7 +15,7 @@ import pymongo
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.asynchronous.mongo_client import AsyncMongoClient
-from pymongo.errors import PyMongoError
+from pymongo.errors import NotPrimaryError, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.synchronous.client_session import ClientSession
@@ -35,6 +35,8 @@ from isthmus_mongodb.values import CODEC_OPTIONS
 Document = dict[str, Any]
 
 _CURSORS = frozenset({"find", "aggregate", "list_indexes"})
+_READS = frozenset({"find_one", "find", "count_documents", "aggregate"})
+_NOT_PRIMARY = frozenset({"RSSecondary", "RSArbiter", "RSOther", "RSGhost"})
 _TRANSACTION: dict[str, Any] = {
     "read_concern": ReadConcern("snapshot"),
     "write_concern": WriteConcern("majority", j=True),
@@ -66,6 +68,17 @@ class _Transport:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._sessions = Sessions()
+        self._direct = options.settings.get("directConnection") == "true"
+
+    def _check_role(self, request: Any, client: Any) -> None:
+        """See to it that a read that was answered directly came from the primary, which may have stepped down.
+
+        :raises NotPrimaryError: the member has another role by now
+        """
+        if type(request) is Call and request.method in _READS:
+            servers = client.topology_description.server_descriptions().values()
+            if any(server.server_type_name in _NOT_PRIMARY for server in servers):
+                raise NotPrimaryError("a read from a member that stepped down", {"code": 10107})
 
     def _steps(self, request: Write, database: Any, deadline: float | None) -> Steps:
         concern = database.write_concern.document
@@ -122,9 +135,13 @@ class Blocking(_Transport):
         if type(request) is InSession:
             return self._in_session(request, deadline)
         if deadline is None:
-            return self._carry_out(request, session)
-        with pymongo.timeout(time_left(deadline)):
-            return self._carry_out(request, session, deadline)
+            answer = self._carry_out(request, session)
+        else:
+            with pymongo.timeout(time_left(deadline)):
+                answer = self._carry_out(request, session, deadline)
+        if self._direct:
+            self._check_role(request, self.client())
+        return answer
 
     def _carry_out(self, request: Any, session: ClientSession | None, deadline: float | None = None) -> Any:
         if session is None and is_write(request):
@@ -230,9 +247,13 @@ class OnLoop(_Transport):
         if type(request) is InSession:
             return await self._in_session(request, deadline)
         if deadline is None:
-            return await self._carry_out(request, session)
-        with pymongo.timeout(time_left(deadline)):
-            return await self._carry_out(request, session, deadline)
+            answer = await self._carry_out(request, session)
+        else:
+            with pymongo.timeout(time_left(deadline)):
+                answer = await self._carry_out(request, session, deadline)
+        if self._direct:
+            self._check_role(request, self.client())
+        return answer
 
     async def _carry_out(self, request: Any, session: AsyncClientSession | None, deadline: float | None = None) -> Any:
         if session is None and is_write(request):

@@ -38,11 +38,17 @@ class Server:
 def server_of(hello: Mapping[str, Any], build: Mapping[str, Any], hosts: str) -> Server:
     """What the answers to ``hello`` and ``buildInfo`` tell.
 
-    :raises ConfigurationError: the server is too old
+    :raises ConfigurationError: the server is too old, or a member of a set that is not its primary
     """
     version = str(build.get("version", "0"))
     if tuple(build.get("versionArray", (0, 0)))[:2] < OLDEST:
         raise ConfigurationError(f"{hosts} runs MongoDB {version}: Isthmus needs 6.0 or later")
+    if "setName" in hello and not hello.get("isWritablePrimary"):
+        # Only a direct connection leads to one, and what it reads may be old.
+        raise ConfigurationError(
+            f"{hosts} is a member of the replica set {hello['setName']!r}, but not its primary: leave directConnection"
+            f" out and write replicaSet={hello['setName']}, so that the driver finds the primary"
+        )
     if hello.get("msg") == "isdbgrid":
         return Server(version, "sharded cluster")
     return Server(version, "replica set" if "setName" in hello else "standalone")
