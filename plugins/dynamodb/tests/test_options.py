@@ -68,6 +68,8 @@ def test_credentials_in_the_host_are_refused_and_not_repeated() -> None:
         ({"endpoint": "http://u:hunter2@localhost:8000"}, "endpoint is http:// or https://"),
         ({"endpoint": "http://localhost:99999"}, "endpoint is http:// or https://"),
         ({"endpoint": "http://localhost:8000/path"}, "endpoint is http:// or https://"),
+        ({"endpoint": "http://localhost:8000/?"}, "endpoint is http:// or https://"),
+        ({"endpoint": "http://localhost:8000#"}, "endpoint is http:// or https://"),
         ({"endpoint": "http://localhost\r\nX: y"}, "endpoint is http:// or https://"),
         ({"region": "https://dynamodb.eu-west-1.amazonaws.com"}, "region is a region's name, eu-west-1 say"),
         ({"region": "eu-west-1\n"}, "region is a region's name, eu-west-1 say"),

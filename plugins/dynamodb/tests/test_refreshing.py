@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,9 +17,20 @@ from isthmus.errors import DeadlineExceeded, IsthmusError, Unauthenticated
 from isthmus_dynamodb.native import ServiceError, Transport
 from isthmus_dynamodb.options import Options
 from isthmus_dynamodb.transports import open_transport
-from plugins.dynamodb.tests.servers import LIST_TABLES, answer, answering, calling, serving
+from plugins.dynamodb.tests.servers import (
+    LIST_TABLES,
+    Together,
+    answer,
+    answering,
+    by_tasks,
+    by_threads,
+    calling,
+    read_request,
+    serving,
+)
 
 FROM_AWS = {"access_key_id": None, "secret_access_key": None}
+KEYS = "[default]\naws_access_key_id = {}\naws_secret_access_key = s\n"
 EXPIRED = answer(b'{"__type":"x#ExpiredTokenException"}', status="400 Bad Request")
 CALLS = 6
 
@@ -79,7 +92,7 @@ def failures(transport: Transport, mode: str, timeout: float) -> list[type[BaseE
         calls = [transport.asend(LIST_TABLES, time.monotonic() + timeout) for _ in range(CALLS)]
         found = await asyncio.gather(*calls, return_exceptions=True)
         await transport.aclose()
-        return [type(one) for one in found]
+        return [type(one) for one in found if isinstance(one, BaseException)]
 
     def call(_number: int) -> type[BaseException]:
         with pytest.raises((DeadlineExceeded, ServiceError)) as caught:
@@ -146,6 +159,27 @@ def test_expired_tokens_are_reloaded_once_for_all(source: Source, mode: str) -> 
         assert time.monotonic() - started < 0.2
         transport.close()
     assert source.times == before + 1
+
+
+@pytest.mark.parametrize("together", [by_threads, by_tasks])
+def test_calls_whose_token_expired_all_get_the_new_one(source: Source, together: Together) -> None:
+    """Those that are refused while another one reads the configuration wait for it too."""
+    arrived = threading.Barrier(4)
+
+    def handle(sock: socket.socket) -> None:
+        while request := read_request(sock):
+            new = b"Credential=NEW/" in request
+            if not new:
+                arrived.wait(10)
+            sock.sendall(answer() if new else EXPIRED)
+
+    file = source.folder / "credentials"
+    file.write_text(KEYS.format("OLD"))
+    with serving(handle) as server:
+        transport = open_transport(Options(endpoint=server.url, region="x"))
+        file.write_text(KEYS.format("NEW"))
+        assert together(transport, 4) == [{}] * 4
+        transport.close()
 
 
 @pytest.mark.parametrize("text", ['{"Version": 1, "SecretAccessKey": "hunter2"', '["hunter2"]', '{"Version": 1}'])

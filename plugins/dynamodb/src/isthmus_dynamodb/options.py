@@ -51,7 +51,7 @@ def _is_endpoint(value: str) -> bool:
         port = url.port
     except ValueError:
         return False
-    extra = url.path.strip("/") or url.query or url.fragment or "@" in url.netloc
+    extra = url.path.strip("/") or "?" in value or "#" in value or "@" in url.netloc
     printable = value.isascii() and value.isprintable() and " " not in value
     return url.scheme in ("http", "https") and bool(url.hostname) and port != 0 and not extra and printable
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import AsyncGenerator
 
-from isthmus.errors import Closed
 from isthmus_dynamodb.transports.answers import Answer
 from isthmus_dynamodb.transports.dialing import Dialer
 from isthmus_dynamodb.transports.streaming import StreamConnection, open_stream
-from isthmus_dynamodb.transports.troubles import all_busy
+from isthmus_dynamodb.transports.troubles import all_busy, closed
 
 # A place in the pool: a connection, or room for one.
 Slot = StreamConnection | None
@@ -29,6 +29,7 @@ class AsyncPool:
         self._slots: list[Slot] = [None] * size
         self._waiting: deque[asyncio.Future[Slot]] = deque()
         self._closed = False
+        self._ending: AsyncGenerator[None, None] | None = None
 
     async def exchange(self, message: bytes, deadline: float | None) -> Answer:
         """The answer to a request. When it is cancelled, its connection is closed.
@@ -51,11 +52,13 @@ class AsyncPool:
     async def _renew(self, old: Slot, deadline: float | None) -> StreamConnection:
         if old is not None:
             old.close()
+        if self._closed:
+            raise closed()
         return await open_stream(self._dialer, deadline)
 
     async def _queue(self, deadline: float | None) -> Slot:
         if self._closed:
-            raise Closed("the database was closed")
+            raise closed()
         turn: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         wait = self._wait if deadline is None else min(self._wait, max(0.0, deadline - time.monotonic()))
@@ -71,7 +74,7 @@ class AsyncPool:
         """Leave the queue; a slot that was handed over in the same moment goes to the next."""
         if turn in self._waiting:
             self._waiting.remove(turn)
-        elif not turn.cancelled():
+        elif not turn.cancelled() and turn.exception() is None:
             self._pass_on(turn.result())
         return error
 
@@ -93,8 +96,29 @@ class AsyncPool:
             self._slots.append(slot)
 
     def close(self) -> None:
-        """Close idle connections; those at work are closed when their request ends."""
+        """Close idle connections and refuse who waits; connections at work are closed when their request ends."""
         self._closed = True
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_exception(closed())
+        self._close_idle()
+
+    async def close_with_loop(self) -> None:
+        """Have idle connections closed when the running loop ends, also where nobody closes this pool on it."""
+        self._ending = self._until_the_end()
+        await anext(self._ending)
+
+    async def _until_the_end(self) -> AsyncGenerator[None, None]:
+        # A loop closes the generators that have begun on it before it ends itself.
+        try:
+            yield
+        finally:
+            self._close_idle()
+            # Transports close their sockets in a callback.
+            await asyncio.sleep(0)
+
+    def _close_idle(self) -> None:
         idle, self._slots = self._slots, [None] * len(self._slots)
         for slot in idle:
             if slot is not None:

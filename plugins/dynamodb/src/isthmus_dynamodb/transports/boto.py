@@ -23,12 +23,12 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 from urllib3.util.ssl_match_hostname import CertificateError
 
-from isthmus.errors import Closed, DeadlineExceeded
+from isthmus.errors import DeadlineExceeded, Unauthenticated
 from isthmus_dynamodb.native import AnswerLost, Json, NotSent, Request, ServiceError
 from isthmus_dynamodb.transports.access import CREDENTIAL_ERRORS, Access, unauthenticated
 from isthmus_dynamodb.transports.binary import with_bytes
 from isthmus_dynamodb.transports.forking import forget_in_children
-from isthmus_dynamodb.transports.troubles import CHECKSUM, refused_certificate, unreached
+from isthmus_dynamodb.transports.troubles import CHECKSUM, NO_TEXT, closed, refused_certificate, unreached
 
 _NEVER_SENT = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError)
 
@@ -63,7 +63,7 @@ class BotoTransport:
         except FutureTimeoutError:
             raise self._too_late(future) from None
         except CancelledError:
-            raise _closed() from None
+            raise closed() from None
 
     async def asend(self, request: Request, deadline: float | None) -> Json:
         future = self._submit(request)
@@ -77,17 +77,17 @@ class BotoTransport:
         if not done:
             raise self._too_late(future)
         if waiting.cancelled():
-            raise _closed()
+            raise closed()
         return waiting.result()
 
     def _submit(self, request: Request) -> Future[Json]:
         if self._closed:
-            raise _closed()
+            raise closed()
         try:
             return self._threads.submit(self._call, request)
         except RuntimeError:
             # It was closed in this moment.
-            raise _closed() from None
+            raise closed() from None
 
     def close(self) -> None:
         self._closed = True
@@ -118,6 +118,8 @@ class BotoTransport:
             raise _service_error(error) from error
         except CREDENTIAL_ERRORS as error:
             raise unauthenticated(error) from error
+        except UnicodeEncodeError:
+            raise Unauthenticated(NO_TEXT) from None
         except _NEVER_SENT as error:
             raise NotSent(unreached(self._url, _reason(error))) from error
         except SSLError as error:
@@ -138,10 +140,6 @@ class BotoTransport:
         if certificate is not None:
             return refused_certificate(self._url, certificate)
         return AnswerLost(f"the TLS connection to {self._url} broke")
-
-
-def _closed() -> Closed:
-    return Closed("the database was closed before the request was sent")
 
 
 def _left(deadline: float) -> float:

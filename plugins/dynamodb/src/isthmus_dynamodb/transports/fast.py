@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from email.utils import parsedate_to_datetime
@@ -65,7 +66,7 @@ class FastTransport:
 
     async def asend(self, request: Request, deadline: float | None) -> Json:
         credentials, skew = self._keys.ready() or await self._keys.aobtain(deadline), self._signer.skew
-        pool = self._loops.get(asyncio.get_running_loop()) or self._new_pool()
+        pool = self._loops.get(asyncio.get_running_loop()) or await self._new_pool()
         body = orjson.dumps(request.parameters)
         answer = await pool.exchange(self._signer.message(credentials, request.action, body), deadline)
         if answer.status != 200 and (code := _refusal(answer)):
@@ -87,7 +88,7 @@ class FastTransport:
         self._signer.skew = skew
         return True
 
-    def _new_pool(self) -> AsyncPool:
+    async def _new_pool(self) -> AsyncPool:
         loop = asyncio.get_running_loop()
         with self._lock:
             for ended in [one for one in self._loops if one.is_closed()]:
@@ -95,6 +96,7 @@ class FastTransport:
             pool = self._loops[loop] = AsyncPool(self._dialer, self._access.options.max_connections, **self._limits)
             if self._closed:
                 pool.close()
+        await pool.close_with_loop()
         return pool
 
     def close(self) -> None:
@@ -103,7 +105,8 @@ class FastTransport:
             self._closed = True
             pools = list(self._loops.items())
         for loop, pool in pools:
-            if not loop.is_closed():
+            # A loop that has ended in this moment closed its connections itself.
+            with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(pool.close)
 
     async def aclose(self) -> None:

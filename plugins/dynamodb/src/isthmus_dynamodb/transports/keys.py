@@ -138,14 +138,17 @@ class Keys:
         return self._work.start("reload", lambda: self._reload(refused))
 
     def _reload(self, refused: Credentials) -> bool:
-        self._fruitless = (refused, time.monotonic() + _PAUSE)
-        source = reload_credentials(self._options)
-        if _copied(source.get_frozen_credentials()) == refused:
-            self._fruitless = (refused, time.monotonic() + _PAUSE)
-            return False
-        self._source, self._fruitless = source, (None, 0.0)
-        self._own(source)
-        return True
+        changed = False
+        try:
+            source = reload_credentials(self._options)
+            changed = _copied(source.get_frozen_credentials()) != refused
+        finally:
+            if not changed:
+                self._fruitless = (refused, time.monotonic() + _PAUSE)
+        if changed:
+            self._source = source
+            self._own(source)
+        return changed
 
     def forget(self) -> None:
         """Begin anew in a forked process; what a thread of the parent was obtaining is obtained again."""

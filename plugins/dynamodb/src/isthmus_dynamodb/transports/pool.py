@@ -6,22 +6,22 @@ import threading
 import time
 from collections import deque
 
-from isthmus.errors import Closed
 from isthmus_dynamodb.transports.answers import Answer
 from isthmus_dynamodb.transports.blocking import BlockingConnection
 from isthmus_dynamodb.transports.dialing import Dialer
-from isthmus_dynamodb.transports.troubles import all_busy
+from isthmus_dynamodb.transports.troubles import all_busy, closed
 
 # A place in the pool: a connection, or room for one.
 Slot = BlockingConnection | None
 
 
 class _Waiter:
-    """A thread in the queue; it is handed a slot."""
+    """A thread in the queue; it is handed a slot, or told that there will be none."""
 
     def __init__(self) -> None:
         self.handed = threading.Event()
         self.slot: Slot = None
+        self.refused = False
 
 
 class Pool:
@@ -66,12 +66,14 @@ class Pool:
     def _renew(self, old: Slot, deadline: float | None) -> BlockingConnection:
         if old is not None:
             old.close()
+        if self._closed:
+            raise closed()
         return BlockingConnection(self._dialer.dial(deadline), self._url)
 
     def _take(self, deadline: float | None) -> Slot:
         with self._lock:
             if self._closed:
-                raise Closed("the database was closed")
+                raise closed()
             if self._slots:
                 return self._slots.pop()
             waiter = _Waiter()
@@ -83,11 +85,13 @@ class Pool:
         try:
             waiter.handed.wait(wait)
         except BaseException:
-            if not self._leave(waiter):
+            if not self._leave(waiter) and not waiter.refused:
                 self._drop(waiter.slot)
             raise
         if self._leave(waiter):
             raise all_busy(self._url, self._size, deadline)
+        if waiter.refused:
+            raise closed()
         return waiter.slot
 
     def _leave(self, waiter: _Waiter) -> bool:
@@ -122,10 +126,14 @@ class Pool:
             self._slots.append(slot)
 
     def close(self) -> None:
-        """Close idle connections; those at work are closed when their request ends."""
+        """Close idle connections and refuse who waits; connections at work are closed when their request ends."""
         with self._lock:
             self._closed = True
             idle, self._slots = self._slots, [None] * len(self._slots)
+            while self._waiting:
+                waiter = self._waiting.popleft()
+                waiter.refused = True
+                waiter.handed.set()
         _close_all(idle)
 
     def forget(self) -> None:

@@ -12,6 +12,7 @@ from attrs import define, field, frozen
 
 from isthmus.errors import Unauthenticated
 from isthmus_dynamodb.transports.endpoints import Endpoint
+from isthmus_dynamodb.transports.troubles import NO_TEXT
 
 _CONTENT_TYPE = "application/x-amz-json-1.0"
 _TARGET = "DynamoDB_20120810."
@@ -95,7 +96,7 @@ class Signer:
         try:
             key = b"AWS4" + credentials.secret_key.encode()
         except UnicodeEncodeError:
-            raise Unauthenticated("the AWS secret access key holds a character that is no text") from None
+            raise Unauthenticated(NO_TEXT) from None
         for part in (day, self._region, self._service, "aws4_request"):
             key = digest(key, part.encode(), "sha256")
         return Scope(credentials, day, f"{day}/{self._region}/{self._service}/aws4_request", key)

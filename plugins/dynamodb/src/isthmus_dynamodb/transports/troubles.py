@@ -6,10 +6,12 @@ import socket
 import ssl
 import time
 
-from isthmus.errors import DeadlineExceeded, Unavailable
+from isthmus.errors import Closed, DeadlineExceeded, Unavailable
 from isthmus_dynamodb.native import AnswerLost, AnswerTooLarge, NotSent
 
 CHECKSUM = "it does not match its CRC32 checksum (x-amz-crc32), so it was damaged on the way"
+
+NO_TEXT = "the AWS credentials hold a character that is no text: check where they are written"
 
 
 def unreached(url: str, reason: str) -> str:
@@ -60,3 +62,8 @@ def all_busy(url: str, size: int, deadline: float | None) -> Exception:
     return Unavailable(
         f"all {size} connections to {url} are in use: raise max_connections, or make fewer calls at once"
     )
+
+
+def closed() -> Closed:
+    """The transport was closed; nothing was sent."""
+    return Closed("the database was closed before the request was sent")
