@@ -13,6 +13,7 @@ from isthmus import BoundTable, aconnect
 from isthmus.errors import DeadlineExceeded, IsthmusError, OutcomeUnknown, Unavailable
 from tests.faults.effects import Cut, Damage, Delay, Effect, LostAnswer, LostRequest, Silence, Slices
 from tests.faults.places import ONCE, Place, place
+from tests.faults.rounds import write_long_ago
 
 GRACE = 0.25
 """How much longer than its deadline a call may take, seconds."""
@@ -36,7 +37,8 @@ each_break = pytest.mark.parametrize("effect", BROKEN.values(), ids=list(BROKEN)
 def items(at: Place) -> Items:
     """What the table holds."""
     found = [{"id": f"{number}", "n": number, "text": "abc" * 50} for number in range(3)]
-    at.plain.put_many(found).raise_for_failures()
+    for item in found:
+        write_long_ago(at.plain, item)
     return found
 
 

@@ -11,6 +11,7 @@ from isthmus import BoundTable, connect
 from isthmus.errors import Conflict, IsthmusError, OutcomeUnknown, Throttled
 from tests.faults.front import Front, cancelled, front, refusal, refusal_after_the_effect, some_items, some_keys
 from tests.faults.places import ONCE, QUICK, Place, place, server_of, through
+from tests.faults.rounds import write_long_ago
 
 THROTTLED = ["ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"]
 CONFLICTS = ["TransactionConflictException", "TransactionInProgressException"]
@@ -83,7 +84,7 @@ def test_failures_of_the_service_leave_one_effect(
     at: Place, before: Front, table: BoundTable, code: str, status: int, broken: Callable[..., Any]
 ) -> None:
     """Whether the service carried the request out or not, which its answer doesn't tell."""
-    at.plain.put(ITEMS[0])
+    write_long_ago(at.plain, ITEMS[0])
     before.plan("UpdateItem", broken(code, status), broken(code, status))
     table.update(id="00", add={"n": 1})
     assert (before.seen.count("UpdateItem"), at.plain.get(id="00")["n"]) == (3, 1)
@@ -91,7 +92,7 @@ def test_failures_of_the_service_leave_one_effect(
 
 def test_a_failure_of_the_service_without_a_retry_is_unknown(at: Place, before: Front, impatient: BoundTable) -> None:
     """The operation id in the error settles it."""
-    at.plain.put(ITEMS[0])
+    write_long_ago(at.plain, ITEMS[0])
     before.plan("UpdateItem", refusal_after_the_effect("InternalServerError", 500))
     with pytest.raises(OutcomeUnknown) as caught:
         impatient.update(id="00", add={"n": 1})

@@ -17,8 +17,9 @@ from typing import Final, TypeVar
 
 from attrs import evolve
 
-from isthmus.errors import InvalidArgument, IsthmusError
-from isthmus.operations import Context, Create, ItemKey, Operation, Put, Resolve, TransactWrite, Update
+from isthmus.errors import InvalidArgument, IsthmusError, OutcomeUnknown
+from isthmus.evaluate import matches
+from isthmus.operations import Context, Create, Delete, ItemKey, Operation, Put, Resolve, TransactWrite, Update
 from isthmus.values import canonical_bytes, check_table_name, from_canonical_bytes
 
 O = TypeVar("O", bound=Operation)  # noqa: E741  # an operation
@@ -55,6 +56,43 @@ def floor(operation_id: str) -> str:
     """The least text of ids that may be as young as this one; whoever wrote an older one wrote before it."""
     moment = int(operation_id[:_TIME_DIGITS], 16) - int(CLOCK_MARGIN * 1000)
     return f"{max(moment, 0):011x}"
+
+
+def was_applied(operation: Create | Put | Update | Delete, found: str | None, *, present: bool) -> bool:
+    """Whether an earlier attempt of a write left the item that is there; if not, the write is judged as usual.
+
+    Only an older id shows that nobody wrote since. An item without one may have been written over ours.
+
+    :param found: the id in the item
+    :param present: whether an item is there, expired or not
+    :raises OutcomeUnknown: an earlier attempt may have been applied, and what it left is no longer there
+    """
+    mine = operation.context.operation_id
+    if mine is None:
+        return False
+    if found == mine:
+        return True
+    if not operation.context.repeated:
+        return False
+    if present and (found is None or found >= floor(mine)):
+        raise OutcomeUnknown(
+            f"this {operation.kind} may have been applied before somebody else wrote the item: read it"
+        )
+    if not present and not _takes_nothing(operation):
+        raise item_gone(operation)
+    return False
+
+
+def item_gone(operation: Operation) -> OutcomeUnknown:
+    """The error of a repeated write that needs an item and finds none."""
+    return OutcomeUnknown(f"the item is gone, perhaps after this {operation.kind} was applied: read it")
+
+
+def _takes_nothing(operation: Create | Put | Update | Delete) -> bool:
+    """Whether a write succeeds where there is no item."""
+    if isinstance(operation, Delete) or (isinstance(operation, Update) and not operation.upsert):
+        return False
+    return isinstance(operation, Create) or operation.condition is None or matches(operation.condition, {})
 
 
 def identified(operation: O) -> O:

@@ -277,17 +277,24 @@ def test_a_repetition_after_another_writer_is_unknown(bench: Bench, write: Any) 
     assert bench.raw(KEY) == before
 
 
-@pytest.mark.parametrize("older", [None, later(-60)], ids=["none", "older"])
-def test_a_repetition_of_what_was_never_applied_is_judged(bench: Bench, older: str | None) -> None:
+@pytest.mark.parametrize("write", WRITES, ids=NAMES)
+def test_a_repetition_after_a_writer_without_an_id_is_unknown(bench: Bench, write: Any) -> None:
+    """A plain put may have covered the first attempt."""
+    before = bench.raw(KEY)
+    with pytest.raises(OutcomeUnknown, match="somebody else"):
+        bench.run(write(context(new_operation_id(), repeated=True)))
+    assert (bench.raw(KEY), before is None) == (before, False)
+
+
+def test_a_repetition_of_what_was_never_applied_is_judged(bench: Bench) -> None:
     """As any first attempt: it is applied, or fails for the reason that it has."""
-    if older is not None:
-        bench.collection.update_one({"_id": KEY}, {"$set": {OPERATION: older}})
+    bench.collection.update_one({"_id": KEY}, {"$set": {OPERATION: later(-60)}})
     again = context(new_operation_id(), repeated=True)
     with pytest.raises(AlreadyExists):
         bench.run(Create(again, TABLE, ITEM))
     with pytest.raises(ConditionFailed):
         bench.run(updating(Add(("n",), 2), context=again, when=F.n == 9))
-    with pytest.raises(ItemNotFound):
+    with pytest.raises(OutcomeUnknown, match="gone"):
         bench.run(evolve(updating(Add(("n",), 2), context=again), key={"k": "other"}))
     bench.run(updating(Add(("n",), 2), context=again))
     assert bench.stored(KEY) == {**ITEM, "n": 3}

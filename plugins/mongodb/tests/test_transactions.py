@@ -171,11 +171,21 @@ def test_a_repeated_transaction_that_was_applied_is_not_applied_again(table: Bou
 
 
 def test_a_repeated_transaction_that_was_not_applied_is(table: BoundTable) -> None:
-    """An older item shows that the first attempt left nothing."""
-    table.put({"id": "a", "n": 0})
+    """An older id shows that the first attempt left nothing."""
+    older = Context(operation_id="1a003d52889d6a60f2543fda")
+    table.database.backend.execute(TransactWrite(older, (table.actions.put({"id": "a", "n": 0}),)))
     context = Context(operation_id="1a203d52889d6a60f2543fda", repeated=True)
     table.database.backend.execute(TransactWrite(context, (table.actions.update(id="a", add={"n": 1}),)))
     assert table.get(id="a")["n"] == 1
+
+
+def test_a_repeated_transaction_that_a_plain_put_may_have_covered_is_unknown(table: BoundTable) -> None:
+    """An item without an id shows nothing."""
+    table.put({"id": "a", "n": 0})
+    context = Context(operation_id="1a203d52889d6a60f2543fda", repeated=True)
+    with pytest.raises(OutcomeUnknown):
+        table.database.backend.execute(TransactWrite(context, (table.actions.update(id="a", add={"n": 1}),)))
+    assert table.get(id="a")["n"] == 0
 
 
 def test_a_repeated_transaction_of_which_nothing_is_left_is_unknown(table: BoundTable) -> None:

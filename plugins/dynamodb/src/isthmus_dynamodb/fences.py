@@ -5,28 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from isthmus import operation_ids
 from isthmus.capabilities import Limits
 from isthmus.errors import OutcomeUnknown
 from isthmus.operation_ids import floor
-from isthmus.operations import Context, Delete, Operation
+from isthmus.operations import Context, Create, Delete, Operation, Put, Update
+from isthmus.schema import Table
 from isthmus.values import Item, item_size
 from isthmus_dynamodb.hidden import OPERATION_ID
 from isthmus_dynamodb.placeholders import Placeholders
+
+Write = Create | Put | Update | Delete
 
 STAMP_BYTES = len(OPERATION_ID) + 24
 """What an operation id adds to the size of an item."""
 
 
-def fence_text(context: Context, placeholders: Placeholders) -> str | None:
+def fence_text(context: Context, table: Table, placeholders: Placeholders) -> str | None:
     """What must hold for an item that an identified write is to change, to be joined by ``AND``.
 
-    A first attempt must not follow its own repetition. A repetition must not follow anybody who wrote since.
+    A first attempt must not follow its own repetition. A repetition must not follow anybody who may have written since:
+    it needs an older id, or no item.
     """
     if context.operation_id is None:
         return None
     name = placeholders.name(OPERATION_ID)
     if context.repeated:
-        return f"NOT {name} >= {placeholders.value(floor(context.operation_id))}"
+        missing = f"attribute_not_exists({placeholders.name(table.key_names[0])})"
+        return f"({missing} OR {name} < {placeholders.value(floor(context.operation_id))})"
     return f"{name} <> {placeholders.value(context.operation_id)}"
 
 
@@ -41,31 +47,13 @@ def stored_id(stored: Mapping[str, Any] | None) -> str | None:
     return None if found is None else found.get("S")
 
 
-def was_applied(operation: Operation, stored: Mapping[str, Any] | None) -> bool:
+def was_applied(operation: Write, stored: Mapping[str, Any] | None) -> bool:
     """Whether an attempt of this write left the item that stands in its way.
 
     :param stored: the item as attribute values, ``None`` if there is none
     :raises OutcomeUnknown: an earlier attempt may have been applied, and what it left is no longer there
     """
-    mine = operation.context.operation_id
-    if mine is None:
-        return False
-    found = stored_id(stored)
-    if found == mine:
-        return True
-    if operation.context.repeated:
-        if found is not None and found >= floor(mine):
-            raise OutcomeUnknown(
-                f"this {operation.kind} may have been applied before somebody else wrote the item: read it"
-            )
-        if stored is None and isinstance(operation, Delete):
-            raise removal_unknown()
-    return False
-
-
-def removal_unknown() -> OutcomeUnknown:
-    """The error of a delete that finds nothing when it is sent again."""
-    return OutcomeUnknown("the item is gone: this delete removed it, or somebody else did before")
+    return operation_ids.was_applied(operation, stored_id(stored), present=stored is not None)
 
 
 def image_lost(operation: Operation) -> OutcomeUnknown:

@@ -63,7 +63,10 @@ def _create(action: op.Create, context: op.Context, service: Service, now: float
     placeholders = Placeholders()
     item = stamped(encode_item(action.item), context)
     parameters: Json = {"TableName": service.table(action.table), "Item": item}
-    return with_condition(parameters, [free_text(action.table, now, placeholders)], placeholders)
+    parts: list[str | None] = [free_text(action.table, now, placeholders)]
+    if action.table.ttl is not None:
+        parts.append(fence_text(context, action.table, placeholders))
+    return with_condition(parameters, parts, placeholders)
 
 
 def _put(action: op.Put, context: op.Context, service: Service, now: float) -> Json | None:
@@ -71,7 +74,8 @@ def _put(action: op.Put, context: op.Context, service: Service, now: float) -> J
     if action.condition is None and context.operation_id is None:
         return parameters
     placeholders = Placeholders()
-    parts = [_judged(action.table, action.condition, now, placeholders), fence_text(context, placeholders)]
+    fence = fence_text(context, action.table, placeholders)
+    parts = [_judged(action.table, action.condition, now, placeholders), fence]
     return with_condition(parameters, parts, placeholders)
 
 
@@ -79,7 +83,7 @@ def _delete(action: op.Delete, context: op.Context, service: Service, now: float
     parameters: Json = {"TableName": service.table(action.table), "Key": encode_item(action.key)}
     placeholders = Placeholders()
     # What a delete leaves holds no id, so only a repetition has something to look for.
-    fence = fence_text(context, placeholders) if context.repeated else None
+    fence = fence_text(context, action.table, placeholders) if context.repeated else None
     parts = [_judged(action.table, action.condition, now, placeholders), fence]
     return with_condition(parameters, parts, placeholders)
 
@@ -106,7 +110,7 @@ def _update(action: op.Update, context: op.Context, service: Service, now: float
         None if creating else f"attribute_exists({placeholders.name(table.key_names[0])})",
         None if condition is None else condition_text(condition, placeholders, AND),
         visible_text(table, now, placeholders),
-        fence_text(context, placeholders),
+        fence_text(context, table, placeholders),
     ]
     return with_condition(parameters, parts, placeholders)
 

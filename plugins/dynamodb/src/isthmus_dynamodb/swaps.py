@@ -49,7 +49,7 @@ def swap_form(
     else:
         kind = "Put"
         parameters["Item"] = stamped(encode_item(new), stamp_context)
-    parts = [*_unchanged(action, current, now, placeholders), fence_text(context, placeholders)]
+    parts = [*_unchanged(action, current, now, placeholders), fence_text(context, action.table, placeholders)]
     found = with_condition(parameters, parts, placeholders)
     if found is None:
         raise too_complex(action)

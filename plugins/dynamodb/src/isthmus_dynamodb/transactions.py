@@ -18,6 +18,7 @@ from isthmus.errors import (
     Throttled,
     TransactionFailed,
 )
+from isthmus.operation_ids import floor
 from isthmus.planned import Plan
 from isthmus.results import TransactGetResult, TransactWriteResult
 from isthmus.schema import Table
@@ -86,6 +87,8 @@ def _transact(operation: op.TransactWrite, service: Service) -> Plan:
         if len(members) + len(images) < len(operation.actions):
             missing = [place for place in range(len(operation.actions)) if place not in members | images]
             yield from _read(operation, missing, images, service)
+        if _applied_before(operation, images):
+            return TransactWriteResult()
         members |= _judged(operation, images, service, now)
         try:
             yield Request("TransactWriteItems", _parameters(operation, members, service, now))
@@ -131,8 +134,28 @@ def _judged(operation: op.TransactWrite, images: _Images, service: Service, now:
         else:
             members[place] = {kind: parameters}
     if any(reasons):
+        _require_witness(operation, images)
         raise TransactionFailed("nothing was applied: see the reasons, one for each action", reasons=reasons)
     return members
+
+
+def _applied_before(operation: op.TransactWrite, images: _Images) -> bool:
+    """Whether an earlier attempt left one of the items."""
+    mine = operation.context.operation_id
+    return mine is not None and any(stored_id(stored) == mine for stored in images.values())
+
+
+def _require_witness(operation: op.TransactWrite, images: _Images) -> None:
+    """Require of a repetition that an item with an older id shows that no attempt was applied.
+
+    :raises OutcomeUnknown: no item does, so the reasons may be the traces of an attempt that was
+    """
+    mine = operation.context.operation_id
+    if mine is None or not operation.context.repeated:
+        return
+    written = [place for place in images if not isinstance(operation.actions[place], op.Check)]
+    if not any("" < (stored_id(images[place]) or "") < floor(mine) for place in written):
+        raise OutcomeUnknown("an earlier attempt may have been applied, and others wrote since: read the items")
 
 
 def _parameters(operation: op.TransactWrite, members: Mapping[int, Json], service: Service, now: float) -> Json:

@@ -11,12 +11,13 @@ from typing import Any, Final
 from isthmus import operations as op
 from isthmus.embedded import image
 from isthmus.errors import Conflict, IsthmusError, OutcomeUnknown
+from isthmus.operation_ids import item_gone
 from isthmus.planned import Plan
 from isthmus.results import DeleteResult, WriteResult
 from isthmus.values import Item
 from isthmus.writes import visible
 from isthmus_dynamodb.failures import CONDITION_FAILED, INVALID, translated
-from isthmus_dynamodb.fences import image_lost, removal_unknown, was_applied
+from isthmus_dynamodb.fences import Write, image_lost, was_applied
 from isthmus_dynamodb.forms import CURRENT, native_form
 from isthmus_dynamodb.judging import judged
 from isthmus_dynamodb.native import AnswerLost, Json, Request, ServiceError
@@ -25,8 +26,6 @@ from isthmus_dynamodb.refusals import look_again
 from isthmus_dynamodb.service import Service
 from isthmus_dynamodb.swaps import stamping, swap_form
 from isthmus_dynamodb.values import Attributes, decode_item
-
-Write = op.Create | op.Put | op.Update | op.Delete
 
 SWAPS: Final = 8
 """How often a swap is tried before the core waits."""
@@ -130,7 +129,7 @@ def _result(operation: Write, answer: Json, now: float) -> WriteResult:
 def _deleted(operation: op.Delete, answer: Json, now: float) -> DeleteResult:
     old = _answered(operation, answer, now)
     if operation.context.repeated and "Attributes" not in answer:
-        raise removal_unknown()
+        raise item_gone(operation)
     return DeleteResult(old if operation.returning == "old" else None, existed=old is not None)
 
 

@@ -13,9 +13,9 @@ from typing import Any, Final
 from attrs import frozen
 from pymongo.errors import DuplicateKeyError
 
+from isthmus import operation_ids
 from isthmus.capabilities import Limits
 from isthmus.errors import Conflict, OutcomeUnknown, UniqueViolation
-from isthmus.operation_ids import floor
 from isthmus.operations import Create, Delete, Put, Update
 from isthmus.values import Item
 from isthmus.writes import check_index_keys, write
@@ -89,20 +89,8 @@ def was_applied(operation: Write, document: Mapping[str, Any] | None) -> bool:
 
     :raises OutcomeUnknown: an earlier attempt may have been applied, and what it left is no longer there
     """
-    mine = operation.context.operation_id
-    if mine is None:
-        return False
     found = None if document is None else document.get(OPERATION)
-    if found == mine:
-        return True
-    if operation.context.repeated:
-        if found is not None and found >= floor(mine):
-            raise OutcomeUnknown(
-                f"this {operation.kind} may have been applied before somebody else wrote the item: read it"
-            )
-        if document is None and isinstance(operation, Delete):
-            raise OutcomeUnknown("the item is gone: this delete removed it, or somebody else did before: read it")
-    return False
+    return operation_ids.was_applied(operation, found, present=document is not None)
 
 
 def check_stored_indexes(place: Place, operation: Write, item: Item | None) -> None:

@@ -125,12 +125,13 @@ def _applied_before(steps: Sequence[Step], own: str | None) -> bool:
     """
     if own is None:
         return False
-    marks = [str((step.document or {}).get(OPERATION, "")) for step in steps]
+    marks = [str(step.document.get(OPERATION, "")) for step in steps if step.document is not None]
     if own in marks:
         return True
-    # One item that nobody wrote since shows that the attempt was not applied; items that are missing show nothing.
-    witnesses = [step for step in steps if not isinstance(step.action, op.Check) and step.document is not None]
-    if not witnesses or any(mark >= floor(own) for mark in marks):
+    # All items of a transaction get its id, so one that keeps an older id shows that the attempt was not applied.
+    # Items that are missing, or without an id, show nothing.
+    witnesses = [step.document for step in steps if step.document is not None and not isinstance(step.action, op.Check)]
+    if not any(OPERATION in document and document[OPERATION] < floor(own) for document in witnesses):
         raise OutcomeUnknown("an earlier attempt may have been applied, and others wrote since: read the items")
     return False
 

@@ -14,7 +14,6 @@ from isthmus.errors import (
     ConditionFailed,
     InvalidArgument,
     IsthmusError,
-    ItemNotFound,
     OutcomeUnknown,
     TransactionFailed,
     Unavailable,
@@ -58,6 +57,27 @@ PLAIN_WRITES: Final[Mapping[str, Write]] = {
 """Writes that carry no id, and leave the item as they found it."""
 
 
+COVER: Final[Mapping[str, Any]] = {"id": "1", "n": 1, "list": [], "cover": True}
+COVERS: Final[Mapping[str, Write]] = {
+    "put": lambda table: table.put(COVER),
+    "batch": lambda table: table.put_many([COVER]).raise_for_failures(),
+    "removal": lambda table: table.delete(id="1"),
+    "batch of removals": lambda table: table.delete_many([{"id": "1"}]).raise_for_failures(),
+}
+"""Writes of others that carry no id."""
+
+NEEDING_AN_ITEM: Final[Mapping[str, Write]] = {
+    "conditional put": lambda table: table.put({"id": "1", "n": 2}, when=F.n == 1),
+    "increment": lambda table: table.update(id="1", add={"n": 1}),
+    "append": lambda table: table.update(id="1", append={"list": ["x"]}),
+    "conditional update": lambda table: table.update(id="1", set={"n": 2}, when=F.n == 1),
+    "conditional upsert": lambda table: table.update(id="1", set={"n": 2}, when=F.n == 1, upsert=True),
+    "conditional delete": lambda table: table.delete(id="1", when=F.n == 1),
+    "pop": lambda table: table.pop(id="1"),
+}
+"""Writes that mean nothing where no item is."""
+
+
 def id_of(moment: float) -> str:
     """An operation id of a moment, in seconds since the epoch."""
     return f"{int(moment * 1000):011x}{'0' * 13}"
@@ -79,9 +99,9 @@ class RepeatSuite(Suite):
 
     @pytest.fixture
     def plain(self, make_table: MakeTable) -> BoundTable:
-        """The table, without faults."""
+        """The table, without faults; its item has the id of an older write."""
         table = make_table()
-        table.put({"id": "1", "n": 1, "list": []})
+        write_long_ago(table, {"id": "1", "n": 1, "list": []})
         return table
 
     @pytest.fixture
@@ -155,7 +175,6 @@ class RepeatSuite(Suite):
             (lambda table: table.create({"id": "1"}), AlreadyExists),
             (lambda table: table.put({"id": "1"}, when=F.n == 5), ConditionFailed),
             (lambda table: table.update(id="1", set={"n": 2}, when=F.n == 5), ConditionFailed),
-            (lambda table: table.update(id="9", set={"n": 2}), ItemNotFound),
             (lambda table: table.update(id="1", add={"list": 1}), InvalidArgument),
         ],
     )
@@ -166,6 +185,47 @@ class RepeatSuite(Suite):
         with pytest.raises(error) as caught:
             write(connected(lost(applied=False)))
         assert (caught.value.maybe_applied, contents(plain)) == (False, [{"id": "1", "n": 1, "list": []}])
+
+    @rule("CND-7")
+    @requires(Capability.OPERATION_ID)
+    @pytest.mark.parametrize("cover", COVERS)
+    @pytest.mark.parametrize("applied", [True, False])
+    @pytest.mark.parametrize("write", NEEDING_AN_ITEM)
+    def test_a_writer_without_an_id_makes_it_unknown(
+        self, connected: Connect, plain: BoundTable, write: str, applied: bool, cover: str
+    ) -> None:
+        """A plain put, a batch or a removal takes the trace away: what was left is kept, and no failure is claimed."""
+
+        def meanwhile() -> None:
+            COVERS[cover](plain)
+
+        plan = [lost(applied=True, then=meanwhile)]
+        if not applied:
+            meanwhile()
+            plan = [lost(applied=False)]
+        with pytest.raises(OutcomeUnknown):
+            NEEDING_AN_ITEM[write](connected(*plan))
+        assert contents(plain) == ([] if "remov" in cover else [COVER])
+
+    @rule("CND-7")
+    @requires(Capability.OPERATION_ID)
+    @pytest.mark.parametrize("cover", ["put", "batch"])
+    def test_a_creation_under_a_writer_without_an_id_is_unknown(
+        self, connected: Connect, plain: BoundTable, cover: str
+    ) -> None:
+        """Not said to exist already: this call may have created it."""
+        plain.delete(id="1")
+        with pytest.raises(OutcomeUnknown):
+            connected(lost(then=lambda: COVERS[cover](plain))).create({"id": "1"})
+        assert contents(plain) == [COVER]
+
+    @rule("CND-7")
+    @requires(Capability.OPERATION_ID)
+    def test_an_item_that_was_missing_is_unknown(self, connected: Connect, plain: BoundTable) -> None:
+        """It may have been updated and then removed, so it is not said to be not found."""
+        with pytest.raises(OutcomeUnknown):
+            connected(lost(applied=False)).update(id="9", set={"n": 2})
+        assert contents(plain) == [{"id": "1", "n": 1, "list": []}]
 
     @rule("CND-7", "TXN-6")
     @requires(Capability.OPERATION_ID, Capability.TRANSACT_WRITE)
@@ -207,8 +267,6 @@ class RepeatSuite(Suite):
     @requires(Capability.OPERATION_ID)
     def test_a_write_that_was_not_applied_is_resolved(self, connected: Connect, plain: BoundTable) -> None:
         """The trace of an older write tells that nobody has written the item since."""
-        older = plain.actions.update(id="1", add={"n": 1}).with_context(Context(operation_id=id_of(time.time() - 60)))
-        plain.database.backend.execute(older)
         with pytest.raises(OutcomeUnknown) as caught:
             connected(*[lost(applied=False)] * 20).update(id="1", add={"n": 1})
         assert plain.database.resolve(str(caught.value.operation_id)) == "not_applied"
@@ -242,6 +300,12 @@ class RepeatSuite(Suite):
         """Only what an error carried is accepted."""
         with pytest.raises(InvalidArgument):
             plain.database.resolve(text)
+
+
+def write_long_ago(table: BoundTable, item: Mapping[str, Any]) -> None:
+    """Put an item with the operation id of an hour ago, beneath the core."""
+    context = Context(operation_id=id_of(time.time() - 3600))
+    table.database.backend.execute(table.actions.put(item).with_context(context))
 
 
 def contents(table: BoundTable) -> list[Any]:
