@@ -129,6 +129,26 @@ def test_a_broken_answer_is_lost_and_the_next_call_gets_its_own(mode: str, data:
         assert call() == {"TableNames": []}
 
 
+def test_half_a_surrogate_pair_does_not_hide_the_other_items(mode: str) -> None:
+    """The service keeps such strings; whoever reads the item decides about them."""
+    body = b'{"Items":[{"a":{"S":"\\ud800"}},{"a":{"S":"\\u00e9"}}]}'
+    with serving(answering(answer(body))) as server, calling(mode, server.url) as call:
+        assert call() == {"Items": [{"a": {"S": "\ud800"}}, {"a": {"S": "\u00e9"}}]}
+
+
+def test_a_refusal_with_half_a_surrogate_pair_keeps_its_code(mode: str) -> None:
+    """A failed condition stays one, whatever its item holds."""
+    body = b'{"__type":"x#ConditionalCheckFailedException","Item":{"a":{"S":"\\udc00"}}}'
+    refused = answer(body, status="400 Bad Request")
+    with serving(answering(refused)) as server, calling(mode, server.url) as call:
+        with pytest.raises(ServiceError) as caught:
+            call()
+        assert (caught.value.code, caught.value.body["Item"]) == (
+            "ConditionalCheckFailedException",
+            {"a": {"S": "\udc00"}},
+        )
+
+
 TOO_LARGE = [
     b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (MAX_BODY + 1),
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % (MAX_BODY + 1),

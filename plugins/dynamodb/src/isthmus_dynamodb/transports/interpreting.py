@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import orjson
@@ -18,18 +19,15 @@ def read_answer(answer: Answer, url: str) -> Json:
     """
     if answer.status != 200:
         raise service_error(answer)
-    try:
-        body = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
-        body = None
-    if not isinstance(body, dict):
+    body = _document(answer.body)
+    if body is None:
         raise AnswerLost(f"the answer of {url} is not JSON")
     return body
 
 
 def service_error(answer: Answer) -> ServiceError:
     """The error that an answer holds; its code is the HTTP status where something else than the service answered."""
-    body = _document(answer.body)
+    body = _document(answer.body) or {}
     code = body.get("__type") or answer.header("x-amzn-errortype")
     message = body.get("message") or body.get("Message")
     return ServiceError(
@@ -39,12 +37,22 @@ def service_error(answer: Answer) -> ServiceError:
     )  # fmt: skip
 
 
-def _document(body: bytes) -> dict[str, Any]:
+def _document(body: bytes) -> Json | None:
+    """The object that a body holds; ``None`` if it holds none."""
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return {}
-    return document if isinstance(document, dict) else {}
+        document = _lenient(body)
+    return document if isinstance(document, dict) else None
+
+
+def _lenient(body: bytes) -> Any:
+    # The service keeps strings with half of a surrogate pair, which orjson refuses: one such item must not hide all
+    # others of its page.
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _short(code: str) -> str:
