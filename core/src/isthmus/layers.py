@@ -186,17 +186,26 @@ def _chains(
     steps = dict.fromkeys(OPERATIONS, innermost)
     for layer in reversed(layers):
         inner = steps
-        steps = {kind: wrap(layer, kind, inner) if kind in layer.handles else inner[kind] for kind in OPERATIONS}
+        handled = {
+            kind: _passing(layer, wrap(layer, kind, inner), inner[kind]) for kind in OPERATIONS if kind in layer.handles
+        }
+        steps = {**inner, **handled}
     return steps
+
+
+def _passing(layer: Layer, step: Any, inner: Any) -> Any:
+    """A layer's step, which operations pass that do not concern the layer."""
+    if type(layer).concerns is Layer.concerns:
+        return step
+    concerns = layer.concerns
+    return lambda operation: step(operation) if concerns(operation) else inner(operation)
 
 
 def _step(layer: Layer, kind: type[Operation], inside: Mapping[type[Operation], Step]) -> Step:
     """Drive one layer's flow for one kind of operation, synchronously."""
-    flow, concerns, inner = layer.flow, layer.concerns, inside[kind]
+    flow, inner = layer.flow, inside[kind]
 
     def step(operation: Operation) -> Result:
-        if not concerns(operation):
-            return inner(operation)
         generator = flow(operation)
         answer: Any
         try:
@@ -221,11 +230,9 @@ def _step(layer: Layer, kind: type[Operation], inside: Mapping[type[Operation], 
 
 def _async_step(layer: Layer, kind: type[Operation], inside: Mapping[type[Operation], AsyncStep]) -> AsyncStep:
     """Drive one layer's flow for one kind of operation on an event loop."""
-    flow, concerns, inner = layer.flow, layer.concerns, inside[kind]
+    flow, inner = layer.flow, inside[kind]
 
     async def step(operation: Operation) -> Result:
-        if not concerns(operation):
-            return await inner(operation)
         generator = flow(operation)
         answer: Any
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -125,3 +126,19 @@ def test_a_changed_id_is_refused(place: int, letter: str) -> None:
     if changed != text:
         with pytest.raises(errors.InvalidArgument):
             resolve_request(changed, op.Context())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_processes_count_apart() -> None:
+    """A child that was forked counts from a number of its own."""
+    new_operation_id()
+    readable, writable = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(writable, new_operation_id().encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    theirs, ours = os.read(readable, 24).decode()[11:], new_operation_id()[11:]
+    os.close(readable)
+    os.close(writable)
+    assert abs(int(theirs, 16) - int(ours, 16)) > 1_000

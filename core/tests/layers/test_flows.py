@@ -37,6 +37,24 @@ def test_five_layers_are_entered_and_left_in_order(ask: Driver) -> None:
 
 
 @both
+def test_what_does_not_concern_a_layer_passes_it(ask: Driver) -> None:
+    """Its flow is not entered, and the operation reaches the next layer."""
+    seen: list[str] = []
+
+    def flow(self: Layer, operation: op.Operation) -> Flow:
+        seen.append(f"{self.name} {operation.kind}")
+        return (yield operation)
+
+    def concerns(_self: Layer, operation: op.Operation) -> bool:
+        return isinstance(operation, op.Put)
+
+    handles = (op.Get, op.Put)
+    outer = layer(flow, "outer", Stage.AUDIT, handles, concerns=concerns)
+    assert ask([outer, layer(flow, "inner", Stage.SEAL, handles)], "a") == {"id": "a", "n": 1}
+    assert seen == ["outer put", "inner put", "inner get"]
+
+
+@both
 def test_rewriting(ask: Driver) -> None:
     """A layer may change the operation and the result."""
 
