@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
-import queue
 import socket
 import ssl
-import threading
 import time
-from typing import Any
 
 from attrs import frozen
 
 from isthmus_dynamodb.transports.access import Access
 from isthmus_dynamodb.transports.endpoints import Endpoint
+from isthmus_dynamodb.transports.looking_up import look_up
 from isthmus_dynamodb.transports.troubles import no_connection
 
 
@@ -86,37 +83,6 @@ def prepare(sock: socket.socket) -> None:
     """Send at once, and notice dead peers."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-
-
-def look_up(host: str, port: int, end: float) -> list[Any]:
-    """The addresses of a name. The system's resolver knows no time limit, so it runs in a thread of its own."""
-    if _is_address(host):
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    threading.Thread(target=_resolve, args=(host, port, answers), daemon=True, name="isthmus-look-up").start()
-    try:
-        answer = answers.get(timeout=left_until(end))
-    except queue.Empty:
-        raise TimeoutError("the name is not resolved in time") from None
-    if isinstance(answer, Exception):
-        raise answer
-    found: list[Any] = answer
-    return found
-
-
-def _resolve(host: str, port: int, answers: queue.SimpleQueue[Any]) -> None:
-    try:
-        answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-    except Exception as error:
-        answers.put(error)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def left_until(end: float) -> float:

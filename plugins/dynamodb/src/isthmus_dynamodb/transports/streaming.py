@@ -13,6 +13,7 @@ from isthmus_dynamodb.transports.answers import Answer, AnswerReader, BadAnswer,
 from isthmus_dynamodb.transports.blocking import readable
 from isthmus_dynamodb.transports.dialing import Dialer, left_until, prepare
 from isthmus_dynamodb.transports.endpoints import Endpoint
+from isthmus_dynamodb.transports.looking_up import alook_up
 from isthmus_dynamodb.transports.troubles import no_answer, no_connection, unreached
 
 
@@ -129,8 +130,7 @@ async def open_stream(dialer: Dialer, deadline: float | None) -> StreamConnectio
 
 async def _connect(endpoint: Endpoint, end: float) -> socket.socket:
     loop = asyncio.get_running_loop()
-    async with asyncio.timeout(left_until(end)):
-        addresses = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+    addresses = await alook_up(endpoint.host, endpoint.port, end)
     failure: OSError = OSError("the name has no address")
     for position, (family, kind, protocol, _name, address) in enumerate(addresses):
         sock = socket.socket(family, kind, protocol)
