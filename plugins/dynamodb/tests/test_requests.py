@@ -22,10 +22,14 @@ from isthmus.errors import (
     Unauthenticated,
     Unavailable,
 )
-from isthmus.operations import Context, Create, CreateTable, Get, Put
+from isthmus.operations import Context, Create, CreateTable, Get, Put, TransactGet
 from isthmus_dynamodb.failures import MEANINGS, translated
-from isthmus_dynamodb.native import AnswerLost, NotSent, ServiceError
-from plugins.dynamodb.tests.stored import NOW, Store, open_store, refusal
+from isthmus_dynamodb.known_tables import TrustedTables
+from isthmus_dynamodb.names import TableNames
+from isthmus_dynamodb.native import AnswerLost, NotSent, Request, ServiceError
+from isthmus_dynamodb.service import Service
+from isthmus_dynamodb.transactions import transact_get
+from plugins.dynamodb.tests.stored import NOW, Store, carried_out, open_store, refusal
 
 
 @pytest.fixture
@@ -137,6 +141,23 @@ class TestInTheWay:
         swap(between, 1)
         assert table.get(id="1") == {"id": "1", "n": 1, "o": 9, "m": {"x": 9, "s": frozenset({"a"})}}
 
+    def test_a_refused_swap_is_no_cause_of_itself(
+        self, store: Store, table: BoundTable, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The chain of causes ends with the service's error."""
+        carry_on = store.recorder.transport.send
+
+        def send(_self: Any, request: Any, deadline: float | None) -> Any:
+            if request.action == "UpdateItem":
+                raise refusal("AccessDeniedException")
+            return carry_on(request, deadline)
+
+        monkeypatch.setattr(type(store.recorder.transport), "send", send)
+        with pytest.raises(PermissionDenied) as raised:
+            table.update(id="1", add={F.m.s: {"a"}})
+        assert isinstance(raised.value.__cause__, ServiceError)
+        assert raised.value.__cause__.__cause__ is None
+
 
 class TestTokens:
     """The table of tokens."""
@@ -202,9 +223,25 @@ class TestOperationIds:
             assert found == {"id": {"S": "1"}}
 
 
+THINGS = Table("things", "id")
 PUT = Put(Context(), None, {})  # type: ignore[arg-type]  # no table is looked at
 GET = Get(Context(), None, {})  # type: ignore[arg-type]
 CREATE = Create(Context(), None, {})  # type: ignore[arg-type]
+
+
+class TestTransactionalReads:
+    """What the service answers to a read of several items."""
+
+    def test_missing_items_and_empty_ones_differ(self) -> None:
+        """Keys come with a projection; null entries stand for nothing."""
+        gets = tuple(Get(Context(), THINGS, {"id": name}, (("n",),)) for name in "abc")
+        service = Service(lambda: NOW, TableNames(""), TrustedTables(TableNames("")))
+        answer = {"Responses": [{"Item": {"id": {"S": "a"}}}, {}, None]}
+        result, (request,) = carried_out(transact_get(TransactGet(Context(), gets), service), [answer])
+        assert result.items == ({}, None, None)
+        assert isinstance(request, Request)
+        names = request.parameters["TransactItems"][0]["Get"]["ExpressionAttributeNames"]
+        assert sorted(names.values()) == ["id", "n"]
 
 
 class TestFailures:

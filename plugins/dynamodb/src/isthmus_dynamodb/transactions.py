@@ -246,7 +246,7 @@ def _read(
         if error.code == CANCELED:
             _raise_if_busy(error.body["CancellationReasons"], error)
         raise
-    images |= {place: found.get("Item") for place, found in zip(wanted, answer["Responses"], strict=True)}
+    images |= {place: (found or {}).get("Item") for place, found in zip(wanted, answer["Responses"], strict=True)}
 
 
 def transact_get(operation: op.TransactGet, service: Service) -> Plan:
@@ -258,7 +258,8 @@ def transact_get(operation: op.TransactGet, service: Service) -> Plan:
     for get in operation.gets:
         item: Json = {"TableName": service.table(get.table), "Key": encode_item(get.key)}
         if get.projection is not None:
-            item |= projected(get.projection, get.table)
+            # With its key, so that an item without the rest is no missing one.
+            item |= projected(get.projection, get.table, *get.table.key_names)
         items.append({"Get": item})
     try:
         answer = yield Request("TransactGetItems", {"TransactItems": items})
@@ -268,7 +269,7 @@ def transact_get(operation: op.TransactGet, service: Service) -> Plan:
             _raise_if_busy(error.body["CancellationReasons"], error)
         raise
     found = zip(operation.gets, answer["Responses"], strict=True)
-    return TransactGetResult([found_item(get, response.get("Item"), service) for get, response in found])
+    return TransactGetResult([found_item(get, (response or {}).get("Item"), service) for get, response in found])
 
 
 def _tables(actions: Iterable[op.Action]) -> list[Table]:

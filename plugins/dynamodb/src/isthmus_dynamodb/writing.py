@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from isthmus import operations as op
 from isthmus.embedded import image
-from isthmus.errors import Conflict, IsthmusError, OutcomeUnknown
+from isthmus.errors import Conflict, OutcomeUnknown
 from isthmus.operation_ids import item_gone
 from isthmus.planned import Plan
 from isthmus.results import DeleteResult, WriteResult
@@ -82,25 +82,30 @@ def _swap(operation: Write, stored: Attributes | None, service: Service) -> Plan
             answer = yield Request(_OF_MEMBER[kind], _returning(parameters, operation, kind))
         except ServiceError as error:
             if error.code != CONDITION_FAILED:
-                raise _surely(error, operation, new, service) from error
+                _raise_unless_repeatable(error, operation, new, service)
+                raise
             stored = error.body.get("Item")
         except AnswerLost as error:
-            raise _surely(error, operation, new, service) from error
+            _raise_unless_repeatable(error, operation, new, service)
+            raise
         else:
             return _swapped(operation, answer, kind, new, now)
     raise Conflict(f"other writers were faster than this {operation.kind}, {SWAPS} times: repeat it")
 
 
-def _surely(
+def _raise_unless_repeatable(
     error: ServiceError | AnswerLost, operation: Write, new: Item | None, service: Service
-) -> IsthmusError | ServiceError | AnswerLost:
-    """The error of a swap; one that may have been applied without an id must not be repeated."""
+) -> None:
+    """Raise for a swap that may have been applied without an id: it must not be repeated.
+
+    :raises OutcomeUnknown: it may
+    """
     known = translated(error, operation)
     if known is None or not known.maybe_applied or stamping(operation.context, new, service) is operation.context:
-        return error
-    return OutcomeUnknown(
+        return
+    raise OutcomeUnknown(
         f"the outcome of this {operation.kind} is unknown, and the item has no room for an id: read it"
-    )
+    ) from error
 
 
 def _returning(parameters: Json, operation: Write, kind: str | None = None) -> Json:
