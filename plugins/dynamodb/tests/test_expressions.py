@@ -130,6 +130,65 @@ def test_conditions_that_are_too_long_are_judged_here(store: Store, table: Bound
     assert (table.get(id="1"), store.recorder.actions[0]) == ({"id": "1", "n": 2}, "GetItem")
 
 
+@pytest.mark.parametrize("count", [301, 340])
+def test_assignments_are_no_operators(store: Store, table: BoundTable, count: int) -> None:
+    """The service takes as many as its text may hold: one request."""
+    table.put({"id": "1"})
+    store.recorder.sent.clear()
+    given = {f"a{number}": number for number in range(count)}
+    table.update(id="1", set=given)
+    assert (store.recorder.actions, table.get(id="1")) == (["UpdateItem"], {"id": "1", **given})
+
+
+@pytest.mark.parametrize(
+    ("expression", "taken"),
+    [
+        ("SET " + ", ".join(["#0 = :0"] * 350), True),
+        ("SET #0 = " + " + ".join([":0"] * 301), True),
+        ("SET #0 = " + " + ".join([":0"] * 302), False),
+        ("SET " + ", ".join(["#0 = a(#0)"] * 301), False),
+        ("SET " + ", ".join(["#0 = :0"] * 460), False),
+        (" AND ".join(["#0 = :0"] * 150), True),
+        (" AND ".join(["#0 = :0"] * 151), False),
+    ],
+)
+def test_what_fits_an_expression(expression: str, taken: bool) -> None:
+    """4,096 bytes, and 300 operators and functions; what assigns is none."""
+    assert fits(expression) is taken
+
+
+@pytest.mark.parametrize("count", [700, 900])
+def test_a_long_projection_is_cut_here(table: BoundTable, count: int) -> None:
+    """Whatever the service takes in one expression, the same part of the item comes, by all single reads."""
+    table.put({"id": "1", "a5": {"x": 1, "y": 2}, "a890": 3, "other": 4})
+    paths: list[Any] = [F.a5.x, *(f"a{number}" for number in range(6, count))]
+    whole: dict[str, Any] = {"a5": {"x": 1}, **({"a890": 3} if count > 890 else {})}
+    got = table.get(id="1", select=paths)
+    (of_many,) = table.get_many([{"id": "1"}], select=paths)
+    (of_transaction,) = table.database.transact_get([table.actions.get(id="1", select=paths)])
+    assert (got, of_many, of_transaction) == (whole, whole, whole)
+
+
+@pytest.mark.parametrize("projection", ["keys", ("n", "m")])
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        (F.id.in_([]), []),
+        (F.id.in_([]) | F.n.in_([]), []),
+        (~F.id.in_([]), ["0", "1", "2"]),
+        ((F.id == "1") | F.id.in_([]), ["1"]),
+        (~F.id.in_([]) & (F.id != "1"), ["0", "2"]),
+    ],
+)
+def test_constant_conditions_on_an_index(store: Store, projection: Any, condition: Condition, found: list[str]) -> None:
+    """They need no attribute that the index leaves out."""
+    indexes = [Index("by-g", "g", "n", projection=projection)]
+    table = store.database.table("indexed", partition_key="id", indexes=indexes).ensure()
+    table.put_many([{"id": str(number), "g": "x", "n": str(number)} for number in range(3)]).raise_for_failures()
+    query = table.query(index="by-g", g="x").where(condition)
+    assert ([item["id"] for item in query], query.count()) == (found, len(found))
+
+
 def test_names_have_one_placeholder_each() -> None:
     """Whatever a name looks like, it stands in the map only."""
     placeholders = Placeholders()

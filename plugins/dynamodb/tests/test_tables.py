@@ -259,6 +259,11 @@ class TestTags:
         assert all(len(tag["Value"]) <= 256 and tag["Value"].isascii() for tag in tags)
         assert parts_from({"Name": "x", **{tag["Key"]: tag["Value"] for tag in tags}}) == parts_of(table)
 
+    @pytest.mark.parametrize("text", ["1", "v=1.0", "é", "_w==", ""])
+    def test_foreign_tags_are_left_alone(self, text: str) -> None:
+        """Others may use the same names for other things."""
+        assert parts_from({"isthmus:version:0": text}) == {}
+
     def test_tags_are_made_with_the_table_and_read_by_pages(self) -> None:
         """Where the service has tags, no further table is needed."""
         declared = Table("events", "id", version="version", created_at="made")

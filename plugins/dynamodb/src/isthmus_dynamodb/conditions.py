@@ -41,6 +41,9 @@ _OPERATORS_MOST: Final = 300
 # The shortest operator with what belongs to it has this many characters.
 _SURELY_FEW: Final = 4 * _OPERATORS_MOST
 _OPERATOR: Final = re.compile(r"[<>=]+|\b(?:AND|OR|NOT|IN|BETWEEN)\b|[a-z]\(")
+# In an update the equals signs assign.
+_IN_UPDATES: Final = re.compile(r" \+ |[a-z]\(")
+_UPDATES: Final = ("SET ", "ADD ", "REMOVE ", "DELETE ")
 
 TYPES: Final = {
     "null": "NULL",
@@ -67,6 +70,13 @@ def condition_text(condition: Condition, placeholders: Placeholders, surrounding
     return text if binding >= surroundings else f"({text})"
 
 
+def names_hidden(condition: Condition) -> bool:
+    """Whether a condition's text names the attribute that the backend adds, as it does where a part is constant."""
+    placeholders = Placeholders()
+    condition_text(condition, placeholders)
+    return OPERATION_ID in placeholders.names
+
+
 def visible_text(table: Table, now: float, placeholders: Placeholders) -> str | None:
     """What holds for an item that has not expired at ``now``, to be joined by ``AND``; ``None`` if none can expire.
 
@@ -84,7 +94,8 @@ def fits(text: str) -> bool:
     """Whether the service takes an expression of this length (rule SIZ-5)."""
     if len(text) <= _SURELY_FEW:
         return True
-    return len(text) <= _TEXT_MOST and len(_OPERATOR.findall(text)) <= _OPERATORS_MOST
+    operator = _IN_UPDATES if text.startswith(_UPDATES) else _OPERATOR
+    return len(text) <= _TEXT_MOST and len(operator.findall(text)) <= _OPERATORS_MOST
 
 
 def _members(condition: And | Or, word: str, binding: int, placeholders: Placeholders) -> _Rendered:

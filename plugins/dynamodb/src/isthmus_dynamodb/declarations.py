@@ -6,13 +6,14 @@ DynamoDB Local has no tags, so there a table of Isthmus's own, the catalogue, ta
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Generator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from isthmus.operations import Operation
 from isthmus.schema import Table
+from isthmus_dynamodb.failures import IN_USE, NOT_FOUND, UNKNOWN_ACTION
 from isthmus_dynamodb.names import CATALOGUE, TableNames
 from isthmus_dynamodb.native import Json, Request, ServiceError
 from isthmus_dynamodb.waiting import patiently
@@ -20,8 +21,6 @@ from isthmus_dynamodb.waiting import patiently
 _PARTS: Final = ("version", "created_at", "updated_at")
 _TAG: Final = "isthmus:"
 _TAG_LENGTH: Final = 256
-_NO_TAGS: Final = "UnknownOperationException"
-_NO_TABLE: Final = "ResourceNotFoundException"
 _KEY: Final = "table"
 _MADE: Final = "made"
 _PARTS_KEPT: Final = "declaration"
@@ -51,9 +50,18 @@ def parts_from(tags: Mapping[str, str]) -> dict[str, str]:
     found = {}
     for part in _PARTS:
         pieces = [tags.get(f"{_TAG}{part}:{number}", "") for number in range(2)]
-        if pieces[0]:
-            found[part] = urlsafe_b64decode("".join(pieces)).decode()
+        name = _decoded("".join(pieces))
+        if name:
+            found[part] = name
     return found
+
+
+def _decoded(text: str) -> str | None:
+    """The name in the pieces of a tag; ``None`` if somebody else wrote them."""
+    try:
+        return b64decode(text, altchars=b"-_", validate=True).decode()
+    except ValueError:
+        return None
 
 
 class Declarations:
@@ -86,7 +94,7 @@ class Declarations:
             try:
                 yield Request("DeleteItem", {"TableName": self._catalogue, "Key": self._row_key(name)})
             except ServiceError as error:
-                if error.code != _NO_TABLE:
+                if error.code != NOT_FOUND:
                     raise
 
     def _row_key(self, name: str) -> Json:
@@ -106,7 +114,7 @@ class Declarations:
                     return tags
                 parameters = {**parameters, "NextToken": answer["NextToken"]}
         except ServiceError as error:
-            if error.code != _NO_TAGS:
+            if error.code != UNKNOWN_ACTION:
                 raise
         self._tagless = True
         return None
@@ -116,7 +124,7 @@ class Declarations:
         try:
             row = (yield Request("GetItem", parameters)).get("Item")
         except ServiceError as error:
-            if error.code != _NO_TABLE:
+            if error.code != NOT_FOUND:
                 raise
             return {}
         # A row may be left of an earlier table of that name.
@@ -133,7 +141,7 @@ class Declarations:
         try:
             yield Request("CreateTable", parameters)
         except ServiceError as error:
-            if error.code != "ResourceInUseException":
+            if error.code != IN_USE:
                 raise
 
 

@@ -13,10 +13,11 @@ from attrs import evolve, frozen
 from isthmus.errors import SchemaMismatch, TableNotFound, Unavailable
 from isthmus.schema import Index, Table
 from isthmus_dynamodb.descriptions import building_indexes, described_table
+from isthmus_dynamodb.failures import DENIED, NOT_FOUND, UNKNOWN_ACTION
 from isthmus_dynamodb.names import TableNames
 from isthmus_dynamodb.native import Request, ServiceError
 
-_DENIED = frozenset({"AccessDeniedException", "UnknownOperationException"})
+_DENIED = frozenset({DENIED, UNKNOWN_ACTION})
 
 
 @frozen
@@ -105,7 +106,7 @@ class KnownTables:
         try:
             description = (yield request)["Table"]
         except ServiceError as error:
-            if error.code == "ResourceNotFoundException":
+            if error.code == NOT_FOUND:
                 raise table_not_found(table.name) from error
             if error.code in _DENIED:
                 return StoredTable(table)

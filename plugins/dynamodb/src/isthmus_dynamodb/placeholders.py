@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from isthmus.expressions import Path
@@ -40,6 +41,11 @@ class Placeholders:
         alias = f":{len(self._values):x}"
         self._values[alias] = encode(value)
         return alias
+
+    @property
+    def names(self) -> Collection[str]:
+        """The names that have placeholders."""
+        return self._names.keys()
 
     def parameters(self) -> dict[str, Any]:
         """``ExpressionAttributeNames`` and ``ExpressionAttributeValues``, each only if it has members."""

@@ -14,6 +14,7 @@ from isthmus.results import GetResult, ResolveResult
 from isthmus.schema import Table
 from isthmus.values import Item
 from isthmus.writes import visible
+from isthmus_dynamodb.conditions import fits
 from isthmus_dynamodb.fences import stored_id
 from isthmus_dynamodb.native import Json, Request, ServiceError
 from isthmus_dynamodb.placeholders import Placeholders
@@ -47,11 +48,18 @@ def get_parameters(operation: op.Get, service: Service) -> Json:
 
 
 def projected(paths: tuple[Path, ...], table: Table, *names: str) -> Json:
-    """The parameters of a projection that also holds some whole attributes: the expiry time, and ``names``."""
+    """The parameters of a projection that also holds some whole attributes: the expiry time, and ``names``.
+
+    One that is too long asks for whole top-level attributes, or for the whole item: more may come than is wanted.
+    """
     for name in names if table.ttl is None else (*names, table.ttl):
         paths = with_attribute(paths, name)
-    placeholders = Placeholders()
-    return {"ProjectionExpression": projection_text(paths, placeholders), **placeholders.parameters()}
+    for asked in (paths, tuple(dict.fromkeys((str(path[0]),) for path in paths))):
+        placeholders = Placeholders()
+        text = projection_text(asked, placeholders)
+        if fits(text):
+            return {"ProjectionExpression": text, **placeholders.parameters()}
+    return {}
 
 
 def found_item(operation: op.Get | op.GetMany, attributes: Attributes | None, service: Service) -> Item | None:

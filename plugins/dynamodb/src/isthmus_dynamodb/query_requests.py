@@ -1,8 +1,8 @@
 """What a query or a scan asks the service for, and what is left to judge here.
 
 The service applies as much of a condition as it can. Left are conditions on the keys that a query reads, which it
-refuses (rule QRY-7), whole conditions that are too long for it (rule SIZ-5), and those of a page that counts what it
-examines (rule QRY-2).
+refuses (rule QRY-7), constant ones on an index that does not hold whole items, whole conditions that are too long for
+it (rule SIZ-5), and those of a page that counts what it examines (rule QRY-2).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from isthmus.expressions import Condition, all_of, attributes_used, split_conjun
 from isthmus.operations import KeyRange, Paged, Query, Scan
 from isthmus.pages import position_names, used_index, visible_names
 from isthmus.schema import Table
-from isthmus_dynamodb.conditions import AND, condition_text, fits, visible_text
+from isthmus_dynamodb.conditions import AND, condition_text, fits, names_hidden, visible_text
 from isthmus_dynamodb.key_conditions import key_condition, queried_keys
 from isthmus_dynamodb.native import Json
 from isthmus_dynamodb.placeholders import Placeholders
@@ -139,10 +139,13 @@ def _split(operation: Query | Scan) -> Parts:
     if isinstance(operation, Scan):
         return operation.condition, None
     refused = {key.name for key in queried_keys(operation)}
+    index = used_index(operation)
+    narrow = index is not None and visible_names(operation.table, index) is not None
     asked: list[Condition] = []
     left: list[Condition] = []
     for conjunct in split_conjuncts(operation.condition):
-        (left if attributes_used(conjunct) & refused else asked).append(conjunct)
+        judged = attributes_used(conjunct) & refused or (narrow and names_hidden(conjunct))
+        (left if judged else asked).append(conjunct)
     return (all_of(asked) if asked else None), (all_of(left) if left else None)
 
 

@@ -11,6 +11,7 @@ from isthmus.errors import AlreadyExists, InvalidArgument, Unavailable
 from isthmus.values import check_table_name
 from isthmus_dynamodb.declarations import Declarations, tags_of
 from isthmus_dynamodb.descriptions import building_indexes, creation, described_table
+from isthmus_dynamodb.failures import IN_USE, INVALID, NOT_FOUND
 from isthmus_dynamodb.known_tables import KnownTables, table_not_found
 from isthmus_dynamodb.names import HIDDEN, TableNames
 from isthmus_dynamodb.native import Json, Request, ServiceError
@@ -19,8 +20,6 @@ from isthmus_dynamodb.waiting import patiently, pause, pauses
 
 Described = Generator[Any, Any, Mapping[str, Any] | None]
 
-_NO_TABLE: Final = "ResourceNotFoundException"
-_IN_USE: Final = "ResourceInUseException"
 _USABLE: Final = frozenset({"ACTIVE", "UPDATING"})
 _COMING: Final = "CREATING"
 _GOING: Final = "DELETING"
@@ -60,7 +59,7 @@ class Tables:
             try:
                 answer = yield request
             except ServiceError as error:
-                if error.code != _IN_USE:
+                if error.code != IN_USE:
                     raise
                 yield from self._free_name(operation, error)
             else:
@@ -85,7 +84,7 @@ class Tables:
             yield from patiently(operation, Request("UpdateTimeToLive", parameters))
         except ServiceError as error:
             # An attempt whose answer was lost may have done it.
-            if error.code != "ValidationException" or (yield from self._expiry(table.name)) != table.ttl:
+            if error.code != INVALID or (yield from self._expiry(table.name)) != table.ttl:
                 raise
 
     # ---- describe and list ----
@@ -120,9 +119,9 @@ class Tables:
         try:
             yield Request("DeleteTable", {"TableName": self._names.native(name)})
         except ServiceError as error:
-            if error.code == _NO_TABLE:
+            if error.code == NOT_FOUND:
                 raise table_not_found(name) from error
-            if error.code != _IN_USE:
+            if error.code != IN_USE:
                 raise
             yield from self._drop_when_idle(operation)
         yield from self._until_gone(operation, name)
@@ -144,7 +143,7 @@ class Tables:
         try:
             description: Json = (yield Request("DescribeTable", {"TableName": self._names.native(name)}))["Table"]
         except ServiceError as error:
-            if error.code != _NO_TABLE:
+            if error.code != NOT_FOUND:
                 raise
             return None
         return description

@@ -14,7 +14,7 @@ from isthmus.operations import TransactWrite
 from isthmus.tokens import TOKEN_SECONDS, content_digest
 from isthmus.values import normalise_number
 from isthmus_dynamodb.conditions import expired_text
-from isthmus_dynamodb.failures import INVALID, NOT_FOUND
+from isthmus_dynamodb.failures import IN_USE, INVALID, NOT_FOUND
 from isthmus_dynamodb.forms import CURRENT
 from isthmus_dynamodb.names import TOKENS
 from isthmus_dynamodb.native import Json, Request, ServiceError
@@ -71,7 +71,7 @@ def make_token_table(operation: TransactWrite, service: Service) -> Generator[An
             "AttributeDefinitions": [{"AttributeName": _KEY, "AttributeType": "S"}],
         })  # fmt: skip
     except ServiceError as error:
-        if error.code != "ResourceInUseException":
+        if error.code != IN_USE:
             raise
     for seconds in pauses():
         described = yield from patiently(operation, Request("DescribeTable", {"TableName": name}))

@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from isthmus.embedded import seconds_left, too_late
 from isthmus.operations import Operation
+from isthmus_dynamodb.failures import DENIED, INVALID
 from isthmus_dynamodb.native import AnswerLost, Json, NotSent, Pause, Request, ServiceError
 
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 2.0
 _STUMBLES: Final = 6
-_FINAL: Final = frozenset({"AccessDeniedException", "UnrecognizedClientException", "ValidationException"})
+_FINAL: Final = frozenset({DENIED, "UnrecognizedClientException", INVALID})
 
 
 def pauses() -> Iterator[float]:
