@@ -80,7 +80,19 @@ def test_an_excused_test_may_be_left_out() -> None:
     assert getattr(made, NAME) is None
 
 
-@pytest.mark.parametrize("excused", [{NAME: " "}, {"test_unknown": "reason"}], ids=["no reason", "no such test"])
+def test_excusing_a_case_does_not_let_the_test_be_overridden(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other cases have to run."""
+    made = _suite(excused={f"{NAME}[case]": "the store has no end"})
+    monkeypatch.setattr(made, NAME, None)
+    with pytest.raises(TypeError, match=f"overrides {NAME}"):
+        check_suite(made)
+
+
+@pytest.mark.parametrize(
+    "excused",
+    [{NAME: " "}, {"test_unknown": "reason"}, {"test_unknown[case]": "reason"}, {f"{NAME}[case": "reason"}],
+    ids=["no reason", "no such test", "no such test with cases", "half a case"],
+)
 def test_an_excuse_names_a_test_and_a_reason(excused: dict[str, str]) -> None:
     """Anything else is a slip."""
     with pytest.raises(TypeError, match="excuses"):

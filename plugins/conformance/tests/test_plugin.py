@@ -125,6 +125,38 @@ def test_what_is_excused_is_printed_with_its_reason(run: tuple[str, dict[str, An
     assert {line["rule"] for line in excused} == {"TAB-7"}
 
 
+CASES = """
+import pytest
+from isthmus_conformance.suites.values import RoundTrips
+class TestMine(RoundTrips):
+    excused = {EXCUSED}
+    @pytest.fixture
+    def source(self): return "memory://"
+"""
+
+
+@pytest.mark.parametrize(
+    ("case", "left_out"), [("", 14), ("[None]", 2), ("[async-None]", 1)], ids=["test", "case", "case in a mode"]
+)
+def test_a_single_case_may_be_excused(tmp_path: Path, case: str, left_out: int) -> None:
+    """In both modes, or in one; all other cases run."""
+    excused = {f"test_empty_values_come_back_as_written{case}": "nothing is empty here"}
+    (tmp_path / "test_mine.py").write_text(CASES.replace("{EXCUSED}", repr(excused)))
+    done = _pytest(tmp_path, "-k", "empty_values", "test_mine.py")
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count(": nothing is empty here") == left_out, done.stdout
+
+
+@pytest.mark.parametrize("chosen", ["test_mine.py", "test_mine.py::TestMine::test_a_number_is_found_by_its_value"])
+def test_an_excused_case_has_to_be_there(tmp_path: Path, chosen: str) -> None:
+    """Whatever part of the suite is run."""
+    excused = {"test_empty_values_come_back_as_written[sync-gone]": "nothing is empty here"}
+    (tmp_path / "test_mine.py").write_text(CASES.replace("{EXCUSED}", repr(excused)))
+    done = _pytest(tmp_path, chosen)
+    assert done.returncode != 0
+    assert "TestMine excuses test_empty_values_come_back_as_written[sync-gone]" in done.stdout
+
+
 @pytest.mark.parametrize("options", [[], ["--markdown"], ["--capabilities"]], ids=["plain", "markdown", "capabilities"])
 def test_the_report_is_rendered(run: tuple[str, dict[str, Any], Path], options: list[str]) -> None:
     """The exit code tells that a rule is broken."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from inspect import getattr_static
 from typing import Any
 
+from isthmus_conformance.excusing import excuses, named_test
+
 KIT = "isthmus_conformance."
 OPEN = frozenset({"source", "layers", "clock", "stack", "foreign"})
-"""The fixtures that suites give: what is tested, on what clock, and what only its store knows. The others are the kit's."""
+"""The fixtures that suites give: the store, its clock, its own types. All others belong to the kit."""
 LEAST_SHARE = 0.1
 """The smallest part of a profile's examples that a suite may run."""
 
@@ -39,12 +41,6 @@ def overridden(cls: type) -> Iterator[str]:
     for name, member in _kit_members(cls).items():
         if name not in OPEN and getattr_static(cls, name, None) is not member:
             yield name
-
-
-def excuses(cls: type) -> Mapping[str, str]:
-    """Tests that the suite leaves out, each with its reason."""
-    given: Mapping[str, str] = getattr(cls, "excused", {})
-    return given
 
 
 def check_suite(cls: type) -> None:
@@ -78,7 +74,7 @@ def silencing_marks(marks: Any) -> list[str]:
 
 def _check_excuses(cls: type) -> None:
     tests = kit_tests(cls)
-    idle = [name for name, reason in excuses(cls).items() if name not in tests or not reason.strip()]
+    idle = [name for name, reason in excuses(cls).items() if named_test(name) not in tests or not reason.strip()]
     if idle:
         raise TypeError(f"{cls.__name__} excuses {', '.join(idle)}: name tests of the kit, each with a reason")
 

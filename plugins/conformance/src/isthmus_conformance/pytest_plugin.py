@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from isthmus_conformance.counting import EXAMPLES
-from isthmus_conformance.guard import LEAVE_OUT, check_suite, excuses, from_kit, kit_tests, silencing_marks
+from isthmus_conformance.excusing import idle_cases, reason_for
+from isthmus_conformance.guard import LEAVE_OUT, check_suite, from_kit, kit_tests, silencing_marks
 
 PROPERTY = "isthmus_conformance"
 EXCUSED = "excused: "
@@ -50,8 +51,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         raise pytest.UsageError(str(error)) from error
     for item in suites:
         cls, name = _class(item), getattr(item, "originalname", item.name)
-        if name in excuses(cls) and getattr(cls, name) is kit_tests(cls)[name]:
-            item.add_marker(pytest.mark.skip(reason=f"{EXCUSED}{excuses(cls)[name]}"))
+        reason = reason_for(item, cls)
+        if reason is not None and getattr(cls, name) is kit_tests(cls)[name]:
+            item.add_marker(pytest.mark.skip(reason=f"{EXCUSED}{reason}"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str) -> Any:
+    """Refuse excuses of cases that a test does not have; only here are all of its cases known."""
+    found = yield
+    cls = getattr(collector, "cls", None)
+    if _is_suite(cls) and isinstance(found, list):
+        idle = idle_cases(collector.cls, name, found)
+        if idle:
+            raise collector.CollectError(f"{collector.name} excuses {', '.join(idle)}: there is no such case")
+    return found
 
 
 def _check_marks(item: pytest.Item) -> None:
