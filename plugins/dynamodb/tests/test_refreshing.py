@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from isthmus.errors import DeadlineExceeded, IsthmusError, Unauthenticated
-from isthmus_dynamodb.native import ServiceError, Transport
+from isthmus_dynamodb.native import NotSent, ServiceError, Transport
 from isthmus_dynamodb.options import Options
 from isthmus_dynamodb.transports import open_transport
 from plugins.dynamodb.tests.servers import (
@@ -183,14 +183,33 @@ def test_calls_whose_token_expired_all_get_the_new_one(source: Source, together:
 
 
 @pytest.mark.parametrize("text", ['{"Version": 1, "SecretAccessKey": "hunter2"', '["hunter2"]', '{"Version": 1}'])
-def test_what_is_no_credentials_is_told_and_not_repeated(source: Source, mode: str, text: str) -> None:
+@pytest.mark.parametrize("transport", ["fast", "boto3"])
+def test_what_is_no_credentials_is_told_and_not_repeated(source: Source, mode: str, text: str, transport: str) -> None:
     """A program that prints something else ends the call; its output is not kept with the error."""
     source.configure(seconds=0, lasting=-1)
-    with serving(answering(answer())) as server, calling(mode, server.url, **FROM_AWS) as call:
+    with serving(answering(answer())) as server, calling(mode, server.url, transport=transport, **FROM_AWS) as call:
         source.prints(text)
         with pytest.raises(Unauthenticated, match="could not be had") as caught:
             call()
     assert "hunter2" not in f"{caught.value} {caught.value.__cause__!r}"
+
+
+def test_no_thread_for_a_refresh_means_that_nothing_was_sent(
+    source: Source, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process with as many threads as it may have can try again later."""
+    source.configure(seconds=0, lasting=20)
+    with serving(answering(answer())) as server, calling(mode, server.url, **FROM_AWS) as call:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", no_thread)
+            with pytest.raises(NotSent, match="could not be refreshed"):
+                call()
+        assert call() == {}
+
+
+def no_thread(_thread: threading.Thread) -> None:
+    """What starting a thread does where there are too many."""
+    raise RuntimeError("can't start new thread")
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

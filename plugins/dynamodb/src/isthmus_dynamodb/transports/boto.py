@@ -28,6 +28,7 @@ from isthmus_dynamodb.native import AnswerLost, Json, NotSent, Request, ServiceE
 from isthmus_dynamodb.transports.access import CREDENTIAL_ERRORS, Access, unauthenticated
 from isthmus_dynamodb.transports.binary import with_bytes
 from isthmus_dynamodb.transports.forking import forget_in_children
+from isthmus_dynamodb.transports.keys import Keys
 from isthmus_dynamodb.transports.troubles import CHECKSUM, NO_TEXT, closed, refused_certificate, unreached
 
 _NEVER_SENT = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError)
@@ -42,6 +43,7 @@ class BotoTransport:
 
     def __init__(self, access: Access) -> None:
         self._client = access.client
+        self._keys = Keys(access)
         self._url = access.endpoint.url
         self._methods: dict[str, Callable[..., Json]] = {}
         self._size = access.options.max_connections
@@ -56,8 +58,8 @@ class BotoTransport:
 
     def send(self, request: Request, deadline: float | None) -> Json:
         if deadline is None and not self._closed:
-            return self._call(request)
-        future = self._submit(request)
+            return self._call(request, None)
+        future = self._submit(request, deadline)
         try:
             return future.result(None if deadline is None else _left(deadline))
         except FutureTimeoutError:
@@ -66,7 +68,7 @@ class BotoTransport:
             raise closed() from None
 
     async def asend(self, request: Request, deadline: float | None) -> Json:
-        future = self._submit(request)
+        future = self._submit(request, deadline)
         waiting = asyncio.wrap_future(future)
         waiting.add_done_callback(_look_away)
         try:
@@ -80,11 +82,11 @@ class BotoTransport:
             raise closed()
         return waiting.result()
 
-    def _submit(self, request: Request) -> Future[Json]:
+    def _submit(self, request: Request, deadline: float | None) -> Future[Json]:
         if self._closed:
             raise closed()
         try:
-            return self._threads.submit(self._call, request)
+            return self._threads.submit(self._call, request, deadline)
         except RuntimeError:
             # It was closed in this moment.
             raise closed() from None
@@ -99,6 +101,7 @@ class BotoTransport:
 
     def forget(self) -> None:
         """Begin anew in a forked process, which has none of its parent's threads and must not use its sockets."""
+        self._keys.forget()
         self._threads = self._new_threads()
         # A client makes new connections after this.
         self._client.close()
@@ -111,7 +114,9 @@ class BotoTransport:
             return DeadlineExceeded("the deadline passed before a thread was free for the request")
         return AnswerLost(f"the deadline passed before {self._url} answered")
 
-    def _call(self, request: Request) -> Json:
+    def _call(self, request: Request, deadline: float | None) -> Json:
+        # The client would find them itself, but what it raises then can't be told from other errors.
+        _ = self._keys.ready() or self._keys.obtain(deadline)
         try:
             answer = self._method(request.action)(**with_bytes(request.parameters))
         except ClientError as error:

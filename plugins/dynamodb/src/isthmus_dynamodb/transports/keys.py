@@ -14,7 +14,7 @@ from botocore.exceptions import ConnectionError as NoConnection
 from isthmus.errors import DeadlineExceeded, IsthmusError
 from isthmus_dynamodb.native import NotSent
 from isthmus_dynamodb.transports.access import Access, reload_credentials, unauthenticated
-from isthmus_dynamodb.transports.sharing import SharedWork, await_for, wait_for
+from isthmus_dynamodb.transports.sharing import NoThread, SharedWork, await_for, wait_for
 
 # Credentials that last for less are waited for; the others are used while a thread refreshes them. Seconds.
 _URGENT = 60
@@ -173,7 +173,7 @@ def _fail(error: Exception, deadline: float | None) -> NoReturn:
         ) from None
     if isinstance(error, IsthmusError):
         raise type(error)(str(error)) from None
-    if isinstance(error, NoConnection | HTTPClientError):
+    if isinstance(error, NoConnection | HTTPClientError | NoThread):
         raise NotSent(f"AWS credentials could not be refreshed ({type(error).__name__})") from _bare(error)
     raise unauthenticated(error) from (_bare(error) if isinstance(error, BotoCoreError | ClientError) else None)
 

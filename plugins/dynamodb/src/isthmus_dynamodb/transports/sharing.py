@@ -12,6 +12,10 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+class NoThread(OSError):
+    """The system allows no other thread now."""
+
+
 class SharedWork:
     """Runs each piece of work once at a time, however many ask for it; safe to use from several threads.
 
@@ -30,17 +34,27 @@ class SharedWork:
         return len(self._running)
 
     def start(self, key: Hashable, work: Callable[[], T]) -> Future[T]:
-        """The result of the work with this key that runs already, or of ``work``, which starts now."""
+        """The result of the work with this key that runs already, or of ``work``, which starts now.
+
+        It is ``NoThread`` where no thread can be had.
+        """
         with self._lock:
             future: Future[T] | None = self._running.get(key)
             if future is None:
                 future = Future()
                 # Nobody who waits for it can cancel it from here on.
                 future.set_running_or_notify_cancel()
-                arguments = (key, future, work)
-                threading.Thread(target=self._carry_out, args=arguments, daemon=True, name="isthmus-dynamodb").start()
-                self._running[key] = future
+                self._begin(key, future, work)
             return future
+
+    def _begin(self, key: Hashable, future: Future[T], work: Callable[[], T]) -> None:
+        arguments = (key, future, work)
+        try:
+            threading.Thread(target=self._carry_out, args=arguments, daemon=True, name="isthmus-dynamodb").start()
+        except RuntimeError as error:
+            future.set_exception(NoThread(str(error)))
+        else:
+            self._running[key] = future
 
     def _carry_out(self, key: Hashable, future: Future[T], work: Callable[[], T]) -> None:
         try:
