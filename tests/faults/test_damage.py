@@ -69,7 +69,7 @@ def test_a_broken_answer_to_a_write_is_unknown(at: Place, impatient: BoundTable,
         impatient.update(id="1", add={"n": 1})
     at.proxy.disarm()
     applied = at.plain.get(id="1")["n"] == 2
-    assert at.plain.database.resolve(str(caught.value.operation_id)) == ("applied" if applied else "unknown")
+    assert at.plain.database.resolve(str(caught.value.operation_id)) == ("applied" if applied else "not_applied")
     assert impatient.get(id="2")["n"] == 2
 
 

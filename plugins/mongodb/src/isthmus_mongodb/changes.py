@@ -46,7 +46,7 @@ from isthmus_mongodb.expressions import (
 )
 from isthmus_mongodb.layouts import EXPIRY
 from isthmus_mongodb.names import escape
-from isthmus_mongodb.operators import may_be_set
+from isthmus_mongodb.operators import may_be_added, may_be_set
 from isthmus_mongodb.swapping import Place
 from isthmus_mongodb.values import encode_value, hidden_fields, set_tag
 
@@ -90,7 +90,8 @@ class Rebuilding:
         sure = isinstance(action, Remove) or (
             isinstance(action, Set) and may_be_set(self.place, name, action.value, self.now)
         )
-        if not sure and not (name not in layout.watched and isinstance(action, Add) and isinstance(action.value, int)):
+        added = isinstance(action, Add) and isinstance(action.value, int)
+        if not sure and not (added and may_be_added(self.place, name, action.value)):
             raise NeedsEvaluator
 
     def derived(self, name: str, action: object) -> dict[str, Expression]:

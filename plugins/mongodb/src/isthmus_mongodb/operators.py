@@ -140,7 +140,7 @@ class _Builder:
             self.removed[hidden] = ""
 
     def add(self, name: str, value: Any) -> bool:
-        if type(value) is not int or name in self.place.layout.watched or not _LOWEST <= value <= _HIGHEST:
+        if type(value) is not int or not may_be_added(self.place, name, value) or not _LOWEST <= value <= _HIGHEST:
             return False
         stored = escape(name)
         self.growth += growth_of(name, value)
@@ -162,6 +162,14 @@ def may_be_set(place: Place, name: str, value: Any, now: float) -> bool:
     except InvalidKey:
         return False
     return True
+
+
+def may_be_added(place: Place, name: str, value: Any) -> bool:
+    """Whether an integer may be added to an attribute: not where that may leave a number as a key of another type."""
+    layout = place.layout
+    if name in layout.watched:
+        return False
+    return name not in layout.index_names or may_be_set(place, name, value, 0.0)
 
 
 def growth_of(name: str, value: Any) -> int:

@@ -180,6 +180,18 @@ class IndexRefusalSuite(Suite):
                 write()
         assert list(table.scan()) == [old]
 
+    @rule("KEY-10", "UPD-3")
+    @requires(Capability.SECONDARY_INDEX)
+    @pytest.mark.parametrize("more", [{}, {"upsert": True}, {"append": {"list": [1]}}], ids=repr)
+    def test_no_number_is_added_to_a_missing_key_of_text(self, make_table: MakeTable, more: dict[Any, Any]) -> None:
+        """The sum would be a number where the index has text."""
+        table = make_table(partition_key="p", sort_key="s", indexes=[BY_GROUP])
+        old = {"p": "x", "s": "1", "r": 1, "list": []}
+        table.put(old)
+        with pytest.raises(InvalidKey):
+            table.update(p="x", s="1", add={"g": 1}, **more)
+        assert list(table.scan()) == [old]
+
     @rule("KEY-10", "TXN-7")
     @requires(Capability.SECONDARY_INDEX, Capability.TRANSACT_WRITE)
     def test_wrong_index_keys_are_refused_in_transactions(self, make_table: MakeTable) -> None:
