@@ -170,3 +170,14 @@ def test_a_table_that_others_drop_is_noticed(orders: Store) -> None:
     orders.client.delete_table(TableName=orders.prefix + "orders")
     with pytest.raises(TableNotFound):
         table.query(customer="x").count()
+
+
+def test_names_that_are_reserved_here_are_read_and_kept(store: Store) -> None:
+    """Amplify adds ``__typename``, say: it is shown, updates of both forms keep it, and conditions see it."""
+    store.create_raw("todos", "id:S")
+    store.put_raw("todos", {"id": {"S": "1"}, "__typename": {"S": "Todo"}, "m": {"M": {"s": {"SS": ["a"]}}}})
+    table = store.database.table("todos", partition_key="id")
+    assert table.get(id="1")["__typename"] == "Todo"
+    table.update(id="1", set={"n": 1}, when=F["__typename"] == "Todo")
+    table.update(id="1", add={F.m.s: {"b"}})
+    assert table.get(id="1") == {"id": "1", "__typename": "Todo", "n": 1, "m": {"s": frozenset({"a", "b"})}}
