@@ -84,6 +84,11 @@ def by_tasks(transport: Transport, calls: int) -> list[Json]:
 Together = Callable[[Transport, int], list[Json]]
 
 
+def open_fast(url: str, **options: Any) -> Transport:
+    """The fast transport to an endpoint."""
+    return open_transport(Options(endpoint=url, region="x", access_key_id="x", secret_access_key="y", **options))
+
+
 def options_of(url: str, **changes: Any) -> Options:
     """The options in a URL, some of them changed."""
     parts = urlsplit(url)
@@ -203,3 +208,14 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
     for sock in (source, target):
         with contextlib.suppress(OSError):
             sock.shutdown(socket.SHUT_RDWR)
+
+
+def echoing(seconds: float = 0.0) -> Handler:
+    """Answers each request with its own body, after some time."""
+
+    def handle(sock: socket.socket) -> None:
+        while request := read_request(sock):
+            time.sleep(seconds)
+            sock.sendall(answer(request.partition(b"\r\n\r\n")[2]))
+
+    return handle

@@ -1,55 +1,34 @@
-"""Connections that threads, tasks and processes share: bounds, queues, cancellation, forking and closing."""
+"""Connections that threads, tasks and processes share: bounds, queues, cancellation and forking."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import socket
 import subprocess
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from isthmus.errors import Closed, DeadlineExceeded, Unavailable
+from isthmus.errors import DeadlineExceeded, Unavailable
 from isthmus_dynamodb.native import Json, Transport
-from isthmus_dynamodb.options import Options
-from isthmus_dynamodb.transports import open_transport
 from plugins.dynamodb.tests.servers import (
-    Handler,
     Together,
     answer,
-    answering,
     by_tasks,
     by_threads,
-    calling,
     echo,
+    echoing,
+    open_fast,
     read_request,
     serving,
 )
 
 ECHO_CALLS = 64
-
-
-def open_fast(url: str, **options: Any) -> Transport:
-    """The fast transport to an endpoint."""
-    return open_transport(Options(endpoint=url, region="x", access_key_id="x", secret_access_key="y", **options))
-
-
-def echoing(seconds: float = 0.0) -> Handler:
-    """Answers each request with its own body, after some time."""
-
-    def handle(sock: socket.socket) -> None:
-        while request := read_request(sock):
-            time.sleep(seconds)
-            sock.sendall(answer(request.partition(b"\r\n\r\n")[2]))
-
-    return handle
 
 
 @pytest.fixture(params=[by_threads, by_tasks])
@@ -209,90 +188,6 @@ def test_loops_in_several_threads_have_connections_of_their_own() -> None:
         transport = open_fast(server.url)
         assert list(threads.map(in_a_loop, range(4))) == [[{"n": number}] * 20 for number in range(4)]
         assert server.connections == 4
-
-
-def test_calls_after_closing_are_refused() -> None:
-    """A closed transport opens no connection, blocking or on a loop."""
-    with serving(answering(answer())) as server:
-        transport = open_fast(server.url)
-        transport.close()
-        with pytest.raises(Closed):
-            transport.send(echo(1), None)
-        with pytest.raises(Closed):
-            asyncio.run(transport.asend(echo(1), None))
-        assert server.connections == 0
-
-
-@pytest.mark.parametrize("mode", ["sync", "async"])
-def test_closing_closes_the_sockets(mode: str) -> None:
-    """The server sees its connection end."""
-    with serving(echoing()) as server:
-        with calling(mode, server.url) as call:
-            call(echo(1))
-            assert server.at_once == 1
-        until = time.monotonic() + 5
-        while server.at_once and time.monotonic() < until:
-            time.sleep(0.01)
-        assert server.at_once == 0
-
-
-def test_a_call_at_work_while_another_thread_closes_ends_well() -> None:
-    """Closing waits for nobody and breaks nobody's answer."""
-    with serving(echoing(0.3)) as server, ThreadPoolExecutor(1) as threads:
-        transport = open_fast(server.url)
-        call = threads.submit(transport.send, echo(1), None)
-        time.sleep(0.1)
-        transport.close()
-        assert call.result() == {"n": 1}
-
-
-def test_closing_refuses_the_threads_that_wait() -> None:
-    """Who waits for a connection is told at once, and opens none."""
-    with serving(echoing(0.5)) as server, ThreadPoolExecutor(3) as threads:
-        transport = open_fast(server.url, max_connections=1, pool_timeout=20)
-        first = threads.submit(transport.send, echo(1), None)
-        time.sleep(0.1)
-        others = [threads.submit(transport.send, echo(number), None) for number in (2, 3)]
-        time.sleep(0.1)
-        transport.close()
-        started = time.monotonic()
-        assert [type(one.exception(10)) for one in others] == [Closed, Closed]
-        assert time.monotonic() - started < 0.25
-        assert (first.result(), server.connections) == ({"n": 1}, 1)
-
-
-def test_closing_refuses_the_tasks_that_wait() -> None:
-    """Likewise on an event loop; a call at work gets its answer."""
-
-    async def run(transport: Transport) -> list[object]:
-        first = asyncio.ensure_future(transport.asend(echo(1), None))
-        await asyncio.sleep(0.1)
-        others = [asyncio.ensure_future(transport.asend(echo(number), None)) for number in (2, 3)]
-        await asyncio.sleep(0.1)
-        others[1].cancel()
-        await transport.aclose()
-        done, _ = await asyncio.wait(others, timeout=0.2)
-        return [len(done), type(others[0].exception()), others[1].cancelled(), await first]
-
-    with serving(echoing(0.5)) as server:
-        transport = open_fast(server.url, max_connections=1, pool_timeout=20)
-        assert asyncio.run(run(transport)) == [2, Closed, True, {"n": 1}]
-        assert server.connections == 1
-
-
-def test_a_loop_that_ends_closes_its_connections() -> None:
-    """Nothing is left for the garbage collector where nobody closed the transport on the loop."""
-    with serving(echoing()) as server, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        transport = open_fast(server.url)
-        assert [asyncio.run(transport.asend(echo(number), None)) for number in (1, 2)] == [{"n": 1}, {"n": 2}]
-        until = time.monotonic() + 5
-        while server.at_once and time.monotonic() < until:
-            time.sleep(0.01)
-        assert (server.connections, server.at_once) == (2, 0)
-        transport.close()
-        gc.collect()
-    assert [str(one.message) for one in caught] == []
 
 
 FORK = """
