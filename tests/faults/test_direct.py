@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from pymongo import MongoClient
@@ -40,6 +41,7 @@ def test_a_member_that_steps_down_answers_no_more_reads(members: MongoDBSet) -> 
         table = database.table("direct", partition_key="id").ensure()
         table.put({"id": "a"})
         assert table.get(id="a") == {"id": "a"}
+        admin: MongoClient[dict[str, Any]]
         with MongoClient(url) as admin:
             admin.admin.command({"replSetStepDown": 20, "secondaryCatchUpPeriodSecs": 10})
         for read in (lambda: table.find(id="a"), lambda: list(table.scan()), lambda: table.scan().count()):

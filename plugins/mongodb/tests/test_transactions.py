@@ -12,7 +12,15 @@ from pymongo import MongoClient
 
 import isthmus
 from isthmus import BoundTable, F
-from isthmus.errors import Conflict, IdempotencyMismatch, OutcomeUnknown, TransactionFailed, UnsupportedOperation
+from isthmus.errors import (
+    Conflict,
+    DeadlineExceeded,
+    IdempotencyMismatch,
+    OutcomeUnknown,
+    TransactionFailed,
+    UniqueViolation,
+    UnsupportedOperation,
+)
 from isthmus.operations import Action, Context, TransactWrite
 from isthmus.retries import RetryPolicy
 from plugins.mongodb.tests.servers import driver, failing, fresh_name, in_database
@@ -155,7 +163,8 @@ def test_a_commit_that_never_answers_is_an_unknown_outcome(
     with isthmus.connect(in_database(mongodb_url, f"appName={application}"), retry_policy=once) as database:
         same = database.table(table.schema)
         same.find(id="a")
-        with failing(admin, application, LOST), pytest.raises(OutcomeUnknown):
+        silent = {**LOST, "failCommands": ["commitTransaction", "abortTransaction"]}
+        with failing(admin, application, silent), pytest.raises(OutcomeUnknown):
             database.transact_write([same.actions.put({"id": "a"})])
 
 
@@ -210,3 +219,59 @@ def test_a_standalone_server_refuses_with_a_reason(mongodb_standalone_url: str) 
         table = database.table("abc", partition_key="id")
         with pytest.raises(UnsupportedOperation, match="--replSet"):
             database.transact_write([table.actions.put({"id": "a"})])
+
+
+def test_a_commit_that_is_given_up_leaves_no_lock(
+    table: BoundTable, admin: MongoClient[dict[str, Any]], application: str
+) -> None:
+    """The transaction is aborted, the caller knows, and the next writer need not wait for the server to forget it."""
+    table.put({"id": "a", "n": 0})
+    late = {"failCommands": ["commitTransaction"], "blockConnection": True, "blockTimeMS": 1_500, "errorCode": 189}
+    with failing(admin, application, late, {"times": 2}), pytest.raises(DeadlineExceeded) as raised:
+        table.database.transact_write([table.actions.update(id="a", add={"n": 1})], timeout=0.4)
+    assert raised.value.maybe_applied is False
+    table.update(id="a", add={"n": 10}, timeout=1)
+    assert table.get(id="a")["n"] == 10
+
+
+def test_a_commit_that_was_applied_without_an_answer_is_known_as_applied(
+    mongodb_url: str, table: BoundTable, admin: MongoClient[dict[str, Any]], application: str
+) -> None:
+    """The server tells it when the transaction is to be aborted."""
+    table.put({"id": "a", "n": 0})
+    once = RetryPolicy(attempts=1)
+    unsure = {"failCommands": ["commitTransaction"], "writeConcernError": {"code": 64, "errmsg": "waiting timed out"}}
+    with isthmus.connect(in_database(mongodb_url, f"appName={application}"), retry_policy=once) as database:
+        same = database.table(table.schema)
+        same.find(id="a")
+        with failing(admin, application, unsure, {"times": 3}):
+            database.transact_write([same.actions.update(id="a", add={"n": 1})])
+    assert table.get(id="a")["n"] == 1
+
+
+def test_a_transaction_that_comes_twice_is_applied_once(table: BoundTable) -> None:
+    """Whether or not the second one says that it is a repetition, because the first may have been late."""
+    table.put({"id": "a", "n": 0})
+    transaction = TransactWrite(
+        Context(operation_id="1a203d52889d6a60f2543fda"), (table.actions.update(id="a", add={"n": 1}),)
+    )
+    for _ in range(2):
+        table.database.backend.execute(transaction)
+    assert table.get(id="a")["n"] == 1
+
+
+def test_a_unique_index_is_the_reason_of_its_action(table: BoundTable, admin: MongoClient[dict[str, Any]]) -> None:
+    """TransactionFailed with UniqueViolation, which a retry would not help."""
+    admin["isthmus-tests"][table.name].create_index("mail", unique=True, sparse=True)
+    table.put({"id": "a", "mail": "x"})
+    do = table.actions
+    actions: list[Action] = [
+        do.check(id="c", when=F.id.not_exists()),
+        do.put({"id": "b", "mail": "x"}),
+        do.put({"id": "d"}),
+    ]
+    with pytest.raises(TransactionFailed) as raised:
+        table.database.transact_write(actions)
+    assert [type(reason) for reason in raised.value.reasons] == [type(None), UniqueViolation, type(None)]
+    assert raised.value.retryable is False
+    assert table.scan().count() == 1

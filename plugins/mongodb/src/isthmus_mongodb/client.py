@@ -26,10 +26,11 @@ from pymongo.write_concern import WriteConcern
 from isthmus.errors import Closed, ConfigurationError, DeadlineExceeded
 from isthmus_mongodb.commands import Write, find_in_transaction, find_one, first, is_write
 from isthmus_mongodb.driving import adrive, drive
-from isthmus_mongodb.native import Call, Command, InSession
+from isthmus_mongodb.native import Call, Command, InSession, Settle
 from isthmus_mongodb.numbering import Sessions, Steps, end_sessions, once, repeated
 from isthmus_mongodb.options import Options
 from isthmus_mongodb.pinned import make
+from isthmus_mongodb.settling import Outcome, seconds, settled
 from isthmus_mongodb.values import CODEC_OPTIONS
 
 Document = dict[str, Any]
@@ -134,6 +135,8 @@ class Blocking(_Transport):
         """
         if type(request) is InSession:
             return self._in_session(request, deadline)
+        if type(request) is Settle:
+            return self._settle(session, deadline)
         if deadline is None:
             answer = self._carry_out(request, session)
         else:
@@ -182,6 +185,12 @@ class Blocking(_Transport):
     def _in_session(self, request: InSession, deadline: float | None) -> Any:
         with self._session(request, deadline) as session:
             return drive(request.plan(), lambda inner: self.send(inner, deadline, session))
+
+    def _settle(self, session: Any, deadline: float | None) -> Outcome:
+        admin = self.client().admin
+        with pymongo.timeout(seconds(deadline)):
+            outcome: Outcome = drive(settled(session), lambda command: admin.command(command, session=session))
+        return outcome
 
     @contextmanager
     def _session(self, request: InSession, deadline: float | None) -> Iterator[ClientSession]:
@@ -246,6 +255,8 @@ class OnLoop(_Transport):
         """The async twin of ``Blocking.send``."""
         if type(request) is InSession:
             return await self._in_session(request, deadline)
+        if type(request) is Settle:
+            return await self._settle(session, deadline)
         if deadline is None:
             answer = await self._carry_out(request, session)
         else:
@@ -298,6 +309,12 @@ class OnLoop(_Transport):
     async def _in_session(self, request: InSession, deadline: float | None) -> Any:
         async with self._session(request, deadline) as session:
             return await adrive(request.plan(), lambda inner: self.send(inner, deadline, session))
+
+    async def _settle(self, session: Any, deadline: float | None) -> Outcome:
+        admin = self.client().admin
+        with pymongo.timeout(seconds(deadline)):
+            outcome: Outcome = await adrive(settled(session), lambda command: admin.command(command, session=session))
+        return outcome
 
     @asynccontextmanager
     async def _session(self, request: InSession, deadline: float | None) -> AsyncIterator[AsyncClientSession]:

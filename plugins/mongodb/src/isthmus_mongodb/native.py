@@ -83,3 +83,11 @@ class InSession:
 @frozen
 class Commit:
     """Commit the transaction of the session; may be repeated when its outcome is unknown."""
+
+
+@frozen
+class Settle:
+    """Abort the transaction of the session, whose commit got no answer; answered by ``"aborted"`` or ``"committed"``.
+
+    Where the server can't tell in a short time, by ``"unknown"``.
+    """

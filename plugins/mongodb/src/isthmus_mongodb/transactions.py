@@ -11,11 +11,19 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
 from attrs import frozen
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, NetworkTimeout
 
 from isthmus import operations as op
 from isthmus import results as res
-from isthmus.errors import Conflict, DeadlineExceeded, IsthmusError, OutcomeUnknown, TransactionFailed, Unavailable
+from isthmus.errors import (
+    Conflict,
+    DeadlineExceeded,
+    IsthmusError,
+    OutcomeUnknown,
+    TransactionFailed,
+    Unavailable,
+    UniqueViolation,
+)
 from isthmus.evaluate import project
 from isthmus.operation_ids import floor, new_operation_id
 from isthmus.schema import Table
@@ -25,7 +33,7 @@ from isthmus_mongodb.catalogue import Catalogue
 from isthmus_mongodb.failures import has_label
 from isthmus_mongodb.forms import Form
 from isthmus_mongodb.layouts import OPERATION
-from isthmus_mongodb.native import Call, Commit, InSession
+from isthmus_mongodb.native import Call, Commit, InSession, Settle
 from isthmus_mongodb.tokens import Token
 
 Plan = Generator[Any, Any, Any]
@@ -108,26 +116,33 @@ def _in_transaction(
             raise _TokenTakenError from None
     documents = yield from _documents([(form, one.key) for form, one in zip(tables, operation.actions, strict=True)])
     steps = [Step(*found) for found in zip(operation.actions, tables, documents, strict=True)]
-    if operation.context.repeated and _applied_before(steps, operation.context.operation_id):
+    if _applied_before(steps, operation.context):
         # What was read here may be on this server alone: the commit waits until a majority has it.
         yield from _commit()
         return
     mark = operation.context.operation_id or new_operation_id()
     for collection, requests in _requests(_judge(steps, catalogue.clock()), mark).items():
-        yield Call(collection, "bulk_write", (requests,))
+        try:
+            yield Call(collection, "bulk_write", ([request for _, request in requests],))
+        except BulkWriteError as error:
+            _check_unique(error, [position for position, _ in requests], len(steps))
+            raise
     yield from _commit()
 
 
-def _applied_before(steps: Sequence[Step], own: str | None) -> bool:
+def _applied_before(steps: Sequence[Step], context: op.Context) -> bool:
     """Whether an earlier attempt was applied, which its id in any of the items tells (rule CND-7).
 
     :raises OutcomeUnknown: somebody else wrote one of the items, or removed it, since the first attempt may have
     """
+    own = context.operation_id
     if own is None:
         return False
     marks = [str(step.document.get(OPERATION, "")) for step in steps if step.document is not None]
     if own in marks:
         return True
+    if not context.repeated:
+        return False
     # All items of a transaction get its id, so one that keeps an older id shows that the attempt was not applied.
     # Items that are missing, or without an id, show nothing.
     witnesses = [step.document for step in steps if step.document is not None and not isinstance(step.action, op.Check)]
@@ -150,8 +165,18 @@ def _commit() -> Plan:
                 break
         else:
             return
-    kind = DeadlineExceeded if isinstance(unknown, DeadlineExceeded) else Unavailable
+    # Until it is aborted, the items are locked for as long as a minute.
+    outcome = yield Settle()
+    if outcome == "committed":
+        return
+    kind = DeadlineExceeded if _is_late(unknown) else Unavailable
+    if outcome == "aborted":
+        raise kind("the commit got no answer in time, so the transaction was aborted: retry") from unknown
     raise kind("no server told whether the transaction was committed", maybe_applied=True) from unknown
+
+
+def _is_late(error: Exception | None) -> bool:
+    return isinstance(error, DeadlineExceeded | NetworkTimeout)
 
 
 class _TokenTakenError(Exception):
@@ -202,14 +227,31 @@ def _image(step: Step, now: float) -> Item | None:
     return image
 
 
-def _requests(steps: Sequence[Step], mark: str) -> dict[str, list[Any]]:
-    """What is written, by collection.
+def _check_unique(error: BulkWriteError, owners: Sequence[int], actions: int) -> None:
+    """Tell whose value is there already, where an index of the collection allows it once (rule CND-3).
+
+    :param owners: the positions of the actions behind the requests
+    :raises TransactionFailed: with UniqueViolation for that action
+    """
+    problem = ((error.details or {}).get("writeErrors") or [{}])[0]
+    if problem.get("code") == _DUPLICATE and dict(problem.get("keyPattern", {})) != {"_id": 1}:
+        reasons: list[IsthmusError | None] = [None] * actions
+        reasons[owners[problem["index"]]] = UniqueViolation(
+            "another item holds a value that a unique index of the collection allows once: change the value, or drop"
+            " the index"
+        )
+        raise TransactionFailed("nothing was applied: see the reasons, one for each action", reasons=reasons) from error
+
+
+def _requests(steps: Sequence[Step], mark: str) -> dict[str, list[tuple[int, Any]]]:
+    """What is written, by collection, each with the position of its action.
 
     :param mark: id of this transaction, kept in every item that it leaves
     """
-    found: dict[str, list[Any]] = {}
-    for step in steps:
-        found.setdefault(step.form.collection, []).extend(_step_requests(step, mark))
+    found: dict[str, list[tuple[int, Any]]] = {}
+    for position, step in enumerate(steps):
+        requests = found.setdefault(step.form.collection, [])
+        requests += [(position, request) for request in _step_requests(step, mark)]
     return found
 
 
