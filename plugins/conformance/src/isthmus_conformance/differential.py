@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import hypothesis
+from hypothesis import Phase
 
 from isthmus import Backend, BoundTable, Capabilities, Capability, Database, Table, Unsupported, connect
 from isthmus_conformance.base import START, FakeClock, fresh_name
@@ -77,10 +78,15 @@ def assert_same(
             if progress is not None:
                 progress()
 
-        settings = profile(share=share)
+        settings = _quick(profile(share=share))
         settings = settings if number is None else hypothesis.settings(settings, max_examples=number)
         seeded: Callable[[Any], Any] = (lambda test: test) if seed is None else hypothesis.seed(seed)
         settings(seeded(check))()
+
+
+def _quick(settings: hypothesis.settings) -> hypothesis.settings:
+    """Without the search for what matters in a history: it takes far longer than to find it, and nobody is told."""
+    return hypothesis.settings(settings, phases=[phase for phase in settings.phases if phase is not Phase.explain])
 
 
 def common(all_capabilities: Iterable[Capabilities]) -> Capabilities:
