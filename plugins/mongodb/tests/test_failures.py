@@ -256,3 +256,9 @@ def test_a_closed_driver_is_closed() -> None:
     """Closed, not a failure of the store."""
     failure = pymongo.errors.InvalidOperation("Cannot use MongoClient after close")
     assert isinstance(translate(failure, writes=True, hosts="db:1", late=False), Closed)
+
+
+@pytest.mark.parametrize(("late", "said"), [(True, "allow a longer timeout"), (False, "time limit of its own")])
+def test_a_time_limit_of_the_server_is_not_the_callers(late: bool, said: str) -> None:
+    """Without a deadline there is no timeout that could be longer."""
+    assert said in str(by_code({"code": 50, "codeName": "MaxTimeMSExpired"}, "db:1", writes=False, late=late))

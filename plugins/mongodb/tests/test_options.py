@@ -101,3 +101,51 @@ def test_both_schemes_are_served() -> None:
     with pytest.raises(isthmus.errors.IsthmusError) as raised:
         isthmus.connect("mongodb+srv://isthmus.invalid/shop?serverSelectionTimeoutMS=100", timeout=1)
     assert "isthmus.invalid" in str(raised.value)
+
+
+@pytest.mark.parametrize("sign", "/?#")
+def test_a_password_that_is_not_encoded_is_not_repeated(sign: str) -> None:
+    """ConfigurationError that says what to do, without any part of it."""
+    with pytest.raises(ConfigurationError, match="percent-encode") as raised:
+        isthmus.connect(f"mongodb://user:hunter2{sign}secret@h.invalid/shop")
+    assert "hunter2" not in str(raised.value)
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("database", ["local", "admin", "config"])
+def test_databases_of_the_server_are_refused(database: str) -> None:
+    """ConfigurationError."""
+    with pytest.raises(ConfigurationError, match="belongs to the server"):
+        options_of(f"mongodb://h/{database}")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"maxPoolSize": "5", "maxpoolsize": "0"}, "maxpoolsize is given twice"),
+        ({"compressors": "zlib,foo"}, "compressors"),
+        ({"replicaSet": ""}, "replicaSet"),
+        ({"j": "false"}, "did you mean journal"),
+    ],
+)
+def test_details_of_options(given: dict[str, Any], said: str) -> None:
+    """ConfigurationError with what is wrong."""
+    with pytest.raises(ConfigurationError, match=said):
+        options_of(**given)
+
+
+@pytest.mark.parametrize(("name", "value"), [("journal", "1"), ("w", "MAJORITY")])
+def test_other_forms_of_what_holds_anyway_are_accepted(name: str, value: str) -> None:
+    """They say the same."""
+    assert options_of(**{name: value}) == options_of()
+
+
+def test_a_missing_file_is_a_mistake_of_the_configuration() -> None:
+    """ConfigurationError with its name."""
+    with pytest.raises(ConfigurationError, match="no-such-file"):
+        isthmus.connect("mongodb://127.0.0.1:1/shop?tlsCAFile=/no-such-file")
+
+
+def test_properties_of_the_mechanism_are_secret() -> None:
+    """A session token is among them."""
+    assert "AWS_SESSION_TOKEN:x" in options_of(authMechanismProperties="AWS_SESSION_TOKEN:x").secrets

@@ -305,3 +305,12 @@ def test_a_table_of_another_prefix_is_named(database: Database, mongodb_url: str
             with pytest.raises(SchemaMismatch, match="belongs to the prefix ''"):
                 call()
     assert database.tables.open(name).schema.name == name
+
+
+def test_an_explanation_shows_no_values(database: Database, name: str) -> None:
+    """Also none that begin with a dollar sign, and no truth values."""
+    table = database.table(name, partition_key="id").ensure()
+    secret = "$ecret"
+    shown = [table.query(id=secret).where(F.name == secret).explain(), table.scan().where(F.ok == True).explain()]  # noqa: E712
+    filters = [str(part["native"]["filter"]) for part in shown]
+    assert [(secret in text, "True" in text) for text in filters] == [(False, False), (False, False)]

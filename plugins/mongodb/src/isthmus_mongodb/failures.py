@@ -53,6 +53,11 @@ _LOCKED = Meaning(Conflict, "met another writer of the same item: retry")
 _LOST = Meaning(Unavailable, "lost the connection to another server: retry", applied=True)
 _TOO_LARGE = Meaning(ItemTooLarge, "refuses a document of more than 16 MB: split the item")
 _TOO_SLOW = Meaning(DeadlineExceeded, "did not answer before the deadline: allow a longer timeout", applied=True)
+_STOPPED = Meaning(
+    DeadlineExceeded,
+    "stopped the request by a time limit of its own: raise that, or make the request smaller",
+    applied=True,
+)
 _RACED = Meaning(Conflict, "met another writer who created the same item: retry")
 _OTHER_INDEX = Meaning(BackendError, "has another index of these keys or of this name on the collection: drop that one")
 _NOT_KEPT = Meaning(
@@ -159,6 +164,8 @@ def by_code(
     meaning = _RACED if code == _DUPLICATE and details.get("keyPattern") == {"_id": 1} else CODES.get(code)
     if concern and (meaning is None or meaning.kind is Conflict):
         meaning = _NOT_KEPT
+    if meaning is _TOO_SLOW and not late:
+        meaning = _STOPPED
     if late and (meaning is None or meaning.kind is Unavailable):
         meaning = _TOO_SLOW
     if meaning is not None:

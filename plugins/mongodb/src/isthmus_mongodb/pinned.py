@@ -32,7 +32,7 @@ def make(kind: Callable[..., Any], options: Options) -> Any:
     """
     try:
         return kind(options.uri, **options.settings, **_PINNED)
-    except (DriverConfigurationError, InvalidURI, InvalidName, ValueError, TypeError) as error:
+    except (DriverConfigurationError, InvalidURI, InvalidName, OSError, ValueError, TypeError) as error:
         reason = str(error)
         hidden = any(secret in reason for secret in options.secrets)
         raise ConfigurationError(

@@ -262,9 +262,17 @@ def explain(stored: Stored, operation: Query | Scan, now: float) -> dict[str, An
     }
 
 
-def _shape(part: Any) -> Any:
+def _shape(part: Any, expression: bool = False) -> Any:
+    """The form of a filter.
+
+    :param expression: whether a text that begins with ``$`` is the path of a field, and not a value
+    """
     if isinstance(part, dict):
-        return {name: "?" if name == "$literal" else _shape(value) for name, value in part.items()}
+        return {name: _part(name, value, expression) for name, value in part.items()}
     if isinstance(part, list):
-        return [_shape(member) for member in part]
-    return part if part is True or (isinstance(part, str) and part.startswith("$")) else "?"
+        return [_shape(member, expression) for member in part]
+    return part if expression and isinstance(part, str) and part.startswith("$") else "?"
+
+
+def _part(name: str, value: Any, expression: bool) -> Any:
+    return "?" if name == "$literal" else _shape(value, expression or name == "$expr")
