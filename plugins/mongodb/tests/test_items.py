@@ -28,9 +28,10 @@ from isthmus.operation_ids import new_operation_id
 from isthmus.operations import Create, Delete, Get, Put, Resolve, Update
 from isthmus.results import ResolveResult
 from isthmus.values import Item
-from isthmus_mongodb import items
+from isthmus_mongodb import conditions, items
 from isthmus_mongodb.driving import drive
-from isthmus_mongodb.layouts import OPERATION
+from isthmus_mongodb.expressions import Reader
+from isthmus_mongodb.layouts import OPERATION, layout_of
 from plugins.mongodb.tests.running import NOW, Bench, context
 
 TABLE = Table("items", "k")
@@ -381,7 +382,24 @@ def test_a_moment_earlier_it_is_there(expiring: Bench) -> None:
 def test_an_update_that_arrives_late_changes_nothing(bench: Bench, change: Change, returning: Any) -> None:
     """After its repetition was applied, the first attempt finds its own id, in every form of the update."""
     known = context(new_operation_id())
+    bench.collection.update_one({"_id": KEY}, {"$set": {OPERATION: later(-60)}})
     bench.run(updating(change, context=evolve(known, repeated=True)))
     after = bench.raw(KEY)
     bench.run(updating(change, context=known, returning=returning))
     assert bench.raw(KEY) == after
+
+
+@pytest.mark.parametrize("ends", [F.a.between("x" * 300_000, "y" * 300_000), F.a.begins_with("x" * 600_000)])
+def test_large_constants_are_left_to_the_evaluator(ends: Any) -> None:
+    """Twice in a command of 16 MB at most, several of them would not fit."""
+    assert conditions.test_of(ends, Reader(layout_of(TABLE))) is None
+
+
+@pytest.mark.parametrize("write", [Create, Put])
+def test_a_value_that_is_taken_is_not_in_the_cause(bench: Bench, write: Any) -> None:
+    """The server's message holds the value."""
+    bench.collection.create_index("mail", unique=True, sparse=True)
+    bench.run(Put(context(), TABLE, {"k": "m", "mail": "secret"}))
+    with pytest.raises(UniqueViolation) as caught:
+        bench.run(write(context(), TABLE, {"k": "o", "mail": "secret"}))
+    assert (caught.value.__cause__, caught.value.__suppress_context__) == (None, True)

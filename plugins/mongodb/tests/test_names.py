@@ -54,7 +54,7 @@ def test_nul_is_refused_again() -> None:
 @pytest.mark.parametrize("stored", ["%", "%2", "a%XXb", "%2e"])
 def test_percents_of_others_are_refused(stored: str) -> None:
     """What Isthmus did not write has no name."""
-    with pytest.raises(InvalidStoredValue, match="did not write"):
+    with pytest.raises(InvalidStoredValue, match=f"'{stored}' has a % that Isthmus did not write"):
         unescape(stored)
 
 

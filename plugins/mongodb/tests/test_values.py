@@ -176,3 +176,22 @@ def test_keys_sort_on_the_server_as_they_sort_here(collection: Collection[dict[s
         assert [(key["a"], key["b"]) for key in found] == sorted(pairs)
 
     compare()
+
+
+@pytest.mark.parametrize(
+    ("kind", "stored"),
+    [
+        ("string", 5),
+        ("number", "5"),
+        ("number", True),
+        ("binary", 5),
+        ("binary", "abc"),
+        ("binary", "AB"),
+        ("binary", "xy"),
+    ],
+)
+def test_a_stored_key_of_another_type_is_refused(kind: Any, stored: Any) -> None:
+    """It would be read as a key that finds nothing."""
+    layout = layout_of(Table("items", ("id", kind)))
+    with pytest.raises(InvalidStoredValue):
+        decode_key(layout, {"id": stored})

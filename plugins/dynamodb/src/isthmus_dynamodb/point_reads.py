@@ -6,6 +6,7 @@ from collections.abc import Generator
 from typing import Any
 
 from isthmus import operations as op
+from isthmus.errors import InvalidArgument
 from isthmus.evaluate import project
 from isthmus.expressions import Path
 from isthmus.operation_ids import floor
@@ -15,6 +16,7 @@ from isthmus.schema import Table
 from isthmus.values import Item
 from isthmus.writes import visible
 from isthmus_dynamodb.conditions import fits
+from isthmus_dynamodb.failures import INVALID
 from isthmus_dynamodb.fences import stored_id
 from isthmus_dynamodb.native import Json, Request, ServiceError
 from isthmus_dynamodb.placeholders import Placeholders
@@ -92,7 +94,13 @@ def resolve(operation: op.Resolve, service: Service) -> Plan:
     An item without one tells nothing: a plain put or a batch may have covered the write.
     """
     name = service.names.native(operation.table_name)
-    answer = yield Request("GetItem", {"TableName": name, "Key": encode_item(operation.key), "ConsistentRead": True})
+    parameters = {"TableName": name, "Key": encode_item(operation.key), "ConsistentRead": True}
+    try:
+        answer = yield Request("GetItem", parameters)
+    except ServiceError as error:
+        if error.code != INVALID:
+            raise
+        raise InvalidArgument("the operation id names another key than the table has: was it made anew?") from error
     found = stored_id(answer.get("Item"))
     if found == operation.operation_id:
         return ResolveResult("applied")

@@ -101,6 +101,10 @@ def _constant_bytes(condition: Condition) -> int:
             return sum(map(value_size, values))
         case Comparison(_, _, value) | Contains(_, value):
             return 0 if isinstance(value, Attribute) else value_size(value)
+        case Between(_, low, high):
+            return sum(value_size(end) for end in (low, high) if not isinstance(end, Attribute))
+        case BeginsWith(_, prefix):
+            return value_size(prefix)
         case _:
             return 0
 

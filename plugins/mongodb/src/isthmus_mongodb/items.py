@@ -8,12 +8,14 @@ from typing import Any, Final
 from pymongo.collection import ReturnDocument
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
+from isthmus.errors import InvalidArgument
 from isthmus.evaluate import matches, project
 from isthmus.expressions import Path, attributes_used
 from isthmus.operation_ids import floor, new_operation_id
-from isthmus.operations import Create, Delete, Get, Put, Resolve, Returning, Update
+from isthmus.operations import Create, Delete, Get, ItemKey, Put, Resolve, Returning, Update
 from isthmus.results import DeleteResult, GetResult, ResolveResult, WriteResult
-from isthmus.values import copy_item
+from isthmus.schema import Table
+from isthmus.values import copy_item, normalise_key_value
 from isthmus_mongodb.expressions import Reader
 from isthmus_mongodb.layouts import OPERATION, Layout
 from isthmus_mongodb.names import escape
@@ -37,6 +39,7 @@ Plan = Generator[Any, Any, Any]
 
 # What `$inc` answers: the sum overflows, or the attribute is no number. The evaluator knows the error of the contract.
 _ARITHMETIC: Final = frozenset({2, 14})
+_LONGEST_KEY: Final = 2_048
 _IMAGES: Final = {"old": ReturnDocument.BEFORE, "new": ReturnDocument.AFTER}
 
 
@@ -69,12 +72,24 @@ def resolve(place: Place, operation: Resolve) -> Plan:
 
     Nobody can tell where the item is gone, or has no id: a plain put or a batch may have covered the write.
     """
+    _check_key(place.layout.table, operation.key)
     key = {"_id": encode_key(place.layout, operation.key)}
     document = yield Call(place.collection, "find_one", (key, {OPERATION: 1}))
     found = None if document is None else document.get(OPERATION)
     if found == operation.operation_id:
         return ResolveResult("applied")
     return ResolveResult("not_applied" if found is not None and found < floor(operation.operation_id) else "unknown")
+
+
+def _check_key(table: Table, key: ItemKey) -> None:
+    """Check a key that comes from an operation id, which may have been made for a table of other keys.
+
+    :raises InvalidArgument: it is no key of the table
+    """
+    if key.keys() != set(table.key_names):
+        raise InvalidArgument("the operation id names another key than the table has: was the table made anew?")
+    for declared in table.keys:
+        normalise_key_value(key[declared.name], declared.type, _LONGEST_KEY)
 
 
 # ---- creating and putting ----
@@ -89,7 +104,7 @@ def create(place: Place, operation: Create) -> Plan:
             yield Call(place.collection, "insert_one", (document,))
         except DuplicateKeyError as error:
             if not is_key_taken(error):
-                raise unique_violation(place) from error
+                raise unique_violation(place) from None
         else:
             return _image(operation, Written(None, operation.item))
     return _image(operation, (yield from swap(place, operation)))
@@ -119,7 +134,7 @@ def _replacing(place: Place, operation: Put) -> Generator[Any, Any, Written | No
         found = yield Call(place.collection, "find_one_and_replace", (where, document))
     except DuplicateKeyError as error:
         if not is_key_taken(error):
-            raise unique_violation(place) from error
+            raise unique_violation(place) from None
         return None
     if found is None:
         return None
@@ -138,7 +153,7 @@ def _replacing_if(place: Place, operation: Put) -> Generator[Any, Any, Written |
         if _reads_key(place, operation):
             return None
         mark = operation.context.operation_id or new_operation_id()
-        return (yield from _send(place, operation, put_pipeline(place, operation, mark, now)))
+        return (yield from _apply(place, operation, put_pipeline(place, operation, mark, now)))
     document = stamped(operation, encode_item(place.layout, operation.item))
     where = filter_for(place, operation, tests, now)
     replaced = yield from _unique(place, Call(place.collection, "replace_one", (where, document)))
@@ -164,7 +179,7 @@ def update(place: Place, operation: Update) -> Plan:
             written = yield from _operate(place, operation, operators)
         elif operation.returning != "old" and not _reads_key(place, operation):
             mark = operation.context.operation_id or new_operation_id()
-            written = yield from _send(place, operation, update_pipeline(place, operation, mark, now))
+            written = yield from _apply(place, operation, update_pipeline(place, operation, mark, now))
     return _image(operation, written or (yield from swap(place, operation)))
 
 
@@ -187,7 +202,7 @@ def _operate(place: Place, operation: Update, operators: Operators) -> Generator
     return Written(item, None) if returning == "old" else Written(None, item)
 
 
-def _send(place: Place, operation: Put | Update, pipeline: Pipeline | None) -> Generator[Any, Any, Written | None]:
+def _apply(place: Place, operation: Put | Update, pipeline: Pipeline | None) -> Generator[Any, Any, Written | None]:
     """Send a pipeline and see from its mark whether it was applied; otherwise judge what stands there instead."""
     if pipeline is None:
         return None
@@ -225,7 +240,7 @@ def _unique(place: Place, call: Call) -> Generator[Any, Any, Any]:
     except DuplicateKeyError as error:
         if is_key_taken(error):
             raise
-        raise unique_violation(place) from error
+        raise unique_violation(place) from None
 
 
 # ---- deleting ----

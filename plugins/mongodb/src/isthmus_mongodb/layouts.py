@@ -15,7 +15,7 @@ field            content
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from attrs import field, frozen
 
@@ -30,11 +30,15 @@ INDEX_PREFIX: Final = "__ix_"
 
 @frozen
 class KeyField:
-    """A key attribute: its name, its stored name inside ``_id``, and whether it is kept as hexadecimal text."""
+    """A key attribute: its name, its stored name inside ``_id``, and its type.
+
+    :param binary: kept as hexadecimal text
+    """
 
     name: str
     stored: str
     binary: bool
+    number: bool
 
 
 @frozen
@@ -80,15 +84,10 @@ class Layout:
 @lru_cache(maxsize=1024)
 def layout_of(table: Table) -> Layout:
     """The layout of a table, as it is stored."""
-    keys = tuple(KeyField(key.name, escape(key.name), key.type == "binary") for key in table.keys)
+    keys = tuple(KeyField(key.name, escape(key.name), key.type == "binary", key.type == "number") for key in table.keys)
     return Layout(table, keys, {key.name: INDEX_PREFIX + escape(key.name) for key in _binary_index_keys(table)})
 
 
 def _binary_index_keys(table: Table) -> list[Key]:
     every = [key for index in table.indexes for key in index.keys]
     return [key for key in every if key.type == "binary" and key.name not in table.key_names]
-
-
-def index_value(value: Any) -> Any:
-    """A key attribute's value in the form that sorts as the contract says, not yet encoded."""
-    return value.hex() if type(value) is bytes else value

@@ -50,7 +50,7 @@ def _character(found: re.Match[str]) -> str:
         return _CHARACTERS[found[1]]
     except KeyError:
         raise InvalidStoredValue(
-            "a stored attribute name has a % that Isthmus did not write: rename the field to use %25 for it"
+            f"the stored field {found.string!r} has a % that Isthmus did not write: rename it to use %25 for it"
         ) from None
 
 

@@ -123,8 +123,8 @@ def _replace(
     image = stamped(operation, encode_item(place.layout, new))
     try:
         replaced = yield Call(place.collection, "replace_one", (unchanged, image))
-    except DuplicateKeyError as error:
-        raise unique_violation(place) from error
+    except DuplicateKeyError:
+        raise unique_violation(place) from None
     return bool(replaced.matched_count)
 
 
@@ -133,7 +133,7 @@ def _insert(place: Place, image: Document) -> Generator[Any, Any, bool]:
         yield Call(place.collection, "insert_one", (image,))
     except DuplicateKeyError as error:
         if not is_key_taken(error):
-            raise unique_violation(place) from error
+            raise unique_violation(place) from None
         return False
     return True
 

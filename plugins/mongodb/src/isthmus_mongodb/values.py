@@ -201,8 +201,29 @@ def decode_key(layout: Layout, key: Any) -> Item:
 def decode_key_value(field: KeyField, value: Any) -> Any:
     """A key attribute's value behind its stored form."""
     if type(value) is not str:
-        return decode_value(value)
-    return bytes.fromhex(value) if field.binary else value
+        if not field.number:
+            raise _ForeignError
+        return _key_number(value)
+    if field.number:
+        raise _ForeignError
+    return _key_bytes(value) if field.binary else value
+
+
+def _key_number(value: Any) -> Any:
+    number = decode_value(value)
+    if not is_number(number):
+        raise _ForeignError
+    return number
+
+
+def _key_bytes(text: str) -> bytes:
+    try:
+        found = bytes.fromhex(text)
+    except ValueError:
+        raise _ForeignError from None
+    if found.hex() != text:
+        raise _ForeignError
+    return found
 
 
 def decode_value(value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 import pytest
 
-from isthmus import BoundTable, Capability, F, Unsupported
+from isthmus import BoundTable, Capability, F, Table, Unsupported
 from isthmus.errors import (
     AlreadyExists,
     ConditionFailed,
@@ -18,7 +18,8 @@ from isthmus.errors import (
     TransactionFailed,
     Unavailable,
 )
-from isthmus.operations import Action, Context
+from isthmus.operation_ids import public_id
+from isthmus.operations import Action, Context, Put
 from isthmus_conformance.base import MakeTable, OpenDatabase, Suite, requires, skip_unsupported
 from isthmus_conformance.faults import Fault, FaultyBackend
 from isthmus_conformance.rules import rule
@@ -300,6 +301,20 @@ class RepeatSuite(Suite):
         """Only what an error carried is accepted."""
         with pytest.raises(InvalidArgument):
             plain.database.resolve(text)
+
+    @rule("CND-7")
+    @requires(Capability.OPERATION_ID)
+    @pytest.mark.parametrize("key", [{"other": "1"}, {"id": "1", "other": "2"}, {"id": 5}, {"id": b"1"}], ids=repr)
+    def test_an_operation_id_of_another_key_is_refused(self, plain: BoundTable, key: dict[str, Any]) -> None:
+        """The table was made anew with another key, say."""
+        with pytest.raises(InvalidArgument):
+            plain.database.resolve(id_for(plain.name, key))
+
+
+def id_for(name: str, key: Mapping[str, Any]) -> str:
+    """An operation id as an error carries it, of a write to a table of that name with these key attributes."""
+    context = Context(operation_id=id_of(time.time()))
+    return str(public_id(Put(context, Table(name, *[(part, type(value)) for part, value in key.items()]), dict(key))))
 
 
 def write_long_ago(table: BoundTable, item: Mapping[str, Any]) -> None:
