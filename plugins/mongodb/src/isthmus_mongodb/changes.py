@@ -90,8 +90,9 @@ class Rebuilding:
         sure = isinstance(action, Remove) or (
             isinstance(action, Set) and may_be_set(self.place, name, action.value, self.now)
         )
-        added = isinstance(action, Add) and isinstance(action.value, int)
-        if not sure and not (added and may_be_added(self.place, name, action.value)):
+        if isinstance(action, Add) and isinstance(action.value, int):
+            sure = may_be_added(self.place, name, action.value)
+        if not sure:
             raise NeedsEvaluator
 
     def derived(self, name: str, action: object) -> dict[str, Expression]:
