@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 import pytest
 
-from isthmus import BoundTable, Capability, F, Table, Unsupported
+from isthmus import BoundTable, Capability, F, Key, Table, Unsupported
 from isthmus.errors import (
     AlreadyExists,
     ConditionFailed,
@@ -20,6 +20,7 @@ from isthmus.errors import (
 )
 from isthmus.operation_ids import public_id
 from isthmus.operations import Action, Context, Put
+from isthmus.schema import KeyType
 from isthmus_conformance.base import MakeTable, OpenDatabase, Suite, requires, skip_unsupported
 from isthmus_conformance.faults import Fault, FaultyBackend
 from isthmus_conformance.rules import rule
@@ -77,6 +78,9 @@ NEEDING_AN_ITEM: Final[Mapping[str, Write]] = {
     "pop": lambda table: table.pop(id="1"),
 }
 """Writes that mean nothing where no item is."""
+
+
+_KEY_TYPES: Final[Mapping[type, KeyType]] = {str: "string", int: "number", bytes: "binary"}
 
 
 def id_of(moment: float) -> str:
@@ -314,7 +318,8 @@ class RepeatSuite(Suite):
 def id_for(name: str, key: Mapping[str, Any]) -> str:
     """An operation id as an error carries it, of a write to a table of that name with these key attributes."""
     context = Context(operation_id=id_of(time.time()))
-    return str(public_id(Put(context, Table(name, *[(part, type(value)) for part, value in key.items()]), dict(key))))
+    keys = [Key(part, _KEY_TYPES[type(value)]) for part, value in key.items()]
+    return str(public_id(Put(context, Table(name, keys[0], keys[1] if keys[1:] else None), dict(key))))
 
 
 def write_long_ago(table: BoundTable, item: Mapping[str, Any]) -> None:
