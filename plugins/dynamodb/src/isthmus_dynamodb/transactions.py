@@ -81,6 +81,7 @@ def _transact(operation: op.TransactWrite, service: Service) -> Plan:
     for table in tables:
         yield from service.admit(table)
     images: _Images = {}
+    evaluated = False
     for _ in range(SWAPS):
         now = service.clock()
         members = _native(operation, images, service, now)
@@ -89,12 +90,13 @@ def _transact(operation: op.TransactWrite, service: Service) -> Plan:
             yield from _read(operation, missing, images, service)
         if _applied_before(operation, images):
             return TransactWriteResult()
-        members |= _judged(operation, images, service, now)
+        members |= yield from _judged(operation, images, service, now, evaluated)
         try:
             yield Request("TransactWriteItems", _parameters(operation, members, service, now))
         except ServiceError as error:
             if (yield from _settled(error, operation, images, service)):
                 return TransactWriteResult(replayed=operation.token is not None)
+            evaluated = _all_evaluated(error)
         else:
             return TransactWriteResult()
     raise Conflict(f"other writers were faster than this transaction, {SWAPS} times: repeat it")
@@ -116,11 +118,28 @@ def _always(context: op.Context) -> op.Context:
     return evolve(context, repeated=False) if context.repeated else context
 
 
-def _judged(operation: op.TransactWrite, images: _Images, service: Service, now: float) -> dict[int, Json]:
+def _judged(
+    operation: op.TransactWrite, images: _Images, service: Service, now: float, evaluated: bool
+) -> Generator[Any, Any, dict[int, Json]]:
     """The members whose items are known, judged on them.
 
+    :param evaluated: whether the service has evaluated all members, so that those which are not known are fine
     :raises TransactionFailed: one of them can't be carried out
     """
+    members, reasons = _verdicts(operation, images, service, now)
+    if not any(reasons):
+        return members
+    if not evaluated:  # every action gets its reason, also those that were not sent (rule TXN-6)
+        yield from _read(operation, [place for place, _ in enumerate(reasons) if place not in images], images, service)
+        _members, reasons = _verdicts(operation, images, service, now)
+    _require_witness(operation, images)
+    raise TransactionFailed("nothing was applied: see the reasons, one for each action", reasons=reasons)
+
+
+def _verdicts(
+    operation: op.TransactWrite, images: _Images, service: Service, now: float
+) -> tuple[dict[int, Json], list[IsthmusError | None]]:
+    """What the actions on known items become, and for each action why it can't be carried out."""
     members: dict[int, Json] = {}
     reasons: list[IsthmusError | None] = [None] * len(operation.actions)
     for place, stored in images.items():
@@ -133,10 +152,13 @@ def _judged(operation: op.TransactWrite, images: _Images, service: Service, now:
             reasons[place] = error
         else:
             members[place] = {kind: parameters}
-    if any(reasons):
-        _require_witness(operation, images)
-        raise TransactionFailed("nothing was applied: see the reasons, one for each action", reasons=reasons)
-    return members
+    return members, reasons
+
+
+def _all_evaluated(error: ServiceError) -> bool:
+    """Whether the service evaluated every member: it does not where one is invalid."""
+    reasons: _Reasons = error.body.get("CancellationReasons", [])
+    return error.code == CANCELED and all(reason.get("Code") != "ValidationError" for reason in reasons)
 
 
 def _applied_before(operation: op.TransactWrite, images: _Images) -> bool:

@@ -111,6 +111,23 @@ class TransactWriteSuite(Suite):
         assert isinstance(caught.value.reasons[1], error)
         assert table.find(id="0") is None
 
+    @rule("TXN-6")
+    @requires(Capability.TRANSACT_WRITE)
+    @pytest.mark.parametrize("path", [F.t, F.t.deeper, F.missing.deeper], ids=["type", "parent", "missing parent"])
+    def test_a_change_that_cannot_be_made_hides_no_other_reason(self, make_table: MakeTable, path: Any) -> None:
+        """Every action is judged, whatever keeps another one from being applied."""
+        table = make_table()
+        table.put({"id": "1", "t": "text"})
+        do = table.actions
+        with pytest.raises(TransactionFailed) as caught:
+            table.database.transact_write([
+                do.put({"id": "0"}), do.update(id="1", add={path: frozenset({"x"})}), do.update(id="8", set={"m": 1}),
+                do.check(id="9", when=F.n == 1), do.create({"id": "7"}),
+            ])  # fmt: skip
+        found = reasons(caught.value)
+        assert (found[0], *found[2:]) == (None, ItemNotFound, ConditionFailed, None)
+        assert found[1] is not None
+
     @rule("TXN-4")
     @requires(Capability.TRANSACT_WRITE)
     def test_actions_see_the_state_before(self, make_table: MakeTable) -> None:
