@@ -1,177 +1,158 @@
 """What the emulators of DynamoDB do otherwise than the service: one table, and nowhere else.
 
-A quirk is never the rule. Each row says what is so on the emulator and on the service, and which tests of the kit can't
-pass because of it; ``test_quirks.py`` shows that the emulator still has it, so that a row goes when it is mended.
+A quirk is never the rule. Each row says which rule it touches, what is so on the emulator and on the service, and which
+tests of the kit, or cases of them, can't pass because of it; most touch none. ``test_quirks.py`` shows that the
+emulator still has it, so that a row goes when it is mended.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from attrs import frozen
 
-Client = Any
-"""A client of boto3."""
+from plugins.dynamodb.tests import quirk_probes as probes
+from plugins.dynamodb.tests.quirk_probes import Client, put, removed, scan, update
 
 
 @frozen
 class Quirk:
     """One difference.
 
+    :param rule: the rule of the contract that it touches; empty where it touches none
     :param emulator: what the emulator does
     :param service: what DynamoDB does
-    :param shows: whether the emulator still does it; it gets a client and the name of a table with the key ``id``
-    :param tests: tests of the kit that it makes impossible
+    :param shows: whether the emulator still does it; it gets a client and the name of an empty table with the key
+        ``id``. None where no single request can show it
+    :param tests: tests of the kit, or cases of them, that it makes impossible
     """
 
+    rule: str
     emulator: str
     service: str
-    shows: Callable[[Client, str], bool]
+    shows: Callable[[Client, str], bool] | None
     tests: tuple[str, ...] = ()
 
 
-def scan(client: Client, table: str, item: dict[str, Any], expression: str, **values: Any) -> Any:
-    """How many items a filter finds where there is one, or the code of the refusal."""
-    client.put_item(TableName=table, Item={"id": {"S": "a"}, **item})
-    given = {"ExpressionAttributeValues": {f":{name}": value for name, value in values.items()}} if values else {}
-    return tried(lambda: client.scan(TableName=table, FilterExpression=expression, **given)["Count"])
+def _cases(test: str, *cases: str) -> tuple[str, ...]:
+    return tuple(f"{test}[{case}]" for case in cases)
 
 
-def update(client: Client, table: str, item: dict[str, Any], expression: str, **values: Any) -> Any:
-    """The item that an update leaves, or the code of the refusal."""
-    client.put_item(TableName=table, Item={"id": {"S": "a"}, **item})
-    given = {"ExpressionAttributeValues": {f":{name}": value for name, value in values.items()}} if values else {}
-    key = {"id": {"S": "a"}}
-    request = {"TableName": table, "Key": key, "UpdateExpression": expression, "ReturnValues": "ALL_NEW", **given}
-    return tried(lambda: client.update_item(**request)["Attributes"])
-
-
-def tried(call: Callable[[], Any]) -> Any:
-    """What a call gives, or the code of its refusal."""
-    try:
-        return call()
-    except Exception as error:
-        return getattr(error, "response", {"Error": {"Code": "500"}})["Error"]["Code"]
-
-
-def _too_many_reads(client: Client, table: str) -> bool:
-    gets = [{"Get": {"TableName": table, "Key": {"id": {"S": str(n)}}}} for n in range(26)]
-    return bool(tried(lambda: len(client.transact_get_items(TransactItems=gets)["Responses"])) != 26)
-
-
-def _too_large(client: Client, table: str) -> bool:
-    item = {"id": {"S": "a"}, "t": {"S": "t" * 408_000}}
-    return bool(tried(lambda: client.put_item(TableName=table, Item=item)["ResponseMetadata"]["HTTPStatusCode"]) != 200)
-
-
-def _deep(client: Client, table: str) -> bool:
-    value: Any = {"S": "x"}
-    for _ in range(40):
-        value = {"L": [value]}
-    item = {"id": {"S": "a"}, "l": value}
-    return bool(tried(lambda: client.put_item(TableName=table, Item=item)["ResponseMetadata"]["HTTPStatusCode"]) == 200)
-
-
-def _shared_sort_key(client: Client, table: str) -> bool:
-    """Whether pages of one item lose items of an index whose sort key is the table's own."""
-    name = f"{table}-shared"
-    definitions = [{"AttributeName": attribute, "AttributeType": "S"} for attribute in "pgs"]
-    client.create_table(
-        TableName=name, BillingMode="PAY_PER_REQUEST", KeySchema=_keys("p", "s"), AttributeDefinitions=definitions,
-        GlobalSecondaryIndexes=[{"IndexName": "by-g", "KeySchema": _keys("g", "s"), "Projection": _WHOLE}],
-    )  # fmt: skip
-    try:
-        for partition in "abc":
-            client.put_item(TableName=name, Item={"p": {"S": partition}, "s": {"S": "x"}, "g": {"S": "g"}})
-        return len(_paged(client, name)) < 3
-    finally:
-        client.delete_table(TableName=name)
-
-
-def _keys(partition: str, sort: str) -> list[dict[str, str]]:
-    return [{"AttributeName": partition, "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}]
-
-
-def _paged(client: Client, name: str) -> list[Any]:
-    pages = client.get_paginator("query").paginate(
-        TableName=name, IndexName="by-g", KeyConditionExpression="g = :g AND s <= :s", PaginationConfig={"PageSize": 1},
-        ExpressionAttributeValues={":g": {"S": "g"}, ":s": {"S": "x"}},
-    )  # fmt: skip
-    return [item for page in pages for item in page["Items"]]
-
-
-_WHOLE = {"ProjectionType": "ALL"}
-_ONE, _NULL = {"N": "1"}, {"NULL": True}
+_ONE: Final[Any] = {"N": "1"}
+_NULL: Final[Any] = {"NULL": True}
 
 MOTO: Final[tuple[Quirk, ...]] = (
     Quirk(
-        "a missing value equals null and another missing value, and a false condition is taken for a true one",
+        "NUL-2",
+        "a missing value equals null and another missing value",
         "null and missing are two things",
         lambda client, table: scan(client, table, {}, "a = :x", x=_NULL) == 1,
         (
-            "test_missing_and_null",
-            "test_logic",
-            "test_conditions_that_fail_for_an_item_without_attributes_create_nothing",
+            *_cases(
+                "test_missing_and_null", "missing does not equal null", "missing does not equal missing",
+                "missing differs from null", "missing differs from missing", "missing is no null alternative",
+            ),
+            *_cases("test_conditions_that_fail_for_an_item_without_attributes_create_nothing", "F.x.in_([None])"),
         ),
     ),
     Quirk(
-        "comparing the order of two types, as in the test of an expiry time, is a failure of the whole request",
+        "NUL-4",
+        "comparing the order of two types, as in the test of an expiry time, fails the whole request, and a boolean is"
+        " compared as a number",
         "is false",
         lambda client, table: scan(client, table, {"a": {"S": "x"}}, "a < :x", x=_ONE) != 0,
         (
-            "test_order",
-            "test_other_types_never_expire",
+            *_cases(
+                "test_order", "string against number", "number against string", "boolean against number",
+                "map against number", "list against number", "set against number", "binary against string",
+                "not less is true for another type", "two attributes of different types",
+            ),
+            *_cases("test_lists_maps_and_sets", "no order inside lists"),
+            *_cases(
+                "test_other_types_never_expire", "", "1_0", "1_1", "4000000000", "True", "False", "value6", "value7",
+                "value8",
+            ),
             "test_an_update_may_move_the_expiry",
             "test_ttl_machine",
-            "test_paging_machine",
+            "test_paging_machine[number]",
             "test_any_filter_agrees_with_the_evaluator",
             "test_any_history_of_conditional_writes_equals_the_model",
         ),
     ),
     Quirk(
+        "NUM-9",
         "true equals the number 1",
         "a boolean is no number",
         lambda client, table: scan(client, table, {"a": {"BOOL": True}}, "a = :x", x=_ONE) == 1,
-        ("test_types", "test_lists_maps_and_sets"),
+        (
+            *_cases(
+                "test_types", "true is not 1", "1 is not true", "true differs from 1", "false is not 0",
+                "true in a list is not 1", "list contains typed members",
+            ),
+            *_cases("test_logic", "in is typed"),
+        ),
     ),
     Quirk(
+        "STR-6",
         "size() of a value without a size is refused, and counts code points of text",
         "has no value; UTF-16 code units",
         lambda client, table: scan(client, table, {"a": {"S": "\U0001f600"}}, "size(a) = :x", x={"N": "2"}) != 1,
-        ("test_size",),
+        _cases(
+            "test_size", "size in UTF-16 units", "a number has no size", "a number's size differs",
+            "missing has no size",
+        ),
     ),
     Quirk(
+        "BIN-4",
         "begins_with() and contains() are false for binary values",
         "work as for text",
         lambda client, table: scan(client, table, {"a": {"B": b"ab"}}, "begins_with(a, :x)", x={"B": b"a"}) == 0,
-        ("test_text_and_binary",),
+        (
+            *_cases("test_text_and_binary", "binary prefix"),
+            *_cases("test_lists_maps_and_sets", "contains a part of binary"),
+        ),
     ),
     Quirk(
+        "UPD-3",
         "setting below a value that is no map is ignored, and several list elements past the end come in another order",
         "is refused; they come in the order of their indexes",
         lambda client, table: update(client, table, {"a": _ONE}, "SET a.x = :x", x=_ONE) != "ValidationException",
         (
-            "test_a_change_that_cannot_be_made_changes_nothing",
-            "test_a_change_that_cannot_be_made_applies_nothing",
-            "test_an_error_says_what_and_where",
-            "test_an_error_shows_no_keys_and_no_values",
-            "test_lists_and_removals",
+            *_cases(
+                "test_a_change_that_cannot_be_made_changes_nothing", "parent is a number", "parent is null",
+                "name below a list",
+            ),
+            *_cases("test_a_change_that_cannot_be_made_applies_nothing", "path"),
+            *_cases("test_an_error_says_what_and_where", "path"),
+            *_cases("test_an_error_shows_no_keys_and_no_values", "path"),
+            *_cases("test_lists_and_removals", "remove below another type", "several past the end in index order"),
             "test_transaction_machine",
         ),
     ),
     Quirk(
+        "NUM-10",
         "sums may have more digits, and a larger magnitude, than a number can",
         "are refused",
         lambda client, table: (
             update(client, table, {"a": {"N": "9E+125"}}, "ADD a :x", x={"N": "9E+125"}) != "ValidationException"
         ),
-        ("test_sums_from_both_sides",),
+        (
+            "test_sums_from_both_sides",
+            *_cases(
+                "test_a_change_that_cannot_be_made_changes_nothing", "sum too large", "sum with too many digits",
+                "sum too small",
+            ),
+            *_cases("test_a_change_that_cannot_be_made_applies_nothing", "range"),
+            *_cases("test_an_error_says_what_and_where", "range"),
+            *_cases("test_an_error_shows_no_keys_and_no_values", "range"),
+        ),
     ),
     Quirk(
+        "SIZ-1",
         "an item may have 405,000 bytes",
         "409,600",
-        _too_large,
+        probes.too_large,
         (
             "test_the_largest_item_fits_and_one_byte_more_does_not",
             "test_sizes_count_utf_8_names_and_every_type",
@@ -181,43 +162,109 @@ MOTO: Final[tuple[Quirk, ...]] = (
         ),
     ),
     Quirk(
+        "SIZ-2",
         "nothing is nested too deeply",
         "32 levels are the limit",
-        _deep,
+        probes.deep,
         ("test_the_deepest_value_fits_and_one_level_more_does_not",),
     ),
     Quirk(
+        "TXN-12",
         "a transactional read takes 25 items",
         "100 items",
-        _too_many_reads,
+        probes.too_many_reads,
         ("test_a_transactional_read_takes_100_items_and_not_101", "test_up_to_a_hundred_items"),
     ),
-)
+    Quirk(
+        "KEY-10",
+        "a put may store an index key of the wrong type, also in a transaction",
+        "is refused",
+        lambda client, table: probes.wrong_index_key(client, table, "put") == "accepted",
+        (
+            *_cases(
+                "test_stored_indexes_refuse_what_the_declaration_leaves_out", "{'g': 5}", "{'g': b'g'}",
+                "{'g': ['g']}", "{'r': '1'}", "{'r': True}",
+            ),
+            "test_stored_indexes_refuse_the_same_in_a_transaction",
+        ),
+    ),
+    Quirk(
+        "TXN-5",
+        "a transaction is carried out action by action while others read",
+        "reads are serialisable",
+        None,
+        ("test_nobody_sees_half_a_transfer",),
+    ),
+)  # fmt: skip
 
 LOCAL: Final[tuple[Quirk, ...]] = (
     Quirk(
-        "pages of an index whose sort key is the table's own end after the first of several items at a range's edge",
-        "all of them come",
-        _shared_sort_key,
+        "KEY-10",
+        "an update may set an index key to a value of the wrong type",
+        "is refused, as a put is on both",
+        lambda client, table: probes.wrong_index_key(client, table, "update") == "accepted",
+    ),
+    Quirk(
+        "UPD-1",
+        "a bare REMOVE creates the missing item",
+        "creates nothing",
+        lambda client, table: removed(client, table, "a") == probes.KEY,
+    ),
+    Quirk(
+        "UPD-4",
+        "a REMOVE below the top of a missing item is refused",
+        "changes nothing",
+        lambda client, table: removed(client, table, "a.b") == "ValidationException",
+    ),
+    Quirk(
+        "STR-3",
+        "a lone surrogate is stored and comes back",
+        "not known; it is no UTF-8",
+        lambda client, table: (
+            put(client, table, s={"S": "\ud800"}) == 200
+            and probes.got(client, table) == {**probes.KEY, "s": {"S": "\ud800"}}
+        ),
+    ),
+    Quirk(
+        "NUM-7",
+        "an update writes small members of a new set with exponents",
+        "plain decimals everywhere",
+        lambda client, table: probes.added_set(client, table, "0.0000001") == ["1E-7"],
+    ),
+    Quirk(
+        "NUM-7",
+        "a zero that comes out of arithmetic keeps its places: 0.000",
+        "0",
+        lambda client, table: (
+            update(client, table, {"a": {"N": "0.001"}}, "ADD a :x", x={"N": "-0.001"})["a"] == {"N": "0.000"}
+        ),
+    ),
+    Quirk(
+        "QRY-15",
+        "pages of an index that shares the table's sort key miss items with equal ones, where a range ends there",
+        "each item comes once",
+        probes.loses_ties,
+    ),
+    Quirk("", "an error has no checksum", "every answer has one", probes.has_no_checksum_on_errors),
+    Quirk(
+        "CND-8",
+        "nothing is ever throttled",
+        "ProvisionedThroughputExceededException once the capacity is used up",
+        probes.never_throttles,
+    ),
+    Quirk(
+        "",
+        "tags of a table that exists are refused",
+        "can be set and read",
+        lambda client, table: probes.tagging(client, table) == "UnknownOperationException",
     ),
 )
-"""What DynamoDB Local does otherwise; no test of the kit has such an index."""
-
-UNSEEN: Final = {
-    "test_stored_indexes_refuse_what_the_declaration_leaves_out": "moto stores index keys of the wrong type; DynamoDB"
-    " refuses them",
-    "test_stored_indexes_refuse_the_same_in_a_transaction": "moto stores index keys of the wrong type; DynamoDB refuses"
-    " them",
-    "test_nobody_sees_half_a_transfer": "moto carries out a transaction action by action while others read; DynamoDB's"
-    " reads are serialisable",
-}
-"""Excuses that one request by itself can't show."""
 
 
-def excuses(quirks: tuple[Quirk, ...]) -> dict[str, str]:
+def excuses(quirks: Iterable[Quirk]) -> dict[str, str]:
     """The tests that quirks make impossible, each with its reason."""
     return {
-        test: f"on the emulator: {quirk.emulator}; on DynamoDB: {quirk.service}"
+        test: f"{quirk.rule}: on the emulator: {quirk.emulator}; on DynamoDB: {quirk.service}"
         for quirk in quirks
         for test in quirk.tests
     }

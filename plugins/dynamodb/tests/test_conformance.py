@@ -5,11 +5,13 @@ from typing import ClassVar
 import pytest
 
 from isthmus_conformance import BackendSuite
-from plugins.dynamodb.tests.quirks import MOTO, UNSEEN, excuses
+from plugins.dynamodb.tests.quirks import LOCAL, MOTO, excuses
 
 
 class TestDynamoDBLocal(BackendSuite):
     """DynamoDB Local, on the transport that is the default."""
+
+    excused: ClassVar = excuses(LOCAL)
 
     @pytest.fixture
     def source(self, dynamodb_url: str) -> str:
@@ -20,6 +22,7 @@ class TestDynamoDBLocal(BackendSuite):
 class TestBoto3Transport(BackendSuite):
     """DynamoDB Local, through the plain boto3 client."""
 
+    excused: ClassVar = excuses(LOCAL)
     share = 0.25
 
     @pytest.fixture
@@ -31,7 +34,7 @@ class TestBoto3Transport(BackendSuite):
 class TestMoto(BackendSuite):
     """moto, which is quick, and less exact than DynamoDB Local."""
 
-    excused: ClassVar = {**excuses(MOTO), **UNSEEN}
+    excused: ClassVar = excuses(MOTO)
     share = 0.1
 
     @pytest.fixture

@@ -1,50 +1,54 @@
-"""The emulators still have the quirks that the kit is excused for: where one is mended, its row has to go."""
+"""The emulators still have the quirks of ``quirks.py``: where one is mended, its row, and its excuses, have to go."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import boto3
 import pytest
 
-from plugins.dynamodb.tests.quirks import LOCAL, MOTO, Client, Quirk
+from isthmus_conformance import RULES
+from plugins.dynamodb.tests.quirk_probes import Client
+from plugins.dynamodb.tests.quirks import LOCAL, MOTO, Quirk
 
 
-def plain_client(url: str) -> Client:
-    """A plain client of an emulator."""
-    endpoint = parse_qs(urlsplit(url).query)["endpoint"][0]
-    return boto3.client(
-        "dynamodb", endpoint_url=endpoint, region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="y",
+def _shown(quirks: tuple[Quirk, ...]) -> list[Any]:
+    return [pytest.param(quirk, id=quirk.emulator[:40]) for quirk in quirks if quirk.shows is not None]
+
+
+def _has(url: str, quirk: Quirk) -> bool:
+    """Whether the emulator at a URL has the quirk."""
+    client: Client = boto3.client(
+        "dynamodb", endpoint_url=parse_qs(urlsplit(url).query)["endpoint"][0], region_name="eu-west-1",
+        aws_access_key_id="x", aws_secret_access_key="y",
     )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def client(moto_url: str) -> Client:
-    """A plain client of moto."""
-    return plain_client(moto_url)
-
-
-@pytest.fixture
-def table(client: Client) -> Iterator[str]:
-    """The name of an empty table."""
     name = f"quirks-{uuid4().hex}"
     client.create_table(
         TableName=name, BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
     )  # fmt: skip
-    yield name
-    client.delete_table(TableName=name)
+    try:
+        assert quirk.shows is not None
+        return quirk.shows(client, name)
+    finally:
+        client.delete_table(TableName=name)
 
 
-@pytest.mark.parametrize("quirk", MOTO, ids=lambda quirk: quirk.emulator[:40])
-def test_moto_still_has_it(client: Client, table: str, quirk: Quirk) -> None:
-    """A quirk that is gone is an excuse too many: remove its row from ``quirks.py``."""
-    assert quirk.shows(client, table)
+@pytest.mark.parametrize("quirk", _shown(MOTO))
+def test_moto_still_has_it(moto_url: str, quirk: Quirk) -> None:
+    """A quirk that is gone is an excuse too many."""
+    assert _has(moto_url, quirk)
 
 
-@pytest.mark.parametrize("quirk", LOCAL, ids=lambda quirk: quirk.emulator[:40])
+@pytest.mark.parametrize("quirk", _shown(LOCAL))
 def test_dynamodb_local_still_has_it(dynamodb_url: str, quirk: Quirk) -> None:
-    """As for moto."""
-    assert quirk.shows(plain_client(dynamodb_url), f"quirks-{uuid4().hex}")
+    """What the backend does about it is no longer needed for the emulator's sake once it is gone."""
+    assert _has(dynamodb_url, quirk)
+
+
+def test_rows_name_rules() -> None:
+    """What excuses a test says which rule is not proven by it."""
+    rows = (*MOTO, *LOCAL)
+    assert [row.emulator for row in rows if (row.rule or row.tests) and row.rule not in RULES] == []
