@@ -78,4 +78,11 @@ def results_table(report: Path = REPORT) -> str:
     """What the kit found on its last run, where there was one."""
     if not report.is_file():
         return f"This build has no report. {_HOW}\n"
-    return Report.load(report).rules_markdown()
+    found = Report.load(report)
+    return _unprobed(found) + found.rules_markdown()
+
+
+def _unprobed(report: Report) -> str:
+    """Which first-party backends the run did not reach, in a paragraph; nothing where it reached all."""
+    missing = sorted({url.partition(":")[0] for url in declared()} - set(report.probes))
+    return f"Nothing was tried on {', '.join(map(code, missing))}: no engine was there.\n\n" if missing else ""

@@ -179,6 +179,17 @@ def test_results_of_the_kit_are_shown_where_there_are_some(tmp_path: Path) -> No
     assert "passed (2 tests, 30 examples)" in results_table(report)
 
 
+def test_backends_that_the_kit_did_not_reach_are_named(tmp_path: Path) -> None:
+    """A build on a machine without the engines says so."""
+    report = tmp_path / "conformance.json"
+    probed = {name: {"ttl": {"full": "passed"}} for name in ("memory", "sqlite", "mongodb")}
+    report.write_text(json.dumps({"format": 1, "lines": [], "capabilities": {}, "probes": probed}), "utf-8")
+    assert results_table(report).startswith("Nothing was tried on `dynamodb`: no engine was there.\n\n")
+    probed["dynamodb"] = probed["mongodb"]
+    report.write_text(json.dumps({"format": 1, "lines": [], "capabilities": {}, "probes": probed}), "utf-8")
+    assert results_table(report).startswith("| rule |")
+
+
 def test_the_verdict_of_the_kit_stands_beside_each_level(tmp_path: Path) -> None:
     """For the level that was tried: another level of the same backend is not proven by it."""
     lost = str(declared()["sqlite://"][0][Capability.DURABLE])

@@ -177,5 +177,5 @@ def loses_ties(client: Client, table: str) -> bool:
             "TableName": name, "IndexName": "by-g", "Limit": 1, "KeyConditionExpression": "g = :g AND s <= :a",
             "ExpressionAttributeValues": {":g": {"S": "g"}, ":a": {"S": "a"}},
         }  # fmt: skip
-        found = [page["Count"] for page in client.get_paginator("query").paginate(**request)]
+        found: list[int] = [page["Count"] for page in client.get_paginator("query").paginate(**request)]
     return sum(found) != 3
