@@ -13,7 +13,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from plugins.dynamodb.tests import quirk_probes as probes
-from plugins.dynamodb.tests.quirk_probes import Client, put, removed, scan, update
+from plugins.dynamodb.tests.quirk_probes import Client, put, removed, scan, tried, update
 
 
 @frozen
@@ -187,6 +187,13 @@ MOTO: Final[tuple[Quirk, ...]] = (
             ),
             "test_stored_indexes_refuse_the_same_in_a_transaction",
         ),
+    ),
+    Quirk(
+        "KEY-5",
+        "a read by a key of another type finds nothing",
+        "is refused",
+        lambda client, table: tried(lambda: client.get_item(TableName=table, Key={"id": _ONE}) and "read") == "read",
+        _cases("test_an_operation_id_of_another_key_is_refused", "{'id': 5}", "{'id': b'1'}"),
     ),
     Quirk(
         "TXN-5",
