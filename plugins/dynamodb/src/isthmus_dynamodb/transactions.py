@@ -65,7 +65,7 @@ def transact_write(operation: op.TransactWrite, service: Service) -> Plan:
         raise InvalidArgument(f"a transaction with a token takes up to {most} actions on DynamoDB: split it")
     try:
         return (yield from _transact(operation, service))
-    except (ServiceError, TableNotFound, SchemaMismatch) as error:
+    except (ServiceError, TableNotFound, SchemaMismatch, TransactionFailed) as error:
         # A repetition is known before anything else is looked at.
         if isinstance(error, ServiceError) and error.code not in (INVALID, NOT_FOUND):
             raise
