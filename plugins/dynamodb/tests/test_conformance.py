@@ -11,6 +11,8 @@ from plugins.dynamodb.tests.quirks import LOCAL, MOTO, excuses
 class TestDynamoDBLocal(BackendSuite):
     """DynamoDB Local, on the transport that is the default."""
 
+    share = 0.3
+
     excused: ClassVar = excuses(LOCAL)
 
     @pytest.fixture
@@ -23,7 +25,7 @@ class TestBoto3Transport(BackendSuite):
     """DynamoDB Local, through the plain boto3 client."""
 
     excused: ClassVar = excuses(LOCAL)
-    share = 0.25
+    share = 0.1
 
     @pytest.fixture
     def source(self, dynamodb_url: str) -> str:

@@ -25,6 +25,8 @@ def storing_object_ids(url: str) -> StoreForeign:
 class TestReplicaSet(BackendSuite):
     """A replica set of one: everything that MongoDB offers."""
 
+    share = 0.3
+
     @pytest.fixture
     def source(self, mongodb_url: str) -> str:
         """A server that all tests share; each has tables of its own."""
@@ -39,7 +41,7 @@ class TestReplicaSet(BackendSuite):
 class TestStandalone(BackendSuite):
     """A server that belongs to no replica set, so it has no transactions."""
 
-    share = 0.25
+    share = 0.1
 
     @pytest.fixture
     def source(self, mongodb_standalone_url: str) -> str:
