@@ -159,7 +159,7 @@ def test_a_server_that_is_gone_looks_like_a_reset() -> None:
     """The proxy itself stays."""
     with (
         FaultProxy((HOST, closed_port())) as proxy,
+        pytest.raises(ConnectionResetError),  # also while it connects
         socket.create_connection((HOST, proxy.port), timeout=2) as client,
-        pytest.raises(ConnectionResetError),
     ):
         client.recv(1)

@@ -123,6 +123,7 @@ MOTO: Final[tuple[Quirk, ...]] = (
                 "test_a_change_that_cannot_be_made_changes_nothing", "parent is a number", "parent is null",
                 "name below a list",
             ),
+            "test_any_history_of_updates_equals_the_model",
             *_cases("test_a_change_that_cannot_be_made_applies_nothing", "path"),
             *_cases("test_an_error_says_what_and_where", "path"),
             *_cases("test_an_error_shows_no_keys_and_no_values", "path"),

@@ -11,7 +11,7 @@ from plugins.dynamodb.tests.quirks import LOCAL, MOTO, excuses
 class TestDynamoDBLocal(BackendSuite):
     """DynamoDB Local, on the transport that is the default."""
 
-    share = 0.3
+    share = 0.2
 
     excused: ClassVar = excuses(LOCAL)
 

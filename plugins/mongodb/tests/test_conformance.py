@@ -25,7 +25,7 @@ def storing_object_ids(url: str) -> StoreForeign:
 class TestReplicaSet(BackendSuite):
     """A replica set of one: everything that MongoDB offers."""
 
-    share = 0.3
+    share = 0.2
 
     @pytest.fixture
     def source(self, mongodb_url: str) -> str:

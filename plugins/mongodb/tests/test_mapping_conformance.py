@@ -17,7 +17,7 @@ class TestMapped(PagingSuite, IndexesSuite, BatchSuite, TtlSuite):
     """Tables whose key is the ``_id``, or two fields that a unique index covers."""
 
     excused: ClassVar = {"test_other_types_never_expire": "it puts a set, and sets have to be declared in a mapping"}
-    share = 0.3
+    share = 0.15
 
     @pytest.fixture
     def source(self, mongodb_url: str, clock: FakeClock) -> MappedBackend:

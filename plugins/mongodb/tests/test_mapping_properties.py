@@ -14,6 +14,7 @@ from pymongo.collection import Collection
 
 import isthmus
 from isthmus import BoundTable, F
+from isthmus.errors import InvalidStoredValue
 from isthmus.evaluate import matches
 from isthmus.expressions import Condition
 from isthmus_mongodb.mapped_changes import changed_fields
@@ -157,7 +158,7 @@ def test_ranges_of_numbers_are_wide_enough(raw: Collection[dict[str, Any]], stor
 def test_pages_of_numbers_lose_and_repeat_nothing(
     mongodb_url: str, raw: Collection[dict[str, Any]], numbers: list[Any], size: int, forward: bool
 ) -> None:
-    """Of an index over doubles and decimals."""
+    """Of an index over doubles and decimals; where a double is too close to a decimal, that is said instead."""
     raw.delete_many({})
     raw.insert_many([{"_id": str(place), "g": "x", "n": number} for place, number in enumerate(numbers)])
     raw.create_index([("g", 1), ("n", 1)])
@@ -166,5 +167,10 @@ def test_pages_of_numbers_lose_and_repeat_nothing(
     with isthmus.connect(in_database(mongodb_url), mongodb={"mappings": mappings}) as database:
         query = database.tables.open("mapped").query(g="x", index="by-number").consistent()
         query = query if forward else query.descending()
-        found = [item for page in query.pages(size=size) for item in page.items]
+        try:
+            found = [item for page in query.pages(size=size) for item in page.items]
+        except InvalidStoredValue:
+            assert float in map(type, numbers)
+            assert Decimal128 in map(type, numbers)
+            return
     assert sorted(str(item["_id"]) for item in found) == sorted(str(place) for place in range(len(numbers)))

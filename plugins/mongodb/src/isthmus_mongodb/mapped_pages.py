@@ -8,7 +8,7 @@ from typing import Any
 from attrs import evolve, frozen
 from bson.max_key import MaxKey
 
-from isthmus.errors import SchemaMismatch
+from isthmus.errors import InvalidStoredValue, SchemaMismatch
 from isthmus.expressions import attributes_used
 from isthmus.operations import KeyRange, Paged, Query, Scan
 from isthmus.pages import position_names, used_index
@@ -75,7 +75,7 @@ def page(mapped: Mapped, operation: Query | Scan) -> Plan:
         options = {"sort": _sort(route, operation), "limit": size, "batch_size": size}
         documents = yield Call(mapped.collection, "find", (match, fields_of(mapping, names)), options)
         items = [decode_item(mapping, document, names) for document in documents]
-        fresh = [item for item in items if position is None or _after(mapping, route, operation, item, position)]
+        fresh = _fresh(mapping, route, operation, items, position)
         filling.take([item for item in fresh if accepts(item)])
         if filling.full or len(documents) < size:
             return filling.page()
@@ -199,6 +199,27 @@ def _judge(mapped: Mapped, route: Route, operation: Query | Scan) -> Callable[[I
         return len(route.keys) == 1 or within(operation.range, item[route.keys[1].name])
 
     return accepts
+
+
+def _fresh(
+    mapping: CollectionMapping, route: Route, operation: Paged, items: list[Item], position: Mapping[str, Any] | None
+) -> list[Item]:
+    """The items after a position; only the first of those that the server found can be before it.
+
+    :raises InvalidStoredValue: the server orders two items otherwise than their numbers are read, so that a page that
+        ends between them would lose one
+    """
+    fresh: list[Item] = []
+    for item in items:
+        if position is None or _after(mapping, route, operation, item, position):
+            fresh.append(item)
+            position = item
+        elif fresh:
+            names = " or ".join(key.name for key in route.keys)
+            raise InvalidStoredValue(
+                f"{names!r} holds a double that is too close to a decimal to be put in order: store all in one form"
+            )
+    return fresh
 
 
 def _after(mapping: CollectionMapping, route: Route, operation: Paged, item: Item, start: Mapping[str, Any]) -> bool:
