@@ -197,6 +197,18 @@ MOTO: Final[tuple[Quirk, ...]] = (
         _cases("test_an_operation_id_of_another_key_is_refused", "{'id': 5}", "{'id': b'1'}"),
     ),
     Quirk(
+        "CND-9",
+        "another request may come between the judging of a write and the write itself, so two writers may win",
+        "each write is judged and applied as one",
+        None,
+        (
+            "test_one_create_wins", "test_one_conditional_update_wins", "test_one_conditional_put_wins",
+            "test_one_conditional_delete_wins", "test_one_delete_meets_the_item", "test_no_increment_is_lost",
+            "test_no_upsert_is_lost", "test_versioned_writers_conflict", "test_read_and_write_again_until_it_holds",
+            "test_no_write_skew", "test_racing_replays_apply_once",
+        ),
+    ),
+    Quirk(
         "TXN-5",
         "a transaction is carried out action by action while others read",
         "reads are serialisable",
