@@ -7,14 +7,15 @@ an error of the transport is raised where the plan stands, so that it can look a
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Generator
-from typing import Any
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, TypeVar
 
 from isthmus.backends import Backend
 from isthmus.operations import Operation
 from isthmus.results import Result
 
 Plan = Generator[Any, Any, Result]
+T = TypeVar("T")
 
 
 class PlannedBackend(Backend):
@@ -33,31 +34,39 @@ class PlannedBackend(Backend):
         """Carry out one native request on an event loop."""
 
     def execute(self, operation: Operation) -> Result:
-        plan = self.plan(operation)
-        try:
-            request = next(plan)
-            while True:
-                try:
-                    response = self.send(request, operation)
-                except Exception as error:
-                    request = plan.throw(error)
-                else:
-                    request = plan.send(response)
-        except StopIteration as stop:
-            result: Result = stop.value
-            return result
+        return drive(self.plan(operation), lambda request: self.send(request, operation))
 
     async def aexecute(self, operation: Operation) -> Result:
-        plan = self.plan(operation)
-        try:
-            request = next(plan)
-            while True:
-                try:
-                    response = await self.asend(request, operation)
-                except Exception as error:
-                    request = plan.throw(error)
-                else:
-                    request = plan.send(response)
-        except StopIteration as stop:
-            result: Result = stop.value
-            return result
+        return await adrive(self.plan(operation), lambda request: self.asend(request, operation))
+
+
+def drive(plan: Generator[Any, Any, T], send: Callable[[Any], Any]) -> T:
+    """Run a plan to its end, with a transport that blocks; what the plan returns."""
+    try:
+        request = next(plan)
+        while True:
+            try:
+                response = send(request)
+            except Exception as error:
+                request = plan.throw(error)
+            else:
+                request = plan.send(response)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+
+
+async def adrive(plan: Generator[Any, Any, T], send: Callable[[Any], Awaitable[Any]]) -> T:
+    """The async twin of ``drive``."""
+    try:
+        request = next(plan)
+        while True:
+            try:
+                response = await send(request)
+            except Exception as error:
+                request = plan.throw(error)
+            else:
+                request = plan.send(response)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result

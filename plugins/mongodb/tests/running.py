@@ -11,9 +11,9 @@ from pymongo.collection import Collection
 
 from isthmus import Limits, Table
 from isthmus.operations import Context, Create, Delete, Get, ItemKey, Put, Resolve, Update
+from isthmus.planned import drive
 from isthmus.values import Item
 from isthmus_mongodb import items
-from isthmus_mongodb.driving import drive
 from isthmus_mongodb.layouts import layout_of
 from isthmus_mongodb.native import Call
 from isthmus_mongodb.swapping import Place

@@ -26,10 +26,10 @@ from isthmus.expressions import ALWAYS, Add, Changes, Condition, Remove, Set, Se
 from isthmus.expressions import Action as Change
 from isthmus.operation_ids import new_operation_id
 from isthmus.operations import Create, Delete, Get, Put, Resolve, Update
+from isthmus.planned import drive
 from isthmus.results import ResolveResult
 from isthmus.values import Item
 from isthmus_mongodb import conditions, items
-from isthmus_mongodb.driving import drive
 from isthmus_mongodb.expressions import Reader
 from isthmus_mongodb.layouts import OPERATION, layout_of
 from plugins.mongodb.tests.running import NOW, Bench, context

@@ -16,13 +16,12 @@ from isthmus import operations as op
 from isthmus.backends import BackendConfig, Clock
 from isthmus.capabilities import Limits
 from isthmus.errors import BackendError, IsthmusError
-from isthmus.planned import Plan, PlannedBackend
+from isthmus.planned import Plan, PlannedBackend, drive
 from isthmus.results import Result
 from isthmus_mongodb import batches, items, mapped_pages, mapped_plans, queries, tables, transactions
 from isthmus_mongodb.catalogue import Catalogue, Stored
 from isthmus_mongodb.client import Blocking, OnLoop
 from isthmus_mongodb.closing import Gate
-from isthmus_mongodb.driving import drive
 from isthmus_mongodb.failures import OTHER_COLLECTION, translate
 from isthmus_mongodb.mapped_tables import MappedTables
 from isthmus_mongodb.native import Command

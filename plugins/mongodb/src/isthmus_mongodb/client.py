@@ -24,8 +24,8 @@ from pymongo.synchronous.mongo_client import MongoClient
 from pymongo.write_concern import WriteConcern
 
 from isthmus.errors import Closed, ConfigurationError, DeadlineExceeded
+from isthmus.planned import adrive, drive
 from isthmus_mongodb.commands import Write, find_in_transaction, find_one, first, is_write
-from isthmus_mongodb.driving import adrive, drive
 from isthmus_mongodb.native import Call, Command, InSession, Settle
 from isthmus_mongodb.numbering import Sessions, Steps, end_sessions, once, repeated
 from isthmus_mongodb.options import Options
