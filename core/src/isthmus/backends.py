@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import SplitResult
 
 from attrs import field, frozen
@@ -14,6 +14,9 @@ from isthmus.capabilities import Capabilities, Limits
 from isthmus.errors import IsthmusError
 from isthmus.operations import Operation
 from isthmus.results import Result
+
+if TYPE_CHECKING:
+    from isthmus.fallback.store import ItemStore
 
 Clock = Callable[[], float]
 
@@ -51,6 +54,8 @@ class Backend(ABC):
     limits: Limits
     clock: Clock | None = None
     """Seconds since the epoch, by which its items expire: ``connect`` uses it for a backend that is open already."""
+    item_store: ItemStore | None = None
+    """Reads and swaps of physical items, over which the core runs transactions where the backend has none."""
 
     @abstractmethod
     def execute(self, operation: Operation) -> Result:
