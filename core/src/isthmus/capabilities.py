@@ -41,6 +41,7 @@ class Capability(StrEnum):
     TRANSACT_GET = "transact_get"
     IDEMPOTENCY_TOKEN = "idempotency_token"  # noqa: S105  # the name of a feature
     OPERATION_ID = "operation_id"
+    REVISION = "revision"
     TTL = "ttl"
     NUMBER_KEY = "number_key"
     BINARY_KEY = "binary_key"

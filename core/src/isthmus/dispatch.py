@@ -21,6 +21,7 @@ from isthmus.errors import (
     DeadlineExceeded,
     InvalidArgument,
     IsthmusError,
+    ItemChanged,
     ItemNotFound,
     OutcomeUnknown,
     TransactionFailed,
@@ -43,7 +44,9 @@ class Again:
     operation: Operation
 
 
-SETTLING = (AlreadyExists, ConditionFailed, InvalidArgument, ItemNotFound, TransactionFailed, UniqueViolation)
+SETTLING = (
+    AlreadyExists, ConditionFailed, InvalidArgument, ItemChanged, ItemNotFound, TransactionFailed, UniqueViolation,
+)  # fmt: skip
 """What a repeated attempt of a known write raises when no attempt was applied; other errors leave that open."""
 
 Plan = Generator[Again | Sleep, Any, Result]

@@ -30,7 +30,7 @@ from isthmus.pages import Candidate, take_page, used_index
 from isthmus.schema import Table
 from isthmus.tokens import TOKEN_SECONDS, content_digest
 from isthmus.values import Item, copy_item, item_size
-from isthmus.writes import check_index_keys, visible, write
+from isthmus.writes import check_index_keys, require_unchanged, revision_of, visible, write
 
 M = TypeVar("M")
 NO_OPERATION_IDS = Unsupported("a write inside this process ends with its outcome; read the item instead")
@@ -66,16 +66,33 @@ def image(item: Item | None) -> Item | None:
     return None if item is None else copy_item(item)
 
 
-class Session(ABC):
+class ItemSession(ABC):
+    """What operations on one item need of a transaction. Items go in and out as copies."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def find_table(self, name: str) -> Table | None:
+        """The definition that a table was created with."""
+
+    @abstractmethod
+    def read(self, table: Table, key: op.ItemKey) -> Item | None:
+        """The item that has these key attributes."""
+
+    @abstractmethod
+    def replace(self, table: Table, key: op.ItemKey, item: Item | None) -> None:
+        """Put ``item``, or nothing, in the place of whatever has the key, in the table and its indexes.
+
+        :param key: a mapping that holds the key attributes, and perhaps others
+        """
+
+
+class Session(ItemSession):
     """One transaction of a store, used by one thread.
 
     Tables are given as they are stored. Items go in and out as copies. Expired items count as any other: hiding them is
     not the store's business.
     """
-
-    @abstractmethod
-    def find_table(self, name: str) -> Table | None:
-        """The definition that a table was created with."""
 
     @abstractmethod
     def list_tables(self) -> Iterable[str]:
@@ -90,17 +107,6 @@ class Session(ABC):
         """Remove a table that exists, with its items."""
 
     @abstractmethod
-    def read(self, table: Table, key: op.ItemKey) -> Item | None:
-        """The item that has these key attributes."""
-
-    @abstractmethod
-    def replace(self, table: Table, key: op.ItemKey, item: Item | None) -> None:
-        """Put ``item``, or nothing, in the place of whatever has the key, in the table and its indexes.
-
-        :param key: a mapping that holds the key attributes, and perhaps others
-        """
-
-    @abstractmethod
     def query(self, table: Table, query: op.Query) -> Iterable[Item]:
         """Whole items of ``query.partition`` inside ``query.range``, beyond ``query.start``, in the order asked for.
 
@@ -108,8 +114,11 @@ class Session(ABC):
         """
 
     @abstractmethod
-    def scan(self, table: Table, scan: op.Scan) -> Iterable[Item]:
-        """Whole items of one segment after ``scan.start``, in an order that stays the same."""
+    def scan(self, table: Table, scan: op.Scan) -> Iterable[Item | res.Unreadable]:
+        """Whole items of one segment after ``scan.start``, in an order that stays the same.
+
+        What can't be read raises ``InvalidStoredValue``; with ``scan.report_unreadable`` it is given as ``Unreadable``.
+        """
 
     @abstractmethod
     def token(self, token: str, now: float) -> bytes | None:
@@ -128,7 +137,7 @@ class EmbeddedBackend(Backend):
 
     def __init__(self, clock: Clock = time.time) -> None:
         self.clock: Clock = clock
-        self._answers: dict[type[op.Operation], Callable[[Session, Any], res.Result]] = {
+        self._answers: dict[type[op.Operation], Callable[[Any, Any], res.Result]] = {
             op.CreateTable: self._create_table,
             op.DescribeTable: self._describe_table,
             op.ListTables: self._list_tables,
@@ -158,17 +167,21 @@ class EmbeddedBackend(Backend):
 
     def execute(self, operation: op.Operation) -> res.Result:
         with self.session(operation) as session:
-            return self._answers[type(operation)](session, operation)
+            return self.answer(session, operation)
+
+    def answer(self, session: ItemSession, operation: op.Operation) -> res.Result:
+        """Answer with a session; for operations on one item it can be one that does no more."""
+        return self._answers[type(operation)](session, operation)
 
     # ---- tables ----
 
-    def _named(self, session: Session, name: str) -> Table:
+    def _named(self, session: ItemSession, name: str) -> Table:
         found = session.find_table(name)
         if found is None:
             raise TableNotFound(f"table {name!r} does not exist: create it with ensure()")
         return found
 
-    def _stored(self, session: Session, table: Table) -> Table:
+    def _stored(self, session: ItemSession, table: Table) -> Table:
         """The stored definition of a declared table."""
         found = self._named(session, table.name)
         if found is not table and found.keys != table.keys:
@@ -193,32 +206,35 @@ class EmbeddedBackend(Backend):
 
     # ---- single items ----
 
-    def _read(self, session: Session, table: Table, key: op.ItemKey) -> Item | None:
+    def _read(self, session: ItemSession, table: Table, key: op.ItemKey) -> Item | None:
         return visible(table, session.read(table, key), self.clock())
 
-    def _get(self, session: Session, operation: op.Get) -> res.GetResult:
+    def _get(self, session: ItemSession, operation: op.Get) -> res.GetResult:
         item = self._read(session, self._stored(session, operation.table), operation.key)
         paths = operation.projection
-        return res.GetResult(item if item is None or paths is None else project(item, paths))
+        revision = revision_of(item) if operation.revision else None
+        return res.GetResult(item if item is None or paths is None else project(item, paths), revision)
 
-    def _write(self, session: Session, operation: op.Create | op.Put | op.Update) -> res.Result:
+    def _write(self, session: ItemSession, operation: op.Create | op.Put | op.Update) -> res.Result:
         old, new = self._apply(session, operation)
         return res.WriteResult(old if operation.returning == "old" else image(new) if operation.returning else None)
 
-    def _delete(self, session: Session, operation: op.Delete) -> res.Result:
+    def _delete(self, session: ItemSession, operation: op.Delete) -> res.Result:
         old, _new = self._apply(session, operation)
         return res.DeleteResult(old if operation.returning == "old" else None, existed=old is not None)
 
-    def _apply(self, session: Session, action: op.Action) -> tuple[Item | None, Item | None]:
+    def _apply(self, session: ItemSession, action: op.Action) -> tuple[Item | None, Item | None]:
         table = self._stored(session, action.table)
         old, new = self._judge(session, table, action)
         session.replace(table, action.key, new)
         return old, new
 
-    def _judge(self, session: Session, table: Table, action: op.Action) -> tuple[Item | None, Item | None]:
+    def _judge(self, session: ItemSession, table: Table, action: op.Action) -> tuple[Item | None, Item | None]:
         """The visible item before an action and the item after it, without applying anything."""
         now = self.clock()
         old = visible(table, session.read(table, action.key), now)
+        if action.unchanged is not None:
+            require_unchanged(action, revision_of(old))
         new = write(action, old, self.limits, now)
         self._check_indexes(table, action.table, new)
         return old, new
@@ -240,13 +256,17 @@ class EmbeddedBackend(Backend):
         table = self._stored(session, operation.table)
         return take_page(self._candidates(table, session.scan(table, operation), operation), operation)
 
-    def _candidates(self, table: Table, items: Iterable[Item], operation: op.Paged) -> Iterator[Candidate]:
+    def _candidates(
+        self, table: Table, items: Iterable[Item | res.Unreadable], operation: op.Paged
+    ) -> Iterator[Candidate | res.Unreadable]:
         now = self.clock()
         weighed = operation.max_bytes is not None
         for item in items:
             if operation.context.deadline is not None and seconds_left(operation.context) <= 0:
                 raise too_late(operation)
-            if visible(table, item, now) is not None:
+            if isinstance(item, res.Unreadable):
+                yield item
+            elif visible(table, item, now) is not None:
                 yield item, item_size(item) if weighed else 0
 
     # ---- batches ----
@@ -288,7 +308,7 @@ class EmbeddedBackend(Backend):
             session.keep_token(operation.token, content_digest(operation), self.clock() + TOKEN_SECONDS)
         return res.TransactWriteResult()
 
-    def _outcome(self, session: Session, table: Table, action: op.Action) -> Item | IsthmusError | None:
+    def _outcome(self, session: ItemSession, table: Table, action: op.Action) -> Item | IsthmusError | None:
         """The item after an action, or why there can't be one."""
         try:
             return self._judge(session, table, action)[1]
@@ -305,7 +325,8 @@ class EmbeddedBackend(Backend):
         raise refuse(Capability.OPERATION_ID, NO_OPERATION_IDS.reason, self.name)
 
     def _transact_get(self, session: Session, operation: op.TransactGet) -> res.Result:
-        return res.TransactGetResult([self._get(session, get).item for get in operation.gets])
+        found = [self._get(session, get) for get in operation.gets]
+        return res.TransactGetResult([one.item for one in found], [one.revision for one in found])
 
 
 def _mismatch(problem: str, declared: Table, stored: Table) -> SchemaMismatch:

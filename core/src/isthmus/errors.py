@@ -166,6 +166,16 @@ class Conflict(IsthmusError):
     retryable = True
 
 
+class ItemChanged(Conflict):
+    """The item is not as it was when its revision was read; nothing was applied.
+
+    Repeated unchanged, the write fails again: read the item, decide anew and write then.
+    """
+
+    code = "item_changed"
+    retryable = False
+
+
 class TransactionFailed(IsthmusError):
     """Nothing of the transaction was applied.
 

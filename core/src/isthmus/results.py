@@ -7,7 +7,8 @@ from typing import Literal, Self
 
 from attrs import evolve, field, frozen
 
-from isthmus.errors import IsthmusError
+from isthmus.errors import InvalidStoredValue, IsthmusError
+from isthmus.operations.base import Revision
 from isthmus.schema import Table
 from isthmus.values import Item
 
@@ -20,6 +21,10 @@ def _items(items: Iterable[Item]) -> tuple[Item, ...]:
 
 def _answers(items: Iterable[Item | None]) -> tuple[Item | None, ...]:
     return tuple(items)
+
+
+def _revisions(revisions: Iterable[Revision | None]) -> tuple[Revision | None, ...]:
+    return tuple(revisions)
 
 
 def _names(names: Iterable[str]) -> tuple[str, ...]:
@@ -37,9 +42,10 @@ class Result:
 
 @frozen
 class GetResult(Result):
-    """The item, or ``None`` when no visible item has the key."""
+    """The item, or ``None`` when no visible item has the key; its revision if that was asked for."""
 
     item: Item | None = None
+    revision: Revision | None = None
 
     def map_items(self, function: MapItem) -> Self:
         return self if self.item is None else evolve(self, item=function(self.item))
@@ -63,12 +69,26 @@ class DeleteResult(WriteResult):
 
 
 @frozen
+class Unreadable:
+    """A stored item that is no item: what is wrong with it, and which one it is.
+
+    :param key: its key attributes, where these can be read
+    :param name: what the store calls it, for people
+    """
+
+    error: InvalidStoredValue
+    key: Item | None = None
+    name: str | None = None
+
+
+@frozen
 class Page(Result):
     """One page of a query or scan.
 
     :param count: number of matching items; equal to ``len(items)`` unless only the count was selected
     :param position: key attributes after which the next page starts, or ``None`` at the end (rule QRY-14)
     :param examined: number of candidates that were looked at
+    :param unreadable: stored items that could not be read, where the scan asked to go on past them
     """
 
     items: tuple[Item, ...] = field(default=(), converter=_items)
@@ -76,6 +96,7 @@ class Page(Result):
     position: Item | None = None
     examined: int = 0
     cursor: str | None = None
+    unreadable: tuple[Unreadable, ...] = ()
 
     def map_items(self, function: MapItem) -> Self:
         return evolve(self, items=tuple(function(item) for item in self.items))
@@ -138,9 +159,13 @@ class TransactWriteResult(Result):
 
 @frozen
 class TransactGetResult(Result):
-    """Items in request order, ``None`` for missing ones."""
+    """Items in request order, ``None`` for missing ones.
+
+    :param revisions: where any was asked for, as many as items, with ``None`` for those that were not
+    """
 
     items: tuple[Item | None, ...] = field(default=(), converter=_answers)
+    revisions: tuple[Revision | None, ...] = field(default=(), converter=_revisions)
 
     def __iter__(self) -> Iterator[Item | None]:
         return iter(self.items)

@@ -13,6 +13,8 @@ from isthmus.values import Value, canonical_bytes
 
 TOKEN_SECONDS = 600.0
 TOKEN_LENGTH = 36
+# What was seen before is no part of what is asked for.
+_NOT_ASKED = frozenset({"context", "table", "unchanged"})
 
 
 def check_token(token: object) -> str | None:
@@ -40,7 +42,7 @@ def content_digest(transaction: TransactWrite) -> bytes:
 
 
 def _content(action: Action) -> Value:
-    names = [attribute.name for attribute in fields(type(action)) if attribute.name not in ("context", "table")]
+    names = [attribute.name for attribute in fields(type(action)) if attribute.name not in _NOT_ASKED]
     return [action.kind, action.table.name, *(_portable(getattr(action, name)) for name in names)]
 
 

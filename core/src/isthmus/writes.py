@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from hashlib import sha256
 from typing import TypeGuard
 
 from isthmus.capabilities import Limits
@@ -17,16 +18,19 @@ from isthmus.errors import (
     InvalidArgument,
     InvalidKey,
     IsthmusError,
+    ItemChanged,
     ItemNotFound,
 )
 from isthmus.evaluate import apply_changes, matches
 from isthmus.expressions import Condition, Remove
 from isthmus.expressions import Delete as DeleteMembers
-from isthmus.operations import Action, Create, Delete, Put, Update
+from isthmus.operations import Action, Create, Delete, Put, Revision, Update
 from isthmus.schema import Table
-from isthmus.values import WIDE, Item, Value, ValueLimits, normalise_key_value
+from isthmus.values import WIDE, Item, Value, ValueLimits, canonical_bytes, normalise_key_value
 
 _NOTHING: Item = {}
+ABSENT = Revision()
+"""The revision of a key that no visible item has, on every backend."""
 
 
 def expired(table: Table, item: Mapping[str, Value], now: float) -> bool:
@@ -45,6 +49,29 @@ def is_number(value: object) -> TypeGuard[int | Decimal]:
 def visible(table: Table, item: Item | None, now: float) -> Item | None:
     """The item, unless it is missing or expired."""
     return None if item is None or expired(table, item, now) else item
+
+
+def revision_of(item: Item | None) -> Revision:
+    """The revision of a visible item, for stores that hold nothing beside its attributes."""
+    return ABSENT if item is None else Revision(sha256(canonical_bytes(item)).digest())
+
+
+def require_unchanged(action: Action, found: Revision) -> None:
+    """Judge what an action relies on having seen.
+
+    :param found: the revision of what is stored
+    :raises ItemChanged: it is another one
+    """
+    if action.unchanged is not None and action.unchanged != found:
+        raise item_changed(action)
+
+
+def item_changed(action: Action) -> ItemChanged:
+    """The error of an action whose item is not as it was seen."""
+    return ItemChanged(
+        f"an item of table {action.table.name!r} was changed, created or removed since it was read: read it again and"
+        " repeat"
+    )
 
 
 def write(action: Action, current: Item | None, limits: Limits, now: float) -> Item | None:

@@ -7,7 +7,17 @@ running it twice means the same as running it once.
 
 from __future__ import annotations
 
-from isthmus.operations.base import Context, ItemKey, MapItem, MapValue, Operation, Returning, Select, TableOperation
+from isthmus.operations.base import (
+    Context,
+    ItemKey,
+    MapItem,
+    MapValue,
+    Operation,
+    Returning,
+    Revision,
+    Select,
+    TableOperation,
+)
 from isthmus.operations.batches import DeleteMany, GetMany, PutMany
 from isthmus.operations.items import Action, Check, Create, Delete, Get, Put, Resolve, Update
 from isthmus.operations.selections import KeyRange, Paged, Query, Scan
@@ -48,6 +58,7 @@ __all__ = [
     "Query",
     "Resolve",
     "Returning",
+    "Revision",
     "Scan",
     "Select",
     "TableOperation",

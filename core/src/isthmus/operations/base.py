@@ -7,7 +7,7 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, ClassVar, Literal, Self
 
-from attrs import fields, frozen
+from attrs import field, fields, frozen
 
 from isthmus.capabilities import Capability
 from isthmus.schema import Table
@@ -34,6 +34,16 @@ class Context:
     deadline: float | None = None
     operation_id: str | None = None
     repeated: bool = False
+
+
+@frozen
+class Revision:
+    """What a reader saw of an item, or that there was none: only the backend that made it can read it.
+
+    Handed back as ``unchanged``, it makes a write depend on the item being as it was seen.
+    """
+
+    seen: object = field(default=None, repr=False)
 
 
 @frozen

@@ -9,34 +9,46 @@ from attrs import evolve, frozen
 from isthmus.capabilities import Capability
 from isthmus.expressions import Action as Change
 from isthmus.expressions import Changes, Condition, Path, Set, SetIfAbsent
-from isthmus.operations.base import ItemKey, MapItem, MapValue, Operation, Returning, TableOperation
+from isthmus.operations.base import ItemKey, MapItem, MapValue, Operation, Returning, Revision, TableOperation
 from isthmus.values import Item
 
 
 @frozen
 class Get(TableOperation):
-    """Read one item by its key."""
+    """Read one item by its key.
+
+    :param revision: whether the answer carries the revision of the whole item, also of one that is missing. A layer
+        must not answer such a read from what it keeps
+    """
 
     kind = "get"
 
     key: ItemKey
     projection: tuple[Path, ...] | None = None
     consistent: bool = True
+    revision: bool = False
 
     def requires(self) -> tuple[Capability, ...]:
-        projection = () if self.projection is None else (Capability.PROJECTION,)
-        return (*projection, Capability.STRONG_READ) if self.consistent else projection
+        wanted = () if self.projection is None else (Capability.PROJECTION,)
+        if self.consistent:
+            wanted = (*wanted, Capability.STRONG_READ)
+        return (*wanted, Capability.REVISION) if self.revision else wanted
 
 
 @frozen
 class Create(TableOperation):
-    """Write an item whose key must be free."""
+    """Write an item whose key must be free.
+
+    :param unchanged: what was seen under the key; every action takes it. Where something else is there now, the action
+        fails with ``ItemChanged``, whatever its condition says
+    """
 
     kind = "create"
     writes = True
 
     item: Item
     returning: Returning = None
+    unchanged: Revision | None = None
 
     @property
     def key(self) -> ItemKey:
@@ -44,7 +56,7 @@ class Create(TableOperation):
         return self.table.key_of(self.item)
 
     def requires(self) -> tuple[Capability, ...]:
-        return (Capability.CONDITIONAL_WRITE, *_returning(self.returning))
+        return (Capability.CONDITIONAL_WRITE, *_returning(self.returning), *_unchanged(self.unchanged))
 
     def map_items(self, function: MapItem) -> Self:
         return evolve(self, item=function(self.item))
@@ -60,6 +72,7 @@ class Put(TableOperation):
     item: Item
     condition: Condition | None = None
     returning: Returning = None
+    unchanged: Revision | None = None
 
     @property
     def key(self) -> ItemKey:
@@ -68,10 +81,10 @@ class Put(TableOperation):
 
     @property
     def idempotent(self) -> bool:
-        return self.condition is None and self.returning != "old"
+        return self.condition is None and self.returning != "old" and self.unchanged is None
 
     def requires(self) -> tuple[Capability, ...]:
-        return (*_conditional(self.condition), *_returning(self.returning))
+        return (*_conditional(self.condition), *_returning(self.returning), *_unchanged(self.unchanged))
 
     def map_items(self, function: MapItem) -> Self:
         return evolve(self, item=function(self.item))
@@ -90,11 +103,12 @@ class Update(TableOperation):
     upsert: bool = False
     returning: Returning = None
     expected_version: int | None = None
+    unchanged: Revision | None = None
 
     def requires(self) -> tuple[Capability, ...]:
         upsert = (Capability.UPSERT,) if self.upsert else ()
         nested = (Capability.NESTED_UPDATE,) if any(len(action.path) > 1 for action in self.changes.actions) else ()
-        conditions = _conditional(self.condition)
+        conditions = (*_conditional(self.condition), *_unchanged(self.unchanged))
         return (Capability.UPDATE, *upsert, *nested, *conditions, *_returning(self.returning))
 
     def map_set_values(self, function: MapValue) -> Self:
@@ -117,24 +131,30 @@ class Delete(TableOperation):
     condition: Condition | None = None
     returning: Returning = None
     expected_version: int | None = None
+    unchanged: Revision | None = None
 
     @property
     def idempotent(self) -> bool:
-        return self.condition is None and self.returning is None and self.expected_version is None
+        plain = self.condition is None and self.returning is None
+        return plain and self.expected_version is None and self.unchanged is None
 
     def requires(self) -> tuple[Capability, ...]:
         condition = () if self.condition is None else (Capability.CONDITIONAL_DELETE,)
-        return (*condition, *_returning(self.returning))
+        return (*condition, *_returning(self.returning), *_unchanged(self.unchanged))
 
 
 @frozen
 class Check(TableOperation):
-    """Require a condition of one item inside a transaction, and lock it."""
+    """Require a condition of one item inside a transaction, or that it was not changed, and lock it."""
 
     kind = "check"
 
     key: ItemKey
-    condition: Condition
+    condition: Condition | None
+    unchanged: Revision | None = None
+
+    def requires(self) -> tuple[Capability, ...]:
+        return _unchanged(self.unchanged)
 
 
 @frozen
@@ -164,6 +184,10 @@ Action = Create | Put | Update | Delete | Check
 
 def _conditional(condition: Condition | None) -> tuple[Capability, ...]:
     return () if condition is None else (Capability.CONDITIONAL_WRITE,)
+
+
+def _unchanged(unchanged: Revision | None) -> tuple[Capability, ...]:
+    return () if unchanged is None else (Capability.REVISION,)
 
 
 def _returning(returning: Returning) -> tuple[Capability, ...]:

@@ -73,12 +73,17 @@ class Query(Paged):
 
 @frozen
 class Scan(Paged):
-    """Read all items of a table, or one of several disjoint segments of it, in no promised order."""
+    """Read all items of a table, or one of several disjoint segments of it, in no promised order.
+
+    :param report_unreadable: whether stored items that can't be read end up in ``Page.unreadable`` (rule TYP-4), where
+        they would raise ``InvalidStoredValue``; such a scan has no condition
+    """
 
     kind = "scan"
 
     segment: int = 0
     segments: int = 1
+    report_unreadable: bool = False
 
     def requires(self) -> tuple[Capability, ...]:
         wanted = [

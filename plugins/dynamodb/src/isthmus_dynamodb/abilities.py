@@ -9,6 +9,7 @@ _STRONG_INDEX = Unsupported(
     "DynamoDB updates a global index after the item, and no read waits for it: read by the table's key instead"
 )
 _NO_IDS = Unsupported("the option operation_ids is off: turn it on, or read the item after an unknown outcome")
+_NO_REVISIONS = Unsupported("revisions are not read from items yet; use when= or a versioned table")
 _TOKEN = Emulated(
     "a transaction with a token writes one item more, in a table for tokens that is made when it is first needed;"
     " it takes 99 actions"
@@ -19,5 +20,5 @@ def capabilities(options: Options) -> Capabilities:
     """The levels of one database."""
     ids = {} if options.operation_ids else {Capability.OPERATION_ID: _NO_IDS}
     return Capabilities.full_except(
-        {Capability.STRONG_INDEX_READ: _STRONG_INDEX, Capability.IDEMPOTENCY_TOKEN: _TOKEN, **ids}
+        {Capability.REVISION: _NO_REVISIONS, Capability.STRONG_INDEX_READ: _STRONG_INDEX, Capability.IDEMPOTENCY_TOKEN: _TOKEN, **ids}
     )

@@ -17,7 +17,7 @@ from isthmus.errors import AlreadyExists, BackendError, Closed, ConfigurationErr
 from isthmus.evaluate import project
 from isthmus.expressions import Path
 from isthmus.values import Item
-from isthmus.writes import write
+from isthmus.writes import require_unchanged, revision_of, write
 from isthmus_sqlite import batches, catalogue, filters, paging, transactions
 from isthmus_sqlite.catalogue import Catalogue
 from isthmus_sqlite.failures import busy, interrupted, missing_table, translate
@@ -152,7 +152,8 @@ class SQLiteBackend(Backend):
         layout = self._catalogue.layout(operation.table, session)
         params = layout.key(operation.key)
         row = session.execute(layout.get, (*params, self.clock()) if layout.visible else params).fetchone()
-        return res.GetResult(None if row is None else _item(row[0], operation.projection))
+        revision = revision_of(None if row is None else stored_item(row[0])) if operation.revision else None
+        return res.GetResult(None if row is None else _item(row[0], operation.projection), revision)
 
     def _get_many(self, session: Session, operation: op.GetMany) -> res.Result:
         layout = self._catalogue.layout(operation.table, session)
@@ -164,7 +165,8 @@ class SQLiteBackend(Backend):
 
     def _transact_get(self, session: Session, operation: op.TransactGet) -> res.Result:
         with session.transaction("BEGIN"):
-            return res.TransactGetResult([self._get(session, get).item for get in operation.gets])
+            found = [self._get(session, get) for get in operation.gets]
+        return res.TransactGetResult([one.item for one in found], [one.revision for one in found])
 
     def _page(self, session: Session, operation: op.Paged) -> res.Result:
         layout = self._catalogue.layout(operation.table, session)
@@ -174,6 +176,8 @@ class SQLiteBackend(Backend):
     # ---- writes ----
 
     def _create(self, session: Session, operation: op.Create) -> res.Result:
+        if operation.unchanged is not None:
+            return self._change(session, operation)
         with self._sessions.writing(session, operation.context.deadline):
             layout = self._catalogue.layout(operation.table, session)
             layout.check(operation.table, operation.item, self.limits)
@@ -185,7 +189,7 @@ class SQLiteBackend(Backend):
         return _written(operation)
 
     def _put(self, session: Session, operation: op.Put) -> res.Result:
-        if operation.condition is not None or operation.returning == "old":
+        if operation.condition is not None or operation.returning == "old" or operation.unchanged is not None:
             return self._change(session, operation)
         with self._sessions.writing(session, operation.context.deadline):
             layout = self._catalogue.layout(operation.table, session)
@@ -194,7 +198,7 @@ class SQLiteBackend(Backend):
             self._purge(session, layout)
         return _written(operation)
 
-    def _change(self, session: Session, operation: op.Put | op.Update) -> res.Result:
+    def _change(self, session: Session, operation: op.Create | op.Put | op.Update) -> res.Result:
         old, new = self._apply(session, operation)
         return res.WriteResult(old if operation.returning == "old" else image(new) if operation.returning else None)
 
@@ -202,12 +206,14 @@ class SQLiteBackend(Backend):
         old, _new = self._apply(session, operation)
         return res.DeleteResult(old if operation.returning == "old" else None, existed=old is not None)
 
-    def _apply(self, session: Session, action: op.Put | op.Update | op.Delete) -> tuple[Item | None, Item | None]:
+    def _apply(self, session: Session, action: op.Action) -> tuple[Item | None, Item | None]:
         """Read, judge and write in one transaction; the images before and after."""
         with self._transaction(session, action.context):
             layout = self._catalogue.layout(action.table, session)
             now = self.clock()
             old = transactions.current(session, layout, action.key, now)
+            if action.unchanged is not None:
+                require_unchanged(action, revision_of(old))
             new = write(action, old, self.limits, now)
             layout.check(action.table, new, self.limits)
             transactions.store(session, layout, action.key, new)

@@ -18,7 +18,7 @@ from isthmus.errors import InvalidStoredValue
 from isthmus.operations import KeyRange
 from isthmus.ranges import bounds
 from isthmus.schema import Index, Key, Table
-from isthmus.values import Item, Value, dumps, loads_trusted, ordered_bytes
+from isthmus.values import Item, Value, dumps, from_ordered_bytes, loads_trusted, ordered_bytes
 from isthmus.writes import check_index_keys, is_number
 
 Params = tuple[Any, ...]
@@ -30,6 +30,7 @@ def _itself(value: Any) -> Any:
 
 
 _ENCODERS: Mapping[str, Encoder] = {"string": _itself, "binary": _itself, "number": ordered_bytes}
+_DECODERS: Mapping[str, Encoder] = {"string": _itself, "binary": _itself, "number": from_ordered_bytes}
 _SQL_TYPES = {"string": "TEXT", "binary": "BLOB", "number": "BLOB"}
 
 
@@ -71,6 +72,14 @@ class Column:
     def of(self, item: Item) -> Any:
         """The column's value for an item; ``None`` if it lacks the attribute."""
         return self.encode(item[self.key.name]) if self.key.name in item else None
+
+    def decode(self, stored: Any) -> Value:
+        """The attribute's value behind the column's.
+
+        :raises InvalidStoredValue: a number's column holds something else
+        """
+        value: Value = _DECODERS[self.key.type](stored)
+        return value
 
 
 @frozen(eq=False)

@@ -9,13 +9,15 @@ from zlib import crc32
 
 from attrs import evolve, frozen
 
+from isthmus.errors import InvalidStoredValue
 from isthmus.operations import KeyRange, Paged, Query, Scan
 from isthmus.pages import Candidate, take_page
 from isthmus.ranges import bounds, within
-from isthmus.results import Page
+from isthmus.results import Page, Unreadable
+from isthmus.values import Item
 from isthmus_sqlite.catalogue import mismatch
 from isthmus_sqlite.filters import Predicate, compile_condition
-from isthmus_sqlite.layout import Layout, Order, after, stored_item
+from isthmus_sqlite.layout import Column, Layout, Order, after, stored_item
 from isthmus_sqlite.sessions import Session
 
 # A page whose size is left to the backend ends here, so that memory stays bounded.
@@ -30,12 +32,14 @@ class Reading:
 
     :param operation: what is left to do with the rows
     :param counted: whether SQL answers with the number of items alone
+    :param keys: the columns that are read beside the item, so that one that can't be read has a key
     """
 
     sql: str
     params: tuple[Any, ...]
     operation: Paged
     counted: bool
+    keys: tuple[Column, ...] = ()
 
     def explain(self) -> dict[str, Any]:
         """The statement, without its values, and whether each row is judged by the evaluator too."""
@@ -62,7 +66,10 @@ def plan(layout: Layout, operation: Paged, now: float) -> Reading:
     if _countable(operation):
         return Reading(f"SELECT count(*) FROM {order.source} WHERE {where}", params, operation, True)
     by = _sequence(order, operation)
-    return Reading(f"SELECT item FROM {order.source} WHERE {where} ORDER BY {by}", params, operation, False)
+    keys = layout.keys if isinstance(operation, Scan) and operation.report_unreadable else ()
+    columns = ", ".join(["item", *(column.name for column in keys)])
+    sql = f"SELECT {columns} FROM {order.source} WHERE {where} ORDER BY {by}"
+    return Reading(sql, params, operation, False, keys)
 
 
 def _sequence(order: Order, operation: Paged) -> str:
@@ -81,12 +88,28 @@ def read_page(session: Session, reading: Reading) -> Page:
         if reading.counted:
             count = rows.fetchone()[0]
             return Page(count=count, examined=count)
-        return take_page(_candidates(rows), reading.operation)
+        candidates = _tolerant(rows, reading.keys) if reading.keys else _candidates(rows)
+        return take_page(candidates, reading.operation)
 
 
 def _candidates(rows: Iterator[tuple[str]]) -> Iterator[Candidate]:
     for (text,) in rows:
         yield stored_item(text), len(text)
+
+
+def _tolerant(rows: Iterator[tuple[Any, ...]], keys: tuple[Column, ...]) -> Iterator[Candidate | Unreadable]:
+    for text, *values in rows:
+        try:
+            yield stored_item(text), len(text)
+        except InvalidStoredValue as error:
+            yield Unreadable(error, _key(keys, values), " ".join(map(repr, values)))
+
+
+def _key(keys: tuple[Column, ...], values: list[Any]) -> Item | None:
+    try:
+        return {column.key.name: column.decode(value) for column, value in zip(keys, values, strict=True)}
+    except (InvalidStoredValue, TypeError):  # what the column holds was written by something else, too
+        return None
 
 
 def _bounded(operation: Paged) -> Paged:

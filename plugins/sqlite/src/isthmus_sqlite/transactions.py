@@ -13,7 +13,7 @@ from isthmus.results import TransactWriteResult
 from isthmus.schema import Table
 from isthmus.tokens import TOKEN_SECONDS, content_digest
 from isthmus.values import Item
-from isthmus.writes import write
+from isthmus.writes import require_unchanged, revision_of, write
 from isthmus_sqlite.files import TOKENS
 from isthmus_sqlite.layout import Layout, stored_item
 from isthmus_sqlite.sessions import Session, Sessions
@@ -89,7 +89,10 @@ def _judge(
     for layout, action in zip(layouts, operation.actions, strict=True):
         image, reason = None, None
         try:
-            image = write(action, current(session, layout, action.key, now), limits, now)
+            old = current(session, layout, action.key, now)
+            if action.unchanged is not None:
+                require_unchanged(action, revision_of(old))
+            image = write(action, old, limits, now)
             layout.check(action.table, image, limits)
         except IsthmusError as error:
             reason = error
