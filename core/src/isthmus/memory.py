@@ -5,29 +5,29 @@ from __future__ import annotations
 import os
 import threading
 import time
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 from weakref import WeakSet
-from zlib import crc32
-
-from attrs import define, field
 
 from isthmus import operations as op
+from isthmus import results as res
 from isthmus.backends import Backend, BackendConfig, Clock
 from isthmus.capabilities import Capabilities, Capability, Limits, Unsupported
-from isthmus.embedded import NO_OPERATION_IDS, EmbeddedBackend, Session
+from isthmus.embedded import NO_OPERATION_IDS, EmbeddedBackend, ItemSession, Session
 from isthmus.hookspecs import hookimpl
+from isthmus.memory_tables import Row, Store, segment_of
 from isthmus.plugins import Plugin
-from isthmus.ranges import bounds
 from isthmus.schema import Table
-from isthmus.values import Item, Value, copy_item, ordered_bytes
-from isthmus.writes import expired
+from isthmus.values import Item, copy_item
 
-Row = tuple[Any, ...]
-_PURGE_ITEMS = 4
+# Seconds between two looks at a lock that another thread holds.
+_POLL = 0.0005
+# How often an operation on one item is begun anew without the lock, before it takes it for all of its time.
+_ATTEMPTS = 3
+_POINTS = frozenset({op.Get, op.Create, op.Put, op.Update, op.Delete})
 
 _CAPABILITIES = Capabilities.full_except(
     {
@@ -36,87 +36,6 @@ _CAPABILITIES = Capabilities.full_except(
         Capability.SHARED_BY_PROCESSES: Unsupported("each process has its own memory; use sqlite:/// for a file"),
     }
 )
-
-
-@define(eq=False)
-class Order:
-    """Keys in order: those of a table itself, or of one index with the table's key behind."""
-
-    names: tuple[str, ...]
-    rows: list[Row] = field(factory=list)
-
-    def row(self, item: Item) -> Row | None:
-        """The item's place, or ``None`` if it lacks an attribute and so is not in this order."""
-        return tuple(item[name] for name in self.names) if all(name in item for name in self.names) else None
-
-    def add(self, item: Item) -> None:
-        """Take up an item."""
-        row = self.row(item)
-        if row is not None:
-            insort(self.rows, row)
-
-    def remove(self, item: Item) -> None:
-        """Give up an item that was taken up as it is."""
-        row = self.row(item)
-        if row is not None:
-            del self.rows[bisect_left(self.rows, row)]
-
-    def select(self, partition: Value, reach: op.KeyRange | None) -> list[Row]:
-        """Rows of one partition in sort-key order, inside a range."""
-        start = bisect_left(self.rows, (partition,))
-        end = bisect_right(self.rows, (partition,), key=lambda row: row[:1])
-        limit = op.KeyRange() if reach is None else bounds(reach)
-        if limit.low is not None:
-            side = bisect_left if limit.low_inclusive else bisect_right
-            start = side(self.rows, (partition, limit.low), start, end, key=lambda row: row[:2])
-        if limit.high is not None:
-            side = bisect_right if limit.high_inclusive else bisect_left
-            end = side(self.rows, (partition, limit.high), start, end, key=lambda row: row[:2])
-        return self.rows[start:end]
-
-
-@define(eq=False)
-class Store:
-    """One table: items by key, and their orders; the order named ``None`` is the table's own."""
-
-    table: Table
-    items: dict[Row, Item] = field(factory=dict)
-    orders: dict[str | None, Order] = field(factory=dict)
-    looked_at: int = 0
-
-    def __attrs_post_init__(self) -> None:
-        self.orders[None] = Order(self.table.key_names)
-        for index in self.table.indexes:
-            self.orders[index.name] = Order((*(key.name for key in index.keys), *self.table.key_names))
-
-    def key(self, item: Item) -> Row:
-        """The values of the key attributes."""
-        return tuple(item[name] for name in self.table.key_names)
-
-    def replace(self, key: Row, item: Item | None) -> None:
-        """Put ``item`` in the place of whatever has ``key``."""
-        old = self.items.pop(key, None)
-        for order in self.orders.values():
-            if old is not None:
-                order.remove(old)
-            if item is not None:
-                order.add(item)
-        if item is not None:
-            self.items[key] = item
-
-    def purge(self, now: float) -> None:
-        """Remove expired items among the next few; they are invisible, so this only frees memory.
-
-        As more are looked at than a write adds, every item is looked at sooner or later.
-        """
-        rows = self.orders[None].rows
-        seen = rows[self.looked_at : self.looked_at + _PURGE_ITEMS]
-        gone = [row for row in seen if expired(self.table, self.items[row], now)]
-        for row in gone:
-            self.replace(row, None)
-        self.looked_at += len(seen) - len(gone)
-        if self.looked_at >= len(rows):
-            self.looked_at = 0
 
 
 # A fork while another thread is inside an operation would leave the child a lock that nobody releases and a table that
@@ -143,7 +62,10 @@ if hasattr(os, "register_at_fork"):
 
 
 class MemorySession(Session):
-    """The one session of a memory backend; entering it takes the lock that makes operations atomic."""
+    """The session of all tables; entering it takes the lock that makes operations atomic.
+
+    ``between`` says that a transaction is at work, so that the items may be partly those before and partly those after.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self.lock = threading.RLock()
@@ -151,9 +73,13 @@ class MemorySession(Session):
         _SESSIONS.add(self)
         self.stores: dict[str, Store] = {}
         self.tokens: dict[str, tuple[float, bytes]] = {}
+        self.between = False
 
     def __enter__(self) -> Self:
-        self.lock.acquire()
+        # Threads that block here would get the lock while another one runs, and each operation then waits for a thread
+        # to be woken up. The lock is busy for long only where its holder was interrupted, so a poll costs less.
+        while not self.lock.acquire(blocking=False):
+            time.sleep(_POLL)
         return self
 
     def __exit__(
@@ -181,8 +107,12 @@ class MemorySession(Session):
 
     def replace(self, table: Table, key: op.ItemKey, item: Item | None) -> None:
         store = self.stores[table.name]
-        store.replace(store.key(key), None if item is None else copy_item(item))
-        if table.ttl is not None:
+        self.store(store, store.key(key), None if item is None else copy_item(item))
+
+    def store(self, store: Store, row: Row, item: Item | None) -> None:
+        """Put an item, which is not copied, in the place of whatever has the key."""
+        store.replace(row, item)
+        if store.table.ttl is not None:
             store.purge(self._clock())
 
     def query(self, table: Table, query: op.Query) -> Iterable[Item]:
@@ -214,9 +144,46 @@ class MemorySession(Session):
         self.tokens[token] = (expires, digest)
 
 
-def segment_of(row: Row, segments: int) -> int:
-    """The segment of a key, the same in every process."""
-    return crc32(b"".join(ordered_bytes(part) for part in row)) % segments
+class Overtaken(Exception):
+    """Another thread was faster than an operation on one item, which has applied nothing: begin it anew."""
+
+
+class PointSession(ItemSession):
+    """One operation on one item, which holds the lock only while it writes.
+
+    Stored items are never changed, only replaced, so looking one up takes no lock. A write is made if the item that was
+    looked up is still the stored one; otherwise, and while a transaction is at work, ``Overtaken`` is raised.
+    """
+
+    __slots__ = ("_seen", "_tables")
+
+    def __init__(self, tables: MemorySession) -> None:
+        self._tables = tables
+        self._seen: Item | None = None
+
+    def find_table(self, name: str) -> Table | None:
+        return self._tables.find_table(name)
+
+    def read(self, table: Table, key: op.ItemKey) -> Item | None:
+        store = self._store(table)
+        seen = self._seen = store.items.get(store.key(key))
+        if self._tables.between:
+            raise Overtaken
+        return None if seen is None else copy_item(seen)
+
+    def replace(self, table: Table, key: op.ItemKey, item: Item | None) -> None:
+        store = self._store(table)
+        row, new = store.key(key), None if item is None else copy_item(item)
+        with self._tables as tables:
+            if store.items.get(row) is not self._seen or tables.stores.get(table.name) is not store:
+                raise Overtaken
+            tables.store(store, row, new)
+
+    def _store(self, table: Table) -> Store:
+        store = self._tables.stores.get(table.name)
+        if store is None or store.table is not table:
+            raise Overtaken
+        return store
 
 
 class MemoryBackend(EmbeddedBackend):
@@ -233,6 +200,22 @@ class MemoryBackend(EmbeddedBackend):
 
     def session(self, operation: op.Operation) -> AbstractContextManager[Session]:
         return self._session
+
+    def execute(self, operation: op.Operation) -> res.Result:
+        if type(operation) in _POINTS:
+            for _attempt in range(_ATTEMPTS):
+                try:
+                    return self.answer(PointSession(self._session), operation)
+                except Overtaken:
+                    continue
+        return super().execute(operation)
+
+    def _transact_write(self, session: Session, operation: op.TransactWrite) -> res.Result:
+        self._session.between = True
+        try:
+            return super()._transact_write(session, operation)
+        finally:
+            self._session.between = False
 
     def native(self) -> dict[str, list[Item]]:
         """A copy of all items by table, expired ones included."""

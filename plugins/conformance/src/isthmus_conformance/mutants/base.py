@@ -9,7 +9,7 @@ from attrs import evolve
 
 from isthmus import operations as op
 from isthmus import results as res
-from isthmus.embedded import Session
+from isthmus.embedded import ItemSession
 from isthmus.memory import MemoryBackend
 from isthmus.schema import Table
 from isthmus.values import Item
@@ -46,7 +46,7 @@ class Changing(MemoryBackend):
         """The images of an action on the item ``old``; ``usual`` gives the right ones for any action on that item."""
         return usual(action)
 
-    def _judge(self, session: Session, table: Table, action: op.Action) -> Images:
+    def _judge(self, session: ItemSession, table: Table, action: op.Action) -> Images:
         def usual(changed: op.Action) -> Images:
             return MemoryBackend._judge(self, session, table, changed)  # noqa: SLF001  # the base's own method
 

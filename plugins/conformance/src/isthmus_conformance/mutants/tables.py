@@ -9,9 +9,10 @@ from attrs import evolve
 
 from isthmus import operations as op
 from isthmus import results as res
-from isthmus.embedded import Session
+from isthmus.embedded import ItemSession
 from isthmus.errors import AlreadyExists, ConditionFailed, IsthmusError, TableNotFound
-from isthmus.memory import MemoryBackend, Store
+from isthmus.memory import MemoryBackend
+from isthmus.memory_tables import Store
 from isthmus.schema import Table
 from isthmus_conformance.mutants.registry import mutant
 
@@ -85,7 +86,7 @@ class CreateTableReplaces(MemoryBackend):
 class OtherKeysAccepted(MemoryBackend):
     """A table is used with whatever key the caller declares."""
 
-    def _stored(self, session: Session, table: Table) -> Table:
+    def _stored(self, session: ItemSession, table: Table) -> Table:
         return self._named(session, table.name)
 
 

@@ -7,6 +7,8 @@ from decimal import Context, Decimal
 from typing import Any
 
 from isthmus import operations as op
+from isthmus import results as res
+from isthmus.embedded import EmbeddedBackend
 from isthmus.memory import MemoryBackend, MemorySession
 from isthmus.schema import Table
 from isthmus.values import Item
@@ -128,3 +130,7 @@ class ItemsShared(MemoryBackend):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._session = _SharingSession(self.clock)
+
+    def execute(self, operation: op.Operation) -> res.Result:
+        # With the session of all tables, also for one item.
+        return EmbeddedBackend.execute(self, operation)

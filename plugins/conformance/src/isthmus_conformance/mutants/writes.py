@@ -8,7 +8,7 @@ from attrs import evolve
 
 from isthmus import operations as op
 from isthmus import results as res
-from isthmus.embedded import Session
+from isthmus.embedded import ItemSession
 from isthmus.errors import ConditionFailed
 from isthmus.memory import MemoryBackend
 from isthmus.values import Item
@@ -71,7 +71,7 @@ class LostUpdate(MemoryBackend):
             return self._answers[type(operation)](self._session, operation)
         return super().execute(operation)
 
-    def _apply(self, session: Session, action: op.Action) -> Images:
+    def _apply(self, session: ItemSession, action: op.Action) -> Images:
         table = self._stored(session, action.table)
         old, new = self._judge(session, table, action)
         time.sleep(0.002)
