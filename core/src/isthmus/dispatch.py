@@ -155,6 +155,9 @@ class Dispatcher:
                 raise self._locate(_too_late(operation, maybe_applied=maybe_applied), operation) from error
             self._observers.retried(evolve(attempt, wait=wait))
             yield Sleep(wait)
+            if known and not maybe_applied:
+                # Kept, the id would leave a trace that looks older than writes which came before it.
+                operation = identified(operation)
             try:
                 result: Result = yield Again(repeated(operation) if known and maybe_applied else operation)
             except Exception as again:

@@ -59,6 +59,16 @@ def test_a_refusal_is_no_reason_to_suspect_anything(run: Run) -> None:
 
 
 @both
+def test_an_attempt_after_a_refusal_has_an_id_of_its_own(run: Run) -> None:
+    """With the first one, what it leaves would look older than writes that came before it."""
+    backend = Knowing(errors.Throttled("busy"), LOST)
+    update(run, backend)
+    first, second, third = (context.operation_id for context in backend.contexts)
+    assert (first != second, second == third) == (True, True)
+    assert [context.repeated for context in backend.contexts] == [False, False, True]
+
+
+@both
 def test_what_the_backend_does_not_identify_has_no_id(run: Run) -> None:
     """A read needs none."""
     backend = Knowing()
