@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar, cast
 
 from attrs import define, field
 
 from isthmus.evaluate import predicate, project
 from isthmus.expressions import Condition
-from isthmus.operations import Paged, Query
-from isthmus.results import Page
+from isthmus.operations import Paged, Query, Scan
+from isthmus.results import Page, Unreadable
 from isthmus.schema import Index, Table
 from isthmus.values import Item
 
 Candidate = tuple[Item, int]
+C = TypeVar("C")
 
 
 def used_index(operation: Paged) -> Index | None:
@@ -36,11 +38,45 @@ def visible_names(table: Table, index: Index) -> frozenset[str] | None:
     return frozenset((*position_names(table, index), *chosen))
 
 
-def take_page(candidates: Iterable[Candidate], operation: Paged) -> Page:
+def take_page(candidates: Iterable[Candidate | Unreadable], operation: Paged) -> Page:
     """The page that begins with the first candidate; see ``PageBuilder``."""
     builder = PageBuilder(operation, operation.condition)
     builder.feed(candidates)
     return builder.page()
+
+
+class Sieve:
+    """Takes what can't be read out of a page's candidates.
+
+    One that stands between the last item of a page and the first of the next belongs to the next page, which will meet
+    it again.
+    """
+
+    def __init__(self) -> None:
+        self._passed: list[Unreadable] = []
+        self._waiting: list[Unreadable] = []
+
+    @classmethod
+    def of(cls, operation: Paged) -> Sieve | None:
+        """A sieve, where the operation asks for one."""
+        return cls() if isinstance(operation, Scan) and operation.report_unreadable else None
+
+    def through(self, candidates: Iterable[C | Unreadable]) -> Iterator[C]:
+        """The readable candidates. One counts as taken when the next is asked for."""
+        for candidate in candidates:
+            if isinstance(candidate, Unreadable):
+                self._waiting.append(candidate)
+                continue
+            yield candidate
+            self._passed += self._waiting
+            self._waiting = []
+
+    def found(self, *, complete: bool) -> tuple[Unreadable, ...]:
+        """What the page reports.
+
+        :param complete: whether the page was full before the candidates ended
+        """
+        return tuple(self._passed if complete else self._passed + self._waiting)
 
 
 @define
@@ -61,12 +97,22 @@ class PageBuilder:
     size: int = field(default=0, init=False)
     _last: Item | None = field(default=None, init=False)
     _complete: bool = field(default=False, init=False)
+    _sieve: Sieve | None = field(init=False)
 
-    def feed(self, candidates: Iterable[Candidate]) -> bool:
+    def __attrs_post_init__(self) -> None:
+        self._sieve = Sieve.of(self.operation)
+
+    def feed(self, candidates: Iterable[Candidate | Unreadable]) -> bool:
         """Take candidates until the page is complete, and tell whether it is.
 
-        :param candidates: visible items in reading order, after those before, each with its size in bytes
+        :param candidates: visible items in reading order, after those before, each with its size in bytes; where the
+            scan reports them, also what can't be read
         """
+        return self._take(
+            cast("Iterable[Candidate]", candidates) if self._sieve is None else self._sieve.through(candidates)
+        )
+
+    def _take(self, candidates: Iterable[Candidate]) -> bool:
         # Local names, because this loop is where pages spend their time.
         operation, found, last = self.operation, self.found, self._last
         accepts = predicate(self.condition) if self.condition is not None else None
@@ -93,7 +139,9 @@ class PageBuilder:
         names = position_names(self.operation.table, used_index(self.operation))
         position = {name: self._last[name] for name in names} if self._complete and self._last is not None else None
         cut = cutter(self.operation)
-        return Page([cut(item) for item in self.found] if cut else self.found, self.count, position, self.examined)
+        items = [cut(item) for item in self.found] if cut else self.found
+        unreadable = () if self._sieve is None else self._sieve.found(complete=self._complete)
+        return Page(items, self.count, position, self.examined, unreadable=unreadable)
 
 
 def _exhausted(operation: Paged, examined: int, size: int) -> bool:

@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from attrs import evolve
 
+from isthmus.errors import InvalidStoredValue
 from isthmus.operations import Paged, Query, Scan
 from isthmus.pages import Candidate, PageBuilder, position_names, used_index
 from isthmus.ranges import within
-from isthmus.results import Page
+from isthmus.results import Page, Unreadable
 from isthmus.values import Item, item_size
 from isthmus.writes import visible
 from isthmus_dynamodb.expiries import unexpired
@@ -48,9 +49,10 @@ class Pager:
         while True:
             request = self._request(start)
             answer: Json = yield request
-            items: Iterable[Item] = map(decode_item, answer["Items"])
+            items = self._decoded(answer["Items"])
             if not holds_expiry(operation):
-                items = yield from unexpired(operation, request.parameters["TableName"], list(items), self._now)
+                known = [item for item in items if not isinstance(item, Unreadable)]
+                items = yield from unexpired(operation, request.parameters["TableName"], known, self._now)
             if builder.feed(self._candidates(items)):
                 return builder.page()
             start = answer.get("LastEvaluatedKey")
@@ -84,14 +86,19 @@ class Pager:
         examine = min(bounds, default=None)
         return examine if examine is None or examine <= _FILTERED_MOST else None
 
-    def _candidates(self, items: Iterable[Item]) -> Iterator[Candidate]:
+    def _decoded(self, answers: Iterable[Mapping[str, Any]]) -> Iterable[Item | Unreadable]:
+        if isinstance(self._operation, Scan) and self._operation.report_unreadable:
+            return (_item_or_fault(self._operation, attributes) for attributes in answers)
+        return map(decode_item, answers)
+
+    def _candidates(self, items: Iterable[Item | Unreadable]) -> Iterator[Candidate | Unreadable]:
         asked, table = self._asked, self._operation.table
         if asked.within is None and not asked.judges_expiry and not self._weighs:
-            return ((item, 0) for item in items)
+            return (item if type(item) is Unreadable else (item, 0) for item in items)  # type: ignore[misc]  # no subclass
         return (
-            (item, item_size(item) if self._weighs else 0)
+            item if isinstance(item, Unreadable) else (item, item_size(item) if self._weighs else 0)
             for item in items
-            if self._is_within(item) and visible(table, item, self._now) is not None
+            if isinstance(item, Unreadable) or (self._is_within(item) and visible(table, item, self._now) is not None)
         )
 
     def _is_within(self, item: Item) -> bool:
@@ -107,6 +114,14 @@ class Pager:
         if answer["ScannedCount"] < request.parameters.get("Limit", NATIVE_PAGE_BYTES):
             self._native_bytes += NATIVE_PAGE_BYTES
         return operation.max_bytes is not None and not self._weighs and self._native_bytes >= operation.max_bytes
+
+
+def _item_or_fault(scan: Scan, attributes: Mapping[str, Any]) -> Item | Unreadable:
+    try:
+        return decode_item(attributes)
+    except InvalidStoredValue as error:
+        # Without a key no table holds an item, and the service sees to its type.
+        return Unreadable(error, decode_item({name: attributes[name] for name in scan.table.key_names}))
 
 
 def count_page(operation: Query | Scan, requests: QueryRequests) -> Answers:

@@ -13,6 +13,7 @@ from isthmus.expressions import attributes_used
 from isthmus.operations import KeyRange, Paged, Query, Scan
 from isthmus.pages import position_names, used_index
 from isthmus.ranges import bounds, within
+from isthmus.results import Unreadable
 from isthmus.values import Item, type_name
 from isthmus.writes import expired
 from isthmus_mongodb.mapped_filters import narrowing
@@ -23,6 +24,7 @@ from isthmus_mongodb.mappings import ID, CollectionMapping, MappedKey
 from isthmus_mongodb.native import Call
 from isthmus_mongodb.paging import PAGE_ITEMS, Filling
 from isthmus_mongodb.queries import segment_match
+from isthmus_mongodb.unreadable import mapped_or_fault, place_of
 
 Plan = Generator[Any, Any, Any]
 Match = dict[str, Any]
@@ -68,20 +70,29 @@ def page(mapped: Mapped, operation: Query | Scan) -> Plan:
     """The plan of one page."""
     mapping = mapped.mapping
     route, names = route_of(mapping, operation), _names(mapping, operation)
-    accepts = _judge(mapped, route, operation)
+    accepts, read = _judge(mapped, route, operation), _reader(mapping, operation, names)
     filling, size, position = Filling(operation), _first_portion(operation), operation.start
     while True:
         match = match_of(mapping, route, evolve(operation, start=position))
         options = {"sort": _sort(route, operation), "limit": size, "batch_size": size}
         documents = yield Call(mapped.collection, "find", (match, fields_of(mapping, names)), options)
-        items = [decode_item(mapping, document, names) for document in documents]
-        fresh = _fresh(mapping, route, operation, items, position)
-        filling.take([item for item in fresh if accepts(item)])
+        found = [read(document) for document in documents]
+        fresh = _fresh(mapping, route, operation, found, position)
+        filling.take([item for item in fresh if isinstance(item, Unreadable) or accepts(item)])
         if filling.full or len(documents) < size:
             return filling.page()
         # Where the server finds nothing but what was there before, it has to be asked for more at once.
-        size = PAGE_ITEMS + 1 if fresh else 2 * size
-        position = fresh[-1] if fresh else position
+        places = [place for place in map(place_of, fresh) if place is not None]
+        size = PAGE_ITEMS + 1 if places else 2 * size
+        position = places[-1] if places else position
+
+
+def _reader(
+    mapping: CollectionMapping, operation: Paged, names: frozenset[str] | None
+) -> Callable[[Mapping[str, Any]], Item | Unreadable]:
+    if isinstance(operation, Scan) and operation.report_unreadable:
+        return lambda document: mapped_or_fault(mapping, document)
+    return lambda document: decode_item(mapping, document, names)
 
 
 def _first_portion(operation: Paged) -> int:
@@ -202,19 +213,29 @@ def _judge(mapped: Mapped, route: Route, operation: Query | Scan) -> Callable[[I
 
 
 def _fresh(
-    mapping: CollectionMapping, route: Route, operation: Paged, items: list[Item], position: Mapping[str, Any] | None
-) -> list[Item]:
+    mapping: CollectionMapping,
+    route: Route,
+    operation: Paged,
+    found: list[Item | Unreadable],
+    position: Mapping[str, Any] | None,
+) -> list[Item | Unreadable]:
     """The items after a position; only the first of those that the server found can be before it.
+
+    What has no key has no place either: it is among them each time that the server finds it.
 
     :raises InvalidStoredValue: the server orders two items otherwise than their numbers are read, so that a page that
         ends between them would lose one
     """
-    fresh: list[Item] = []
-    for item in items:
-        if position is None or _after(mapping, route, operation, item, position):
+    fresh: list[Item | Unreadable] = []
+    begun = False
+    for item in found:
+        place = place_of(item)
+        if place is None:
             fresh.append(item)
-            position = item
-        elif fresh:
+        elif position is None or _after(mapping, route, operation, place, position):
+            fresh.append(item)
+            position, begun = place, True
+        elif begun:
             names = " or ".join(key.name for key in route.keys)
             raise InvalidStoredValue(
                 f"{names!r} holds a double that is too close to a decimal to be put in order: store all in one form"

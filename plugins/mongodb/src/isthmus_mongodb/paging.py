@@ -5,12 +5,15 @@ The same rules as ``isthmus.pages.take_page``, for candidates that arrive in por
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import cast
+
 from attrs import define, field
 
 from isthmus.evaluate import predicate
 from isthmus.operations import Paged
-from isthmus.pages import cutter, position_names, used_index
-from isthmus.results import Page
+from isthmus.pages import Sieve, cutter, position_names, used_index
+from isthmus.results import Page, Unreadable
 from isthmus.values import Item, item_size
 
 # A page whose size is left to the backend ends about here.
@@ -34,9 +37,16 @@ class Filling:
     full: bool = False
     _found: list[Item] = field(factory=list)
     _last: Item | None = None
+    _sieve: Sieve | None = field(init=False)
 
-    def take(self, items: list[Item]) -> None:
-        """Look at further candidates until the page is full."""
+    def __attrs_post_init__(self) -> None:
+        self._sieve = Sieve.of(self.operation)
+
+    def take(self, items: Iterable[Item | Unreadable]) -> None:
+        """Look at further candidates until the page is full; what can't be read only where the scan reports it."""
+        self._take(cast("Iterable[Item]", items) if self._sieve is None else self._sieve.through(items))
+
+    def _take(self, items: Iterable[Item]) -> None:
         operation = self.operation
         accepts = predicate(operation.condition) if operation.condition is not None else None
         own_size = operation.limit is None and operation.select == "items"
@@ -73,7 +83,8 @@ class Filling:
         """The page; it has a position when it was full before the candidates ended."""
         cut = cutter(self.operation)
         items = [cut(item) for item in self._found] if cut else self._found
-        return Page(items, self.count, self._position() if self.full else None, self.examined)
+        unreadable = () if self._sieve is None else self._sieve.found(complete=self.full)
+        return Page(items, self.count, self._position() if self.full else None, self.examined, unreadable=unreadable)
 
     def _position(self) -> Item | None:
         names = position_names(self.operation.table, used_index(self.operation))

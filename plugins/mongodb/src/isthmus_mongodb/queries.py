@@ -24,6 +24,7 @@ from isthmus_mongodb.native import Call
 from isthmus_mongodb.operators import expired_test
 from isthmus_mongodb.paging import PAGE_ITEMS, Filling
 from isthmus_mongodb.tables import index_fields, index_keys
+from isthmus_mongodb.unreadable import beyond_id, item_or_fault
 from isthmus_mongodb.values import decode_item, encode_key, encode_key_value
 
 Plan = Generator[Any, Any, Any]
@@ -88,6 +89,8 @@ def page(catalogue: Catalogue, operation: Query | Scan) -> Plan:
     if reading.counted:
         count = yield Call(stored.collection, "count_documents", (reading.match,), reading.order.hint)
         return Page(count=count, examined=count)
+    if isinstance(operation, Scan) and operation.report_unreadable:
+        return (yield from past_faults(reading, operation, now))
     filling, size = Filling(reading.operation), _first_portion(operation)
     while True:
         documents = yield reading.request(size)
@@ -96,6 +99,20 @@ def page(catalogue: Catalogue, operation: Query | Scan) -> Plan:
         if filling.full or len(documents) < size:
             return filling.page()
         reading, size = reading_of(stored, evolve(operation, start=items[-1]), now), PAGE_ITEMS + 1
+
+
+def past_faults(reading: Reading, scan: Scan, now: float) -> Plan:
+    """The plan of a page of a scan that reports what it can't read, whatever the type of its ``_id``."""
+    stored, filling, size = reading.stored, Filling(reading.operation), _first_portion(scan)
+    others = [segment_match(scan), *_visible(stored.layout, now)]
+    match = {} if scan.start is None else beyond_id(encode_key(stored.layout, scan.start))
+    while True:
+        parts = [part for part in (match, *others) if part]
+        documents = yield evolve(reading, match={"$and": parts} if parts else {}).request(size)
+        filling.take([item_or_fault(stored.layout, document) for document in documents])
+        if filling.full or len(documents) < size:
+            return filling.page()
+        match, size = beyond_id(documents[-1]["_id"]), PAGE_ITEMS + 1
 
 
 def _first_portion(operation: Paged) -> int:

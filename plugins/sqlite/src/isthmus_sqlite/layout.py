@@ -29,8 +29,13 @@ def _itself(value: Any) -> Any:
     return value
 
 
+def _only_number(stored: bytes) -> Value:
+    (number,) = from_ordered_bytes(stored)
+    return number
+
+
 _ENCODERS: Mapping[str, Encoder] = {"string": _itself, "binary": _itself, "number": ordered_bytes}
-_DECODERS: Mapping[str, Encoder] = {"string": _itself, "binary": _itself, "number": from_ordered_bytes}
+_DECODERS: Mapping[str, Encoder] = {"string": _itself, "binary": _itself, "number": _only_number}
 _SQL_TYPES = {"string": "TEXT", "binary": "BLOB", "number": "BLOB"}
 
 

@@ -108,7 +108,7 @@ def _tolerant(rows: Iterator[tuple[Any, ...]], keys: tuple[Column, ...]) -> Iter
 def _key(keys: tuple[Column, ...], values: list[Any]) -> Item | None:
     try:
         return {column.key.name: column.decode(value) for column, value in zip(keys, values, strict=True)}
-    except (InvalidStoredValue, TypeError):  # what the column holds was written by something else, too
+    except (InvalidStoredValue, TypeError, ValueError):  # what the column holds was written by something else, too
         return None
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import cast
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 
-from isthmus import BoundTable
+from isthmus import BoundTable, Database
 from isthmus.errors import InvalidStoredValue
+from isthmus.operations import Context, Scan
+from isthmus.results import Page
 from isthmus_conformance.base import Suite
 from isthmus_conformance.pytest_plugin import UNSUPPORTED
 from isthmus_conformance.rules import rule
@@ -58,3 +61,29 @@ class ForeignTypes(Suite):
             reads[read]()
         message = str(raised.value)
         assert (stored.attribute in message, stored.type in message) == (True, True), message
+
+    @rule("TYP-4")
+    @pytest.mark.parametrize("limit", [None, 1, 2])
+    def test_a_scan_goes_on_past_what_cannot_be_read(
+        self, database: Database, table: BoundTable, foreign: StoreForeign | None, limit: int | None
+    ) -> None:
+        """Page by page: each readable item once, and the other one once, by its key."""
+        if foreign is None:
+            pytest.skip(f"{UNSUPPORTED}this store has no types of its own")
+        names = [f"item-{number}" for number in range(5)]
+        table.put_many([{"id": name} for name in names]).raise_for_failures()
+        stored = foreign(table)
+        pages = list(_pages(database, Scan(Context(), table.schema, limit=limit, report_unreadable=True)))
+        assert sorted(str(item["id"]) for page in pages for item in page.items) == names
+        found = [one for page in pages for one in page.unreadable]
+        assert [one.key for one in found] == [{"id": stored.id}]
+        assert stored.attribute in str(found[0].error)
+
+
+def _pages(database: Database, scan: Scan) -> Iterator[Page]:
+    while True:
+        page = cast("Page", database.execute(scan))
+        yield page
+        if page.position is None:
+            return
+        scan = evolve(scan, start=page.position)
