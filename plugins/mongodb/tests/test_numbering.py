@@ -11,6 +11,7 @@ from pymongo import MongoClient
 from pymongo.errors import (
     AutoReconnect,
     DuplicateKeyError,
+    InvalidOperation,
     NotPrimaryError,
     OperationFailure,
     PyMongoError,
@@ -100,6 +101,11 @@ LOST = AutoReconnect("lost")
         (AutoReconnect("again"), "again"),
         (ServerSelectionTimeoutError("nobody"), "lost"),
         (OperationFailure("nothing", 91, {"errorLabels": ["RetryableWriteError", "NoWritesPerformed"]}), "lost"),
+        (OperationFailure("who are you", 18, {}), "lost"),
+        (OperationFailure("too busy", 462, {"errorLabels": ["SystemOverloadedError"]}), "lost"),
+        (NotPrimaryError("not me", {"code": 10107}), "lost"),
+        (InvalidOperation("closed"), "lost"),
+        (DuplicateKeyError("taken", 11000, {}), "taken"),
     ],
 )
 def test_the_second_failure_ends_it(second: PyMongoError, told: str) -> None:

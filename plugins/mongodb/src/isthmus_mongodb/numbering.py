@@ -14,6 +14,7 @@ from typing import Any, Final
 from attrs import define
 from pymongo.errors import (
     ConnectionFailure,
+    InvalidOperation,
     NotPrimaryError,
     OperationFailure,
     PyMongoError,
@@ -26,6 +27,9 @@ from isthmus_mongodb.commands import Write, write_command, written
 # The driver's own numbers begin at 1, and the server takes only rising ones: in one session they never meet.
 _FIRST: Final = 1 << 48
 _NEVER_SENT: Final = (ServerSelectionTimeoutError, WaitQueueTimeoutError)
+_NOT_TAKEN: Final = (*_NEVER_SENT, NotPrimaryError, InvalidOperation)
+# The server's codes for a caller whom it does not let write, on a new connection say.
+_NOT_LET_IN: Final = frozenset({11, 13, 18, 391, 8000})
 
 Steps = Generator[tuple[dict[str, Any], Any], dict[str, Any], Any]
 
@@ -109,6 +113,11 @@ def _helps(error: PyMongoError) -> bool:
 
 def _telling(before: PyMongoError | None, error: PyMongoError) -> PyMongoError:
     """The error that tells more: that of the earlier attempt, where the later one surely wrote nothing."""
-    if before is not None and (isinstance(error, _NEVER_SENT) or error.has_error_label("NoWritesPerformed")):
-        return before
-    return error
+    return error if before is None or not _came_to_nothing(error) else before
+
+
+def _came_to_nothing(error: PyMongoError) -> bool:
+    """Whether an attempt failed before the server looked whether it knows the write."""
+    if isinstance(error, _NOT_TAKEN) or (isinstance(error, OperationFailure) and error.code in _NOT_LET_IN):
+        return True
+    return error.has_error_label("NoWritesPerformed") or error.has_error_label("SystemOverloadedError")
