@@ -13,6 +13,7 @@ from pymongo import MongoClient
 import isthmus
 from isthmus import BoundTable
 from isthmus.errors import (
+    AlreadyExists,
     BackendError,
     Closed,
     Conflict,
@@ -73,6 +74,33 @@ WRITES: dict[str, Callable[[BoundTable], Any]] = {
     "delete_many": lambda table: table.delete_many([{"id": "a"}, {"id": "b"}]),
 }
 COMMANDS = ["insert", "update", "delete", "findAndModify", "find", "aggregate"]
+
+
+@pytest.fixture
+def losing(
+    request: pytest.FixtureRequest, mongodb_url: str, admin: MongoClient[dict[str, Any]], table: BoundTable
+) -> Iterator[BoundTable]:
+    """The table, in a database that repeats calls, and whose next read is cut off: of the catalogue, or of the item."""
+    application = fresh_name()
+    with isthmus.connect(in_database(mongodb_url, f"appName={application}")) as database:
+        if request.param == "item":
+            database.table(table.schema).get(id="a")
+        data = {"failCommands": ["find"], "closeConnection": True}
+        with failing(admin, application, data, {"times": 1}):
+            yield database.table(table.schema)
+
+
+@pytest.mark.parametrize("losing", ["catalogue"], indirect=True)
+def test_a_read_that_is_lost_before_a_write_leaves_no_doubt(losing: BoundTable) -> None:
+    """The write was not sent, so it is repeated as a first attempt, whoever wrote the item last."""
+    assert losing.update(id="a", add={"n": 1}, returning="new") == {"id": "a", "n": 2}
+
+
+@pytest.mark.parametrize("losing", ["item"], indirect=True)
+def test_a_read_that_is_lost_after_a_refusal_leaves_no_doubt(losing: BoundTable) -> None:
+    """What was refused had no effect, and reading why had none either."""
+    with pytest.raises(AlreadyExists):
+        losing.create({"id": "a"})
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES))

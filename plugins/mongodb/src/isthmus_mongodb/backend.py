@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from pymongo.asynchronous.mongo_client import AsyncMongoClient
-from pymongo.errors import NetworkTimeout, OperationFailure
+from pymongo.errors import NetworkTimeout, OperationFailure, PyMongoError
 from pymongo.synchronous.mongo_client import MongoClient
 
 from isthmus import operations as op
@@ -22,13 +22,15 @@ from isthmus_mongodb import batches, items, mapped_pages, mapped_plans, queries,
 from isthmus_mongodb.catalogue import Catalogue, Stored
 from isthmus_mongodb.client import Blocking, OnLoop
 from isthmus_mongodb.closing import Gate
-from isthmus_mongodb.failures import OTHER_COLLECTION, translate
+from isthmus_mongodb.failures import OTHER_COLLECTION, note_request, translate, was_reading
 from isthmus_mongodb.mapped_tables import MappedTables
 from isthmus_mongodb.native import Command
 from isthmus_mongodb.options import Options, read_options
 from isthmus_mongodb.probing import Server, capabilities_of, server_of
 from isthmus_mongodb.swapping import Place
 
+# Where these read, nothing has been written yet: what they wrote before was refused.
+_READING_FIRST = (op.Create, op.Put, op.Update, op.Delete, op.TransactWrite)
 # So much before a deadline it counts as passed, seconds.
 _ROUNDING = 0.02
 
@@ -89,10 +91,18 @@ class MongoDBBackend(PlannedBackend):
             self._gate.leave()
 
     def send(self, request: Any, operation: op.Operation) -> Any:
-        return self._blocking.send(request, operation.context.deadline)
+        try:
+            return self._blocking.send(request, operation.context.deadline)
+        except PyMongoError as error:
+            note_request(error, request)
+            raise
 
     async def asend(self, request: Any, operation: op.Operation) -> Any:
-        return await self._on_loop.send(request, operation.context.deadline)
+        try:
+            return await self._on_loop.send(request, operation.context.deadline)
+        except PyMongoError as error:
+            note_request(error, request)
+            raise
 
     def close(self) -> None:
         """Let the calls at work finish, for half a minute at most, and close the driver's sync client."""
@@ -143,7 +153,8 @@ class MongoDBBackend(PlannedBackend):
         deadline = operation.context.deadline
         # The driver may notice a little before the deadline that it can't be met.
         late = deadline is not None and (isinstance(error, NetworkTimeout) or time.monotonic() >= deadline - _ROUNDING)
-        known = translate(error, writes=operation.writes, hosts=self.options.hosts, late=late)
+        writes = operation.writes and not (isinstance(operation, _READING_FIRST) and was_reading(error))
+        known = translate(error, writes=writes, hosts=self.options.hosts, late=late)
         # What is not the driver's was raised by a plan, before or between its requests.
         return known or BackendError(f"mongodb failed with {type(error).__name__}: see the cause")
 

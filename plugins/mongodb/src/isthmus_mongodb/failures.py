@@ -28,6 +28,7 @@ from isthmus.errors import (
     Unavailable,
     UniqueViolation,
 )
+from isthmus_mongodb.native import Call, Command
 
 
 @frozen
@@ -201,3 +202,17 @@ def _of_the_client(error: Exception, hosts: str) -> IsthmusError | None:
 def has_label(error: BaseException, label: str) -> bool:
     """Whether the driver or the server marked an error so."""
     return isinstance(error, driver.PyMongoError) and error.has_error_label(label)
+
+
+_READS = frozenset({"find_one", "find", "aggregate", "count_documents", "listCollections"})
+
+
+def note_request(error: driver.PyMongoError, request: Any) -> None:
+    """Keep with an error whether the request that met it could write."""
+    name = request.method if type(request) is Call else next(iter(request.command)) if type(request) is Command else ""
+    error.isthmus_reading = name in _READS  # type: ignore[attr-defined]
+
+
+def was_reading(error: Exception) -> bool:
+    """Whether the request that met an error could not write."""
+    return getattr(error, "isthmus_reading", False)
