@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from isthmus.retries import RetryPolicy
     from isthmus.schema import Index, Key, Table
     from isthmus.selection import Selection
+    from isthmus.transactions.async_unit_of_work import AsyncUnitOfWork, AsyncUnitTable
+    from isthmus.transactions.unit_of_work import UnitOfWork, UnitTable
 
 __version__ = "0.1.0"
 
@@ -36,6 +38,8 @@ __all__ = [
     "AsyncDatabase",
     "AsyncSelection",
     "AsyncTables",
+    "AsyncUnitOfWork",
+    "AsyncUnitTable",
     "Backend",
     "BackendConfig",
     "Blocking",
@@ -61,6 +65,8 @@ __all__ = [
     "Support",
     "Table",
     "Tables",
+    "UnitOfWork",
+    "UnitTable",
     "Unsupported",
     "Versioned",
     "aconnect",
@@ -88,6 +94,8 @@ _MODULES = {
     "retries": ("RetryPolicy",),
     "schema": ("Index", "Key", "Table"),
     "selection": ("Selection",),
+    "transactions.async_unit_of_work": ("AsyncUnitOfWork", "AsyncUnitTable"),
+    "transactions.unit_of_work": ("UnitOfWork", "UnitTable"),
 }  # fmt: skip
 _PLACES = {name: module for module, names in _MODULES.items() for name in names}
 # Reached as attributes, `isthmus.errors.ConditionFailed` say, without an import of their own.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from time import perf_counter
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from isthmus import operations as op
 from isthmus import results as res
@@ -19,6 +19,12 @@ from isthmus.operations import Context
 from isthmus.pipeline import Pipeline
 from isthmus.schema import Index, KeyDeclaration, Table
 from isthmus.values import Item, check_table_name
+
+if TYPE_CHECKING:
+    from isthmus.transactions.unit_of_work import UnitOfWork
+
+    T = TypeVar("T")
+    Work = Callable[[UnitOfWork], T]
 
 
 class Database(DatabaseBase):
@@ -104,6 +110,37 @@ class Database(DatabaseBase):
         operation, places = txn.transact_get(gets, self.limits, self.context(timeout))
         result = cast("res.TransactGetResult", self.execute(operation))
         return txn.spread_reads(result.items, places)
+
+    def transaction(self, *, token: str | None = None, timeout: float | None = None) -> UnitOfWork:
+        """A unit of work: reads and writes inside its ``with`` block that are applied all or not at all, at its end.
+
+        Reads inside see the writes that wait, and are validated at the end. A body that raises leaves nothing behind.
+
+        :param token: 1 to 36 characters; a repetition with this token that asks for the same succeeds without effect
+        :param timeout: seconds for everything that is sent
+        :raises Conflict: at the end, where an item was changed since it was read: repeat all of it, see
+            ``run_transaction``
+        :raises TransactionFailed: at the end, where an action failed for another reason
+        """
+        from isthmus.transactions.unit_of_work import UnitOfWork  # only those pay for it that use it
+
+        return UnitOfWork(self._pipeline, self._context, token=token, timeout=timeout)
+
+    def run_transaction(self, function: Work[T], *, attempts: int = 5, deadline: float | None = None) -> T:
+        """Run ``function(tx)`` in a unit of work, again when other writers were in the way; what it returned.
+
+        What the function does elsewhere is not undone when it is run again or fails, so it should do nothing but read
+        and write through ``tx`` and compute. Between attempts there is a random wait that grows. An outcome that is
+        unknown is never repeated: ``OutcomeUnknown`` says so.
+
+        :param attempts: how often the function may be run
+        :param deadline: seconds for all of it
+        :raises Conflict: others were in the way each time
+        :raises DeadlineExceeded: there was no time for another attempt
+        """
+        from isthmus.transactions.running import Attempts, run  # only those pay for it that use it
+
+        return run(self.transaction, function, Attempts(self._pipeline, attempts, deadline))
 
     def resolve(self, operation_id: str, *, timeout: float | None = None) -> res.Outcome:
         """What became of a write that ended with ``OutcomeUnknown``, or with another error that may have been applied.

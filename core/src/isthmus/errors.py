@@ -193,6 +193,15 @@ class TransactionFailed(IsthmusError):
         return {**super().to_dict(), "reasons": reasons}
 
 
+class RolledBack(IsthmusError):
+    """The body of a unit of work raised something else than an ``IsthmusError``, so nothing was sent.
+
+    Only observers get it; the caller gets what the body raised, which is the cause.
+    """
+
+    code = "rolled_back"
+
+
 class IdempotencyMismatch(IsthmusError):
     """The token was used before, for other content."""
 

@@ -109,14 +109,20 @@ class HookSpecs:
 
     @hookspec
     def isthmus_transaction_committed(self, transaction: TransactWrite, result: TransactWriteResult) -> None:
-        """Observe a transaction that was applied. Called once for each, after its ``isthmus_operation_completed``."""
+        """Observe a transaction that was applied, that of a unit of work included.
+
+        Called once for each, after its ``isthmus_operation_completed``. A unit of work that wrote nothing is a
+        transaction of checks, or none where a single read is all there was.
+        """
 
     @hookspec
     def isthmus_transaction_rolled_back(self, transaction: TransactWrite, error: IsthmusError) -> None:
         """Observe a transaction that failed.
 
         Called once for each, after its ``isthmus_operation_failed``. ``error.maybe_applied`` tells when the outcome is
-        unknown.
+        unknown; reasons that are ``Conflict`` tell that other writers were in the way. Also called for a unit of work
+        whose body raised: ``transaction`` then holds what had been asked for and was never sent, and ``error`` is what
+        was raised, or ``RolledBack`` where that was no ``IsthmusError``.
         """
 
     # ---- errors ----

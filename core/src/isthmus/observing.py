@@ -79,6 +79,10 @@ class Observers:
         if self._rolled_back and isinstance(operation, TransactWrite):
             notify(self._rolled_back, operation, error)
 
+    def rolled_back(self, transaction: TransactWrite, error: IsthmusError) -> None:
+        """Tell that the body of a unit of work raised, so that its transaction was never sent."""
+        notify(self._rolled_back, transaction, error)
+
     def retried(self, attempt: Attempt) -> None:
         """Tell that an attempt will be repeated."""
         notify(self._retried, attempt)

@@ -96,7 +96,7 @@ class Pipeline:
         self.manager.freeze()
 
     def _build_chains(self) -> None:
-        observers = Observers(self.manager)
+        observers = self.observers = Observers(self.manager)
         retry, name = RetryDecision.of(self.settings.retry_policy), self.backend.name
         dispatcher = Dispatcher(self.backend, self.manager, observers, retry)
         layers = (*self.layers, Leftovers(retry, observers, name))

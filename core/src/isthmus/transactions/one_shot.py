@@ -1,4 +1,4 @@
-"""Transactions: actions and reads over any tables become one operation."""
+"""One-shot transactions: actions and reads over any tables become one operation."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def transact_get(gets: Iterable[op.Get], limits: Limits, context: Context) -> tu
     wanted = [_get(get) for get in members(gets, "reads")]
     unique: dict[Identity, op.Get] = {}
     for get in wanted:
-        first = unique.setdefault(_where(get), get)
+        first = unique.setdefault(item_identity(get), get)
         if first.projection != get.projection:
-            unique[_where(get)] = evolve(first, projection=None)
+            unique[item_identity(get)] = evolve(first, projection=None)
     _check_count(len(unique), "items", limits)
     places = {identity: place for place, identity in enumerate(unique)}
-    cuts = (get.projection if unique[_where(get)].projection is None else None for get in wanted)
+    cuts = (get.projection if unique[item_identity(get)].projection is None else None for get in wanted)
     return op.TransactGet(context, tuple(unique.values())), [
-        (places[_where(get)], cut) for get, cut in zip(wanted, cuts, strict=True)
+        (places[item_identity(get)], cut) for get, cut in zip(wanted, cuts, strict=True)
     ]
 
 
@@ -88,12 +88,13 @@ def _check_count(count: int, what: str, limits: Limits) -> None:
 def _check_distinct(actions: Iterable[op.Action]) -> None:
     seen: dict[Identity, int] = {}
     for position, action in enumerate(actions):
-        first = seen.setdefault(_where(action), position)
+        first = seen.setdefault(item_identity(action), position)
         if first != position:
             raise InvalidArgument(f"actions {first} and {position} name the same item: merge them into one")
 
 
-def _where(member: op.Action | op.Get) -> Identity:
+def item_identity(member: op.Action | op.Get) -> Identity:
+    """What tells items apart: the same table's name and key."""
     return (member.table.name, *(member.key[name] for name in member.table.key_names))
 
 

@@ -1,0 +1,84 @@
+"""The sync unit of work. ``async_unit_of_work.py`` has the same names."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn, Self, cast
+
+from isthmus import operations as op
+from isthmus import requests as req
+from isthmus import results as res
+from isthmus.bound_table import BoundTable
+from isthmus.database import Database
+from isthmus.expressions import Condition
+from isthmus.operations import Context
+from isthmus.pipeline import Pipeline
+from isthmus.planned import drive
+from isthmus.schema import Table
+from isthmus.transactions.unit_base import Course, no_part, schema_of
+
+Declared = str | Table | BoundTable
+
+
+class UnitTable(BoundTable):
+    """A table inside a unit of work: its reads are validated at the commit, its writes wait for it."""
+
+    __slots__ = ()
+
+    def check(self, key: req.KeyArgument = None, /, *, when: Condition, **attributes: Any) -> None:
+        """Require a condition of an item, now and at the commit.
+
+        :raises ConditionFailed: ``when`` is false; the error carries the current item
+        """
+        self._execute(self._requests.check(key, attributes, when))
+
+
+class UnitOfWork(Database):
+    """A view of a database in which writes wait for the end of a ``with`` block, then all are applied or none.
+
+    Reads see the writes that wait. What was read is validated at the end: if any of it has changed, nothing is applied.
+    Items are read and written by their keys; queries and scans are refused. One thread or task uses it at a time.
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, context: Context, *, token: str | None = None, timeout: float | None = None
+    ) -> None:
+        super().__init__(pipeline, context)
+        self._course = Course.of(pipeline, context, token, req.with_deadline(Context(), timeout).deadline)
+
+    def __enter__(self) -> Self:
+        self._course.begin(self)
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        error = raised[1]
+        if isinstance(error, BaseException):
+            self._course.roll_back(error, self._context)
+        else:
+            drive(self._course.commit(self.context(None)), self._pipeline.execute)
+
+    def execute(self, operation: op.Operation) -> res.Result:
+        """Answer one operation inside the unit of work; what every other method does in the end.
+
+        :raises Closed: the unit of work has ended
+        """
+        return cast("res.Result", drive(self._course.plan(operation), self._pipeline.execute))
+
+    def table(self, name: Declared, **declaration: Any) -> UnitTable:
+        """A table inside the unit of work.
+
+        :param name: a table of the database, or what its ``table`` takes, with the same options
+        :raises InvalidArgument: the declaration is not valid, or the table is one of another database
+        """
+        self._course.check_open()
+        schema = schema_of(name, self._pipeline)
+        if schema is None:
+            schema = super().table(cast("str | Table", name), **declaration).schema
+        return UnitTable(self, self._requests(schema), self.execute)
+
+    def bind(self, *, actor: str | None) -> NoReturn:
+        """Refused: the caller's name is given to the database from which the unit of work is made."""
+        raise no_part("bind()")
+
+    def close(self) -> NoReturn:
+        """Refused: a unit of work ends with its ``with`` block."""
+        raise no_part("close()")
