@@ -24,7 +24,7 @@ CHUNK = 500
 _DIGEST_RANGE = 1 << 256
 
 Clock = Callable[[], float]
-Phase = Literal["load", "copy", "digest source", "digest target", "compare"]
+Phase = Literal["load", "copy", "digest source", "digest target", "compare", "validate"]
 
 
 @frozen

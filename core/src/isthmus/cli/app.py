@@ -31,6 +31,7 @@ COMMANDS = {
     "query": "isthmus.cli.selecting:query",
     "scan": "isthmus.cli.selecting:scan",
     "tables": "isthmus.cli.tables:tables",
+    "validate": "isthmus.cli.validating:validate",
 }
 
 

@@ -17,6 +17,7 @@ class ExitCode(IntEnum):
     BACKEND = 4
     DAMAGED = 5
     REFUSED = 6
+    DEVIATING = 7
     INTERRUPTED = 130
     BROKEN_PIPE = 141
 
@@ -29,6 +30,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.BACKEND: "the store failed, can't be reached, or does not support the operation",
     ExitCode.DAMAGED: "stored data is damaged",
     ExitCode.REFUSED: "the store or a policy refused the caller",
+    ExitCode.DEVIATING: "stored items differ from what was declared",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C)",
     ExitCode.BROKEN_PIPE: "the reader of the output went away",
 }

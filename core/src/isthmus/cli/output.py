@@ -66,7 +66,7 @@ def print_error(error: Mapping[str, Any], *, as_json: bool) -> None:
         warn(f"  current item: {dumps(error['current'])}")
     if error.get("maybe_applied"):
         warn("  some of it may have been applied")
-    _print_written(error)
+    _print_further(error)
 
 
 def print_interrupted(details: Mapping[str, Any], *, as_json: bool) -> None:
@@ -75,9 +75,11 @@ def print_interrupted(details: Mapping[str, Any], *, as_json: bool) -> None:
         warn(dumps({"error": {"code": "interrupted", "message": "interrupted", **details}}))
         return
     warn("interrupted")
-    _print_written(details)
+    _print_further(details)
 
 
-def _print_written(details: Mapping[str, Any]) -> None:
+def _print_further(details: Mapping[str, Any]) -> None:
     if "written" in details:
         warn(f"  {details['written']} items were written before this")
+    if details.get("after"):
+        warn(f"  go on with --after {details['after']}")

@@ -1,0 +1,96 @@
+"""``isthmus validate``: stored items against the declaration of their table."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from isthmus.bound_table import BoundTable
+from isthmus.cli.exit_codes import ExitCode
+from isthmus.cli.failures import note_details
+from isthmus.cli.operands import opened, operands
+from isthmus.cli.output import json_option, warn
+from isthmus.cli.progress import shown_progress
+from isthmus.cli.tables import read_definition
+from isthmus.copying import Progress, Reporter
+from isthmus.database import Database
+from isthmus.deviations import Deviation
+from isthmus.validating import Validation, validate_table
+from isthmus.values import dumps
+
+
+@click.command()
+@operands("table")
+@click.option("--definition", metavar="FILE", help="Declared by this file, from `tables describe --json`; - for stdin.")
+@click.option("--limit", type=click.IntRange(1), help="Look at so many items, then print a cursor.")
+@click.option("--after", metavar="CURSOR", help="Go on where an earlier validation ended.")
+@click.option("--own-limits", is_flag=True, help="Measure by the store's own limits, not by the portable ones.")
+@json_option
+def validate(
+    url: str | None,
+    table: str,
+    definition: str | None,
+    limit: int | None,
+    after: str | None,
+    own_limits: bool,
+    as_json: bool,
+) -> int:
+    """Check every stored item against the table's declaration, and print each deviation with the item's key.
+
+    By default the stored definition counts. Checked are the types of keys, index keys, expiry, versions and
+    timestamps, the portable limits, and whether the item can be read at all. Values are never printed. With --json
+    each line is a deviation, and the last one a summary.
+
+    The exit code is 0 if all items are as declared, 7 if some are not, and 5 if the rest could not be read.
+    """
+    last: list[Validation] = []
+    with opened(url) as database, shown_progress(printing=True) as reporter:
+        try:
+            result = validate_table(
+                _declared(database, table, definition),
+                limits=database.limits if own_limits else None,
+                limit=limit,
+                after=after,
+                keep=0,
+                found=_print_json if as_json else _print_text,
+                progress=lambda so_far: _note(so_far, last, reporter),
+            )
+        except BaseException as error:
+            note_details(error, after=last[0].cursor if last else after)
+            raise
+    _print_summary(result, as_json=as_json)
+    return ExitCode.OK if result.clean else ExitCode.DEVIATING if result.stopped is None else ExitCode.DAMAGED
+
+
+def _declared(database: Database, name: str, definition: str | None) -> BoundTable:
+    if definition is None:
+        return database.tables.open(name)
+    return database.table(read_definition(definition, name))
+
+
+def _note(so_far: Validation, last: list[Validation], reporter: Reporter | None) -> None:
+    last[:] = [so_far]
+    if reporter is not None:
+        reporter(Progress("validate", so_far.table, so_far.items))
+
+
+def _print_json(deviation: Deviation) -> None:
+    print(dumps(deviation.to_dict()))
+
+
+def _print_text(deviation: Deviation) -> None:
+    item = deviation.name or "an item" if deviation.key is None else dumps(deviation.key)
+    print(f"{item}: {deviation.message}")
+
+
+def _print_summary(result: Validation, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"summary": result.to_dict()}, ensure_ascii=False))
+        return
+    kinds = ", ".join(f"{number} {kind}" for kind, number in result.kinds.items())
+    print(f"{result.items} items of {result.table}, {result.deviating} deviate" + (f" ({kinds})" if kinds else ""))
+    if result.stopped is not None:
+        warn(f"the rest could not be read: {result.stopped}")
+    if result.cursor is not None:
+        print(f"go on with --after {result.cursor}")
