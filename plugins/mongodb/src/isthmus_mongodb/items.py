@@ -22,6 +22,7 @@ from isthmus_mongodb.names import escape
 from isthmus_mongodb.native import Call
 from isthmus_mongodb.operators import Operators, filter_for, operators_of, tests_of
 from isthmus_mongodb.pipelines import Pipeline, put_pipeline, update_pipeline
+from isthmus_mongodb.revisions import revision_of
 from isthmus_mongodb.swapping import (
     Place,
     Write,
@@ -53,12 +54,21 @@ def identifies(operation: Any) -> bool:
 
 def get(place: Place, operation: Get) -> Plan:
     """Read one item."""
+    if operation.revision:
+        return (yield from _get_with_revision(place, operation))
     layout, paths = place.layout, operation.projection
     arguments: tuple[Any, ...] = ({"_id": encode_key(layout, operation.key)},)
     if paths is not None:
         arguments = (*arguments, fields_of(layout, paths))
     item = decode_visible(layout, (yield Call(place.collection, "find_one", arguments)), place.clock())
     return GetResult(item if item is None or paths is None else project(item, paths))
+
+
+def _get_with_revision(place: Place, operation: Get) -> Plan:
+    document = yield Call(place.collection, "find_one", ({"_id": encode_key(place.layout, operation.key)},))
+    item = decode_visible(place.layout, document, place.clock())
+    paths, revision = operation.projection, revision_of(document, item)
+    return GetResult(item if item is None or paths is None else project(item, paths), revision)
 
 
 def fields_of(layout: Layout, paths: Iterable[Path]) -> Document:
@@ -98,7 +108,7 @@ def _check_key(table: Table, key: ItemKey) -> None:
 def create(place: Place, operation: Create) -> Plan:
     """Write an item whose key must be free; an expired one is not in the way."""
     check_stored_indexes(place, operation, operation.item)
-    if not operation.context.repeated:
+    if not operation.context.repeated and operation.unchanged is None:
         document = stamped(operation, encode_item(place.layout, operation.item))
         try:
             yield Call(place.collection, "insert_one", (document,))
@@ -114,7 +124,7 @@ def put(place: Place, operation: Put) -> Plan:
     """Write an item in place of whatever has its key."""
     check_stored_indexes(place, operation, operation.item)
     written: Written | None = None
-    if not operation.context.repeated:
+    if not operation.context.repeated and operation.unchanged is None:
         form = _replacing if operation.condition is None else _replacing_if
         written = yield from form(place, operation)
     return _image(operation, written or (yield from swap(place, operation)))
@@ -172,7 +182,7 @@ def _reads_key(place: Place, operation: Put | Update) -> bool:
 def update(place: Place, operation: Update) -> Plan:
     """Change attributes of one item."""
     written: Written | None = None
-    if not operation.context.repeated:
+    if not operation.context.repeated and operation.unchanged is None:
         now = place.clock()
         operators = operators_of(place, operation, now)
         if operators is not None:
@@ -248,7 +258,7 @@ def _unique(place: Place, call: Call) -> Generator[Any, Any, Any]:
 
 def delete(place: Place, operation: Delete) -> Plan:
     """Remove one item."""
-    if not operation.context.repeated:
+    if not operation.context.repeated and operation.unchanged is None:
         now = place.clock()
         tests = tests_of(operation, Reader(place.layout))
         if tests is not None:

@@ -25,6 +25,7 @@ from isthmus_mongodb.mapped_tables import Mapped
 from isthmus_mongodb.mapped_values import decode_item, encode_document
 from isthmus_mongodb.mappings import ID
 from isthmus_mongodb.native import Call
+from isthmus_mongodb.revisions import check_seen, revision_of
 from isthmus_mongodb.swapping import ATTEMPTS, Write, Written
 from isthmus_mongodb.values import Document
 
@@ -36,6 +37,8 @@ Plan = Generator[Any, Any, Any]
 
 def get(mapped: Mapped, operation: Get) -> Plan:
     """Read one item; of the fields, only those that are asked for."""
+    if operation.revision:
+        return (yield from _get_with_revision(mapped, operation))
     names = names_of(mapped, operation.projection)
     arguments: tuple[Any, ...] = (key_filter(mapped.mapping, operation.key),)
     fields = fields_of(mapped.mapping, names)
@@ -43,6 +46,12 @@ def get(mapped: Mapped, operation: Get) -> Plan:
         arguments = (*arguments, fields)
     document = yield Call(mapped.collection, "find_one", arguments)
     return GetResult(shown(mapped, document, operation.projection))
+
+
+def _get_with_revision(mapped: Mapped, operation: Get) -> Plan:
+    document = yield Call(mapped.collection, "find_one", (key_filter(mapped.mapping, operation.key),))
+    revision = revision_of(document, shown(mapped, document, None))
+    return GetResult(shown(mapped, document, operation.projection), revision)
 
 
 def names_of(mapped: Mapped, projection: tuple[Path, ...] | None) -> frozenset[str] | None:
@@ -86,7 +95,7 @@ def update(mapped: Mapped, operation: Update) -> Plan:
 
 def delete(mapped: Mapped, operation: Delete) -> Plan:
     """Remove one item."""
-    if operation.condition is None and operation.returning is None and mapped.table.ttl is None:
+    if operation.idempotent and mapped.table.ttl is None:
         deleted = yield Call(mapped.collection, "delete_one", (key_filter(mapped.mapping, operation.key),))
         return DeleteResult(existed=bool(deleted.deleted_count))
     written = yield from swap(mapped, operation)
@@ -128,6 +137,7 @@ def judged(mapped: Mapped, operation: Any, document: Document | None, now: float
     current = None
     if document is not None and not _is_blind(operation):
         current = visible(mapped.table, decode_item(mapped.mapping, document), now)
+    check_seen(operation, document, current)
     new = write(operation, current, mapped.limits, now)
     check_mapped_indexes(mapped, operation, new)
     return current, new
@@ -135,7 +145,7 @@ def judged(mapped: Mapped, operation: Any, document: Document | None, now: float
 
 def _is_blind(operation: Any) -> bool:
     """Whether a put replaces whatever is there, which need not be readable then."""
-    return isinstance(operation, Put) and operation.condition is None and operation.returning != "old"
+    return isinstance(operation, Put) and operation.idempotent
 
 
 def check_mapped_indexes(mapped: Mapped, operation: Any, item: Item | None) -> None:

@@ -18,7 +18,6 @@ _ALONE = (
 )
 _DIGITS = Unsupported("MongoDB's Decimal128 holds 34 digits; store longer numbers as text")
 
-_NO_REVISIONS = Unsupported("revisions are not read from documents yet; use when= or a versioned table")
 
 
 @frozen
@@ -58,7 +57,7 @@ def server_of(hello: Mapping[str, Any], build: Mapping[str, Any], hosts: str) ->
 
 def capabilities_of(server: Server) -> Capabilities:
     """The capabilities of a database on this server."""
-    exceptions: dict[Capability, Support] = {Capability.WIDE_NUMBERS: _DIGITS, Capability.REVISION: _NO_REVISIONS}
+    exceptions: dict[Capability, Support] = {Capability.WIDE_NUMBERS: _DIGITS}
     if not server.has_transactions:
         for capability in (Capability.TRANSACT_WRITE, Capability.TRANSACT_GET, Capability.IDEMPOTENCY_TOKEN):
             exceptions[capability] = Unsupported(_ALONE)

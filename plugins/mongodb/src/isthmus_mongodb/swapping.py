@@ -21,6 +21,7 @@ from isthmus.values import Item
 from isthmus.writes import check_index_keys, write
 from isthmus_mongodb.layouts import OPERATION, Layout
 from isthmus_mongodb.native import Call
+from isthmus_mongodb.revisions import check_seen
 from isthmus_mongodb.values import Document, decode_item, decode_visible, encode_item, encode_key
 
 Write = Create | Put | Update | Delete
@@ -76,6 +77,7 @@ def swap(place: Place, operation: Write, document: Any = _Unread.UNREAD) -> Gene
             return Written(None, decode_item(place.layout, document), again=True)
         now = place.clock()
         current = decode_visible(place.layout, document, now)
+        check_seen(operation, document, current)
         new = write(operation, current, place.limits, now)
         check_stored_indexes(place, operation, new)
         if (yield from _replace(place, operation, key, document, new)):

@@ -34,6 +34,7 @@ from isthmus_mongodb.failures import has_label
 from isthmus_mongodb.forms import Form
 from isthmus_mongodb.layouts import OPERATION
 from isthmus_mongodb.native import Call, Commit, InSession, Settle
+from isthmus_mongodb.revisions import check_seen, revision_of
 from isthmus_mongodb.tokens import Token
 
 Plan = Generator[Any, Any, Any]
@@ -221,7 +222,9 @@ def _judge(steps: Sequence[Step], now: float) -> list[Step]:
 def _image(step: Step, now: float) -> Item | None:
     table, limits = step.form.table, step.form.limits
     current = None if step.document is None else step.form.item(step.document, None)
-    image = write(step.action, visible(table, current, now), limits, now)
+    current = visible(table, current, now)
+    check_seen(step.action, step.document, current)
+    image = write(step.action, current, limits, now)
     if image is not None and table.indexes != step.action.table.indexes:
         check_index_keys(table, image, limits)
     return image
@@ -274,8 +277,15 @@ def transact_get(catalogue: Catalogue, operation: op.TransactGet, find: Find) ->
     wanted = [(form, get.key) for form, get in zip(tables, operation.gets, strict=True)]
     documents = yield InSession(lambda: _documents(wanted), snapshot=True)
     now = catalogue.clock()
-    items = [_shown(*found, now) for found in zip(tables, documents, operation.gets, strict=True)]
-    return res.TransactGetResult(items)
+    found = list(zip(tables, documents, operation.gets, strict=True))
+    return res.TransactGetResult(
+        [_shown(*one, now) for one in found], [_revision(*one, now) if one[2].revision else None for one in found]
+    )
+
+
+def _revision(form: Form, document: dict[str, Any] | None, _get: op.Get, now: float) -> op.Revision:
+    item = None if document is None else form.item(document, None)
+    return revision_of(document, visible(form.table, item, now))
 
 
 def _shown(form: Form, document: dict[str, Any] | None, get: op.Get, now: float) -> Item | None:
