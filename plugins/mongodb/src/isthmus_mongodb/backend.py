@@ -23,6 +23,7 @@ from isthmus_mongodb.catalogue import Catalogue, Stored
 from isthmus_mongodb.client import Blocking, OnLoop
 from isthmus_mongodb.closing import Gate
 from isthmus_mongodb.failures import OTHER_COLLECTION, note_request, translate, was_reading
+from isthmus_mongodb.item_store import MongoDBItemStore
 from isthmus_mongodb.mapped_tables import MappedTables
 from isthmus_mongodb.native import Command
 from isthmus_mongodb.options import Options, read_options
@@ -61,6 +62,15 @@ class MongoDBBackend(PlannedBackend):
         self.server = self._probe()
         self._blocking.numbered = self._on_loop.numbered = self.server.has_transactions
         self.capabilities = capabilities_of(self.server)
+        if not self.server.has_transactions:
+            self.catalogue.locks = True
+            self.item_store = self._item_store()
+
+    def _item_store(self) -> MongoDBItemStore:
+        return MongoDBItemStore(
+            self.catalogue, lambda name: name in self.mapped, self.options.hosts, self._blocking, self._on_loop,
+            self._gate, self.name,
+        )  # fmt: skip
 
     def _probe(self) -> Server:
         try:

@@ -6,24 +6,29 @@ from collections.abc import Callable, Generator, Sequence
 from itertools import pairwise
 from typing import Any
 
+from attrs import evolve
 from bson import encode
 from bson.raw_bson import RawBSONDocument
 from pymongo.errors import BulkWriteError, WriteError
 
 from isthmus import operations as op
 from isthmus import results as res
-from isthmus.errors import DeadlineExceeded, IsthmusError
+from isthmus.errors import Conflict, DeadlineExceeded, IsthmusError
 from isthmus.evaluate import project
+from isthmus.expressions import Path
 from isthmus.results import Failure
 from isthmus.values import Item
 from isthmus.writes import check_index_keys
 from isthmus_mongodb.catalogue import Catalogue, Stored
 from isthmus_mongodb.failures import OTHER_COLLECTION, by_code
+from isthmus_mongodb.layouts import REVISION, TRANSACTION
+from isthmus_mongodb.locks import LOCKED, UNLOCKED, decode_physical, is_locked, locked, new_revision
 from isthmus_mongodb.native import Call, Replacements
 from isthmus_mongodb.values import Document, decode_visible, encode_item, encode_key
 
 Plan = Generator[Any, Any, Any]
 Translate = Callable[[Exception], IsthmusError]
+Failures = Generator[Any, Any, list[Failure]]
 
 # Members of one request, and their bytes: a third of what the server takes.
 _CHUNK = 1_000
@@ -40,9 +45,11 @@ def get_many(catalogue: Catalogue, operation: op.GetMany) -> Plan:
         _collect(stored, documents, catalogue.clock(), found)
     names, paths = stored.table.key_names, operation.projection
     items = [found.get(tuple(key[name] for name in names)) for key in operation.keys]
-    return res.GetManyResult(
-        items if paths is None else [None if item is None else project(item, paths) for item in items]
-    )
+    return res.GetManyResult(items if paths is None else [_shown(item, paths) for item in items])
+
+
+def _shown(item: Item | None, paths: tuple[Path, ...]) -> Item | None:
+    return item if item is None or TRANSACTION in item else project(item, paths)
 
 
 def _collect(
@@ -50,7 +57,8 @@ def _collect(
 ) -> None:
     names = stored.table.key_names
     for document in documents:
-        item = decode_visible(stored.layout, document, now)
+        physical = stored.place.locks and is_locked(document)
+        item = decode_physical(stored.layout, document) if physical else decode_visible(stored.layout, document, now)
         if item is not None:
             found[tuple(item[name] for name in names)] = item
 
@@ -64,20 +72,35 @@ def put_many(catalogue: Catalogue, operation: op.PutMany, hosts: str, translate:
     if stored.table.indexes != operation.table.indexes:
         for item in operation.items:
             check_index_keys(stored.table, item, catalogue.limits)
-    updates = [_replacement(encode_item(stored.layout, item)) for item in operation.items]
+    updates = [_replacement(stored, item) for item in operation.items]
 
     def request(chunk: slice) -> Replacements:
         return Replacements(stored.collection, updates[chunk])
 
-    return (yield from _written(request, _chunks(updates), hosts, translate))
+    found = yield from _written(request, chunks(updates), hosts, translate)
+    return _held(found) if stored.place.locks else found
 
 
-def _replacement(document: Document) -> RawBSONDocument:
+def _replacement(stored: Stored, item: Item) -> RawBSONDocument:
     """A member of the command, in the bytes that are sent: they need less room, and tell how many fit."""
-    return RawBSONDocument(encode({"q": {"_id": document["_id"]}, "u": document, "upsert": True}))
+    document = encode_item(stored.layout, item)
+    where: Document = {"_id": document["_id"]}
+    if stored.place.locks:
+        document[REVISION] = new_revision()
+        where.update(UNLOCKED)
+    return RawBSONDocument(encode({"q": where, "u": document, "upsert": True}))
 
 
-def _chunks(updates: Sequence[RawBSONDocument]) -> list[slice]:
+def _held(result: res.WriteManyResult) -> res.WriteManyResult:
+    """The result, where a key that was taken is one that a transaction may hold."""
+    failures = [
+        Failure(failure.position, locked()) if isinstance(failure.error, Conflict) else failure
+        for failure in result.failures
+    ]
+    return evolve(result, failures=failures)
+
+
+def chunks(updates: Sequence[RawBSONDocument]) -> list[slice]:
     """Which members go into one request."""
     ends, size = [0], 0
     for position, update in enumerate(updates):
@@ -92,22 +115,46 @@ def delete_many(catalogue: Catalogue, operation: op.DeleteMany, hosts: str, tran
     """The plan of removing many items."""
     stored = catalogue.recent(operation.table) or (yield from catalogue.find(operation.table))
     keys = [encode_key(stored.layout, key) for key in operation.keys]
+    unlocked = UNLOCKED if stored.place.locks else {}
 
     def request(chunk: slice) -> Call:
-        return Call(stored.collection, "delete_many", ({"_id": {"$in": keys[chunk]}},))
+        return Call(stored.collection, "delete_many", ({"_id": {"$in": keys[chunk]}, **unlocked},))
 
-    chunks = [slice(start, min(start + _CHUNK, len(keys))) for start in range(0, len(keys), _CHUNK)]
-    return (yield from _written(request, chunks, hosts, translate))
+    def left(chunk: slice, deleted: int) -> Failures:
+        """The members that are locked; where as many were deleted as were named, there is none."""
+        if not stored.place.locks or deleted == chunk.stop - chunk.start:
+            return []
+        held = {"_id": {"$in": keys[chunk]}, **LOCKED}
+        documents = yield Call(stored.collection, "find", (held, {"_id": 1}), {"batch_size": _CHUNK + 1})
+        ids = [document["_id"] for document in documents]
+        return [Failure(place, locked()) for place in range(chunk.start, chunk.stop) if keys[place] in ids]
+
+    portions = [slice(start, min(start + _CHUNK, len(keys))) for start in range(0, len(keys), _CHUNK)]
+    return (yield from _written(request, portions, hosts, translate, left))
+
+
+def _all_done(_chunk: slice, _deleted: int) -> Failures:
+    yield from ()
+    return []
 
 
 def _written(
-    request: Callable[[slice], Call | Replacements], chunks: Sequence[slice], hosts: str, translate: Translate
+    request: Callable[[slice], Call | Replacements],
+    portions: Sequence[slice],
+    hosts: str,
+    translate: Translate,
+    left: Callable[[slice, int], Failures] = _all_done,
 ) -> Plan:
+    """Send one request for each chunk.
+
+    :param left: the members that an answered request has left out, by the number of those that it has deleted
+    """
     failures: list[Failure] = []
-    members = chunks[-1].stop
-    for chunk in chunks:
+    members = portions[-1].stop
+    for chunk in portions:
         try:
-            yield request(chunk)
+            answer = yield request(chunk)
+            failures += yield from left(chunk, getattr(answer, "deleted_count", 0))
         except BulkWriteError as error:
             _check_collection(error)
             failures += _failures(error, chunk.start, chunk.stop, hosts)

@@ -29,6 +29,7 @@ from isthmus_mongodb.swapping import Place
 
 CATALOGUE = "isthmus_tables"
 TOKENS = "isthmus_tokens"
+RECORDS = "isthmus_transactions"
 FORMAT = 1
 _RESERVED = "isthmus_"
 # How long a definition that was read is believed, seconds.
@@ -71,6 +72,9 @@ class Catalogue:
     :param clock: seconds since the epoch, by which items expire
     """
 
+    locks = False
+    """Whether transactions of the core's fallback may hold items."""
+
     def __init__(self, prefix: str, limits: Limits, clock: Callable[[], float]) -> None:
         self.prefix = prefix
         self.limits = limits
@@ -88,6 +92,11 @@ class Catalogue:
         if (self.prefix + name).startswith(_RESERVED):
             raise InvalidArgument(f"names that start with {_RESERVED!r} belong to Isthmus: choose another table name")
         return self.prefix + name
+
+    @property
+    def records(self) -> str:
+        """The collection of the records of transactions that the core runs; each prefix has its own."""
+        return f"{RECORDS}_{self.prefix}" if self.prefix else RECORDS
 
     def recent(self, table: Table) -> Stored | None:
         """A declared table that was read just now and fits, without any I/O."""
@@ -172,7 +181,7 @@ class Catalogue:
             raise IntegrityError(
                 f"the definition of collection {name!r} is damaged: restore it from a backup"
             ) from error
-        return Stored(Place(layout_of(table), name, self.limits, self.clock), entry["made"])
+        return Stored(Place(layout_of(table), name, self.limits, self.clock, self.locks), entry["made"])
 
     def forget(self, name: str) -> None:
         """Read a table anew when it is next used, in every database of this process."""

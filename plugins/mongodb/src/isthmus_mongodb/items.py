@@ -17,7 +17,8 @@ from isthmus.results import DeleteResult, GetResult, ResolveResult, WriteResult
 from isthmus.schema import Table
 from isthmus.values import copy_item, normalise_key_value
 from isthmus_mongodb.expressions import Reader
-from isthmus_mongodb.layouts import OPERATION, Layout
+from isthmus_mongodb.layouts import OPERATION
+from isthmus_mongodb.locks import UNLOCKED, WHOLE, decode_physical, held
 from isthmus_mongodb.names import escape
 from isthmus_mongodb.native import Call
 from isthmus_mongodb.operators import Operators, filter_for, operators_of, tests_of
@@ -59,8 +60,12 @@ def get(place: Place, operation: Get) -> Plan:
     layout, paths = place.layout, operation.projection
     arguments: tuple[Any, ...] = ({"_id": encode_key(layout, operation.key)},)
     if paths is not None:
-        arguments = (*arguments, fields_of(layout, paths))
-    item = decode_visible(layout, (yield Call(place.collection, "find_one", arguments)), place.clock())
+        arguments = (*arguments, fields_of(place, paths))
+    document = yield Call(place.collection, "find_one", arguments)
+    whole = held(document) if place.locks and document is not None else None
+    if whole is not None:
+        return GetResult(decode_physical(layout, whole))
+    item = decode_visible(layout, document, place.clock())
     return GetResult(item if item is None or paths is None else project(item, paths))
 
 
@@ -71,10 +76,12 @@ def _get_with_revision(place: Place, operation: Get) -> Plan:
     return GetResult(item if item is None or paths is None else project(item, paths), revision)
 
 
-def fields_of(layout: Layout, paths: Iterable[Path]) -> Document:
+def fields_of(place: Place, paths: Iterable[Path]) -> Document:
     """The fields that a projection and the expiry need, for ``find``; ``_id`` comes with them always."""
+    layout = place.layout
     names = {str(path[0]) for path in paths} | ({layout.table.ttl} if layout.table.ttl is not None else set())
-    return {"_id": 1, **{escape(name): 1 for name in names if name not in layout.by_name}}
+    fields = {escape(name): 1 for name in names if name not in layout.by_name}
+    return {"_id": 1, **fields, **(WHOLE if place.locks else {})}
 
 
 def resolve(place: Place, operation: Resolve) -> Plan:
@@ -109,7 +116,7 @@ def create(place: Place, operation: Create) -> Plan:
     """Write an item whose key must be free; an expired one is not in the way."""
     check_stored_indexes(place, operation, operation.item)
     if not operation.context.repeated and operation.unchanged is None:
-        document = stamped(operation, encode_item(place.layout, operation.item))
+        document = stamped(place, operation, encode_item(place.layout, operation.item))
         try:
             yield Call(place.collection, "insert_one", (document,))
         except DuplicateKeyError as error:
@@ -132,8 +139,8 @@ def put(place: Place, operation: Put) -> Plan:
 
 def _replacing(place: Place, operation: Put) -> Generator[Any, Any, Written | None]:
     """Without a condition."""
-    document = stamped(operation, encode_item(place.layout, operation.item))
-    where: Document = {"_id": document["_id"]}
+    document = stamped(place, operation, encode_item(place.layout, operation.item))
+    where: Document = {"_id": document["_id"], **(UNLOCKED if place.locks else {})}
     try:
         if operation.returning != "old":
             yield Call(place.collection, "replace_one", (where, document), {"upsert": True})
@@ -164,7 +171,7 @@ def _replacing_if(place: Place, operation: Put) -> Generator[Any, Any, Written |
             return None
         mark = operation.context.operation_id or new_operation_id()
         return (yield from _apply(place, operation, put_pipeline(place, operation, mark, now)))
-    document = stamped(operation, encode_item(place.layout, operation.item))
+    document = stamped(place, operation, encode_item(place.layout, operation.item))
     where = filter_for(place, operation, tests, now)
     replaced = yield from _unique(place, Call(place.collection, "replace_one", (where, document)))
     return Written(None, operation.item) if replaced.matched_count else None
@@ -277,8 +284,9 @@ def _removing(place: Place, operation: Delete, where: Document) -> Generator[Any
     deleted = yield Call(place.collection, "delete_one", (where,))
     if deleted.deleted_count:
         return DeleteResult(existed=True)
-    # Without a condition, nothing to delete is what success means; an expired item is left to the server.
-    return DeleteResult() if operation.condition is None else None
+    # Without a condition, nothing to delete is what success means; an expired item is left to the server. But where the
+    # item may be locked, somebody has to look.
+    return DeleteResult() if operation.condition is None and not place.locks else None
 
 
 # ---- results ----

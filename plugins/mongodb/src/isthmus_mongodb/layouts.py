@@ -8,6 +8,8 @@ field            content
 ``__op``         id of the operation that wrote last, where it had one (rule CND-7)
 ``__exp``        the expiry attribute as a date, for the server's TTL index; our clock reads the attribute itself
 ``__lk``         counter that transactions bump to lock an item that they only check (rule TXN-5)
+``__rev``        16 random bytes, new for each write, where transactions of the core's fallback may run
+``__tx``         the lock of such a transaction, with the item as it will be
 ``__ix_<name>``  hexadecimal text of a binary attribute that is a key of an index, and no key of the table
 ================ ==================================================================================================
 """
@@ -25,6 +27,8 @@ from isthmus_mongodb.names import escape
 OPERATION: Final = "__op"
 EXPIRY: Final = "__exp"
 LOCK: Final = "__lk"
+REVISION: Final = "__rev"
+TRANSACTION: Final = "__tx"
 INDEX_PREFIX: Final = "__ix_"
 
 
@@ -72,7 +76,7 @@ class Layout:
 
     @hidden.default
     def _hidden(self) -> frozenset[str]:
-        return frozenset({"_id", OPERATION, EXPIRY, LOCK, *self.indexed.values()})
+        return frozenset({"_id", OPERATION, EXPIRY, LOCK, REVISION, TRANSACTION, *self.indexed.values()})
 
     def index_field(self, name: str) -> str:
         """The dotted field under which an index finds a key attribute."""

@@ -17,7 +17,8 @@ from isthmus.values import Item, Value, value_size
 from isthmus.writes import check_index_keys, is_number
 from isthmus_mongodb.conditions import test_of
 from isthmus_mongodb.expressions import FALSE, Expression, Reader, all_of, is_numeric, literal, negated
-from isthmus_mongodb.layouts import EXPIRY, OPERATION, Layout
+from isthmus_mongodb.layouts import EXPIRY, OPERATION, REVISION, Layout
+from isthmus_mongodb.locks import UNLOCKED, new_revision
 from isthmus_mongodb.names import escape
 from isthmus_mongodb.swapping import Place
 from isthmus_mongodb.values import Document, encode_key, encode_value, hidden_fields, moment
@@ -55,6 +56,8 @@ def operators_of(place: Place, operation: Update, now: float) -> Operators | Non
         return None
     if operation.context.operation_id is not None:
         builder.sets[OPERATION] = operation.context.operation_id
+    if place.locks:
+        builder.sets[REVISION] = new_revision()
     update: Document = {}
     for name, part in (("$set", builder.sets), ("$inc", builder.sums), ("$unset", builder.removed)):
         if part:
@@ -74,8 +77,11 @@ def tests_of(operation: Put | Update | Delete, reader: Reader) -> list[Expressio
 
 
 def filter_for(place: Place, operation: Put | Update | Delete, tests: list[Expression], now: float) -> Document:
-    """Matches the visible item of the operation's key if the tests hold and no attempt of it was applied."""
-    found: Document = {"_id": encode_key(place.layout, operation.key)}
+    """Matches the visible item of the operation's key if the tests hold and no attempt of it was applied.
+
+    An item that a transaction holds does not match.
+    """
+    found: Document = {"_id": encode_key(place.layout, operation.key), **(UNLOCKED if place.locks else {})}
     if operation.context.operation_id is not None:
         found[OPERATION] = {"$ne": operation.context.operation_id}
     if place.layout.table.ttl is not None:

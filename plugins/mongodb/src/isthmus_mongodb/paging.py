@@ -15,6 +15,7 @@ from isthmus.operations import Paged
 from isthmus.pages import Sieve, cutter, position_names, used_index
 from isthmus.results import Page, Unreadable
 from isthmus.values import Item, item_size
+from isthmus_mongodb.layouts import TRANSACTION
 
 # A page whose size is left to the backend ends about here.
 PAGE_BYTES = 1_048_576
@@ -27,6 +28,8 @@ _SAMPLED = 16
 class Filling:
     """A page that is being filled.
 
+    An item that a transaction holds is taken as it is: the core chooses its image and judges that.
+
     :param operation: its condition is the part that the server did not judge
     """
 
@@ -34,6 +37,7 @@ class Filling:
     count: int = 0
     examined: int = 0
     size: int = 0
+    held: int = 0
     full: bool = False
     _found: list[Item] = field(factory=list)
     _last: Item | None = None
@@ -51,7 +55,7 @@ class Filling:
         accepts = predicate(operation.condition) if operation.condition is not None else None
         own_size = operation.limit is None and operation.select == "items"
         for item in items:
-            matched = accepts is None or accepts(item)
+            matched = accepts is None or TRANSACTION in item or accepts(item)
             if self._exhausted(own_size) or (matched and self.count == operation.limit):
                 self.full = True
                 return
@@ -68,7 +72,9 @@ class Filling:
         elif own_size and self.count % _SAMPLED == 0:
             self.size += _SAMPLED * item_size(item)
         self.count += 1
-        if self.operation.select == "items":
+        held = TRANSACTION in item
+        self.held += held
+        if held or self.operation.select == "items":
             self._found.append(item)
 
     def _exhausted(self, own_size: bool) -> bool:
@@ -82,9 +88,10 @@ class Filling:
     def page(self) -> Page:
         """The page; it has a position when it was full before the candidates ended."""
         cut = cutter(self.operation)
-        items = [cut(item) for item in self._found] if cut else self._found
+        items = [item if TRANSACTION in item else cut(item) for item in self._found] if cut else self._found
         unreadable = () if self._sieve is None else self._sieve.found(complete=self.full)
-        return Page(items, self.count, self._position() if self.full else None, self.examined, unreadable=unreadable)
+        position = self._position() if self.full else None
+        return Page(items, self.count - self.held, position, self.examined, unreadable=unreadable)
 
     def _position(self) -> Item | None:
         names = position_names(self.operation.table, used_index(self.operation))

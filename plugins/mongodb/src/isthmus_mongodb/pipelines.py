@@ -16,7 +16,8 @@ from isthmus.values import Item, item_size
 from isthmus.writes import write
 from isthmus_mongodb.changes import NeedsEvaluator, Rebuilding
 from isthmus_mongodb.expressions import TRUE, Expression, Reader, all_of, any_of, depth, literal, negated
-from isthmus_mongodb.layouts import OPERATION
+from isthmus_mongodb.layouts import OPERATION, REVISION
+from isthmus_mongodb.locks import IS_UNLOCKED, new_revision
 from isthmus_mongodb.operators import MOST_BYTES, expired_test, tests_of
 from isthmus_mongodb.swapping import Place, check_stored_indexes
 from isthmus_mongodb.values import Document, encode_item, encode_key
@@ -45,9 +46,9 @@ def put_pipeline(place: Place, operation: Put, mark: str, now: float) -> Pipelin
     tests = tests_of(operation, Reader(place.layout))
     if tests is None:
         return None
-    document = {**encode_item(place.layout, operation.item), OPERATION: mark}
+    document = {**encode_item(place.layout, operation.item), OPERATION: mark, **_revision(place)}
     key = document.pop("_id")
-    allowed = all_of([any_of([expired_test(place.layout, now), all_of(tests)]), *_unapplied(operation)])
+    allowed = all_of([any_of([expired_test(place.layout, now), all_of(tests)]), *_unapplied(place, operation)])
     stages = [{"$replaceWith": {"$cond": [allowed, literal(document), "$$ROOT"]}}]
     return Pipeline({"_id": key}, stages, mark)
 
@@ -73,8 +74,9 @@ def update_pipeline(place: Place, operation: Update, mark: str, now: float) -> P
         return None
     expired = expired_test(place.layout, now)
     alive = [] if renewed or place.layout.table.ttl is None else [negated(expired)]
-    allowed = all_of([*tests, *rebuilding.guards, *alive, *_unapplied(operation)] or [TRUE])
-    body = _guarded(allowed, {**fields, OPERATION: literal(mark)}, "$$base" if renewed else "$$ROOT")
+    allowed = all_of([*tests, *rebuilding.guards, *alive, *_unapplied(place, operation)] or [TRUE])
+    marks = {name: literal(value) for name, value in {OPERATION: mark, **_revision(place)}.items()}
+    body = _guarded(allowed, {**fields, **marks}, "$$base" if renewed else "$$ROOT")
     if renewed:
         base = {"$cond": [expired, {"_id": "$_id"}, "$$ROOT"]}
         body = {"$let": {"vars": {"base": base}, "in": body}}
@@ -104,7 +106,12 @@ def _fresh(place: Place, operation: Update, now: float) -> Item | None:
     return fresh
 
 
-def _unapplied(operation: Put | Update) -> list[Expression]:
-    """That no attempt of this write was applied, so that a late one can't follow its repetition."""
+def _revision(place: Place) -> Document:
+    return {REVISION: new_revision()} if place.locks else {}
+
+
+def _unapplied(place: Place, operation: Put | Update) -> list[Expression]:
+    """That there is no lock, nor any trace of an earlier attempt: a late one must not follow its repetition."""
     mine: Any = operation.context.operation_id
-    return [] if mine is None else [{"$ne": [f"${OPERATION}", mine]}]
+    unlocked = [IS_UNLOCKED] if place.locks else []
+    return unlocked if mine is None else [*unlocked, {"$ne": [f"${OPERATION}", mine]}]

@@ -19,10 +19,12 @@ from isthmus_mongodb.catalogue import Catalogue, Stored, mismatch
 from isthmus_mongodb.expressions import literal, negated
 from isthmus_mongodb.filters import filter_of
 from isthmus_mongodb.layouts import Layout
+from isthmus_mongodb.locks import LOCKED, WHOLE, count_stages, counted, decode_candidate
 from isthmus_mongodb.names import escape
 from isthmus_mongodb.native import Call
 from isthmus_mongodb.operators import expired_test
 from isthmus_mongodb.paging import PAGE_ITEMS, Filling
+from isthmus_mongodb.swapping import Place
 from isthmus_mongodb.tables import index_fields, index_keys
 from isthmus_mongodb.unreadable import beyond_id, item_or_fault
 from isthmus_mongodb.values import decode_item, encode_key, encode_key_value
@@ -66,7 +68,7 @@ class Reading:
     order: Order
     match: Match
     operation: Paged
-    fields: dict[str, int] | None
+    fields: Match | None
 
     @property
     def counted(self) -> bool:
@@ -87,14 +89,14 @@ def page(catalogue: Catalogue, operation: Query | Scan) -> Plan:
     now = catalogue.clock()
     reading = reading_of(stored, operation, now)
     if reading.counted:
-        count = yield Call(stored.collection, "count_documents", (reading.match,), reading.order.hint)
-        return Page(count=count, examined=count)
+        return (yield from _count(reading))
     if isinstance(operation, Scan) and operation.report_unreadable:
         return (yield from past_faults(reading, operation, now))
     filling, size = Filling(reading.operation), _first_portion(operation)
+    decode = decode_candidate if stored.place.locks else decode_item
     while True:
         documents = yield reading.request(size)
-        items = [decode_item(stored.layout, document) for document in documents]
+        items = [decode(stored.layout, document) for document in documents]
         filling.take(items)
         if filling.full or len(documents) < size:
             return filling.page()
@@ -104,15 +106,24 @@ def page(catalogue: Catalogue, operation: Query | Scan) -> Plan:
 def past_faults(reading: Reading, scan: Scan, now: float) -> Plan:
     """The plan of a page of a scan that reports what it can't read, whatever the type of its ``_id``."""
     stored, filling, size = reading.stored, Filling(reading.operation), _first_portion(scan)
-    others = [segment_match(scan), *_visible(stored.layout, now)]
+    others = [segment_match(scan), _or_held(stored.place, _all(_visible(stored.layout, now)))]
     match = {} if scan.start is None else beyond_id(encode_key(stored.layout, scan.start))
+    decode = decode_candidate if stored.place.locks else decode_item
     while True:
-        parts = [part for part in (match, *others) if part]
-        documents = yield evolve(reading, match={"$and": parts} if parts else {}).request(size)
-        filling.take([item_or_fault(stored.layout, document) for document in documents])
+        documents = yield evolve(reading, match=_all([match, *others])).request(size)
+        filling.take([item_or_fault(stored.layout, document, decode) for document in documents])
         if filling.full or len(documents) < size:
             return filling.page()
         match, size = beyond_id(documents[-1]["_id"]), PAGE_ITEMS + 1
+
+
+def _count(reading: Reading) -> Plan:
+    stored, hint = reading.stored, reading.order.hint
+    if stored.place.locks:
+        groups = yield Call(stored.collection, "aggregate", (count_stages(reading.match),), hint)
+        return counted(stored.layout, groups)
+    count = yield Call(stored.collection, "count_documents", (reading.match,), hint)
+    return Page(count=count, examined=count)
 
 
 def _first_portion(operation: Paged) -> int:
@@ -131,16 +142,25 @@ def reading_of(stored: Stored, operation: Query | Scan, now: float) -> Reading:
     :raises SchemaMismatch: the index is declared but not stored
     """
     layout, order = stored.layout, order_of(stored, operation)
-    parts = [_reach(order, operation), *_visible(layout, now)]
+    parts = _visible(layout, now)
     left: Paged = operation
     # Where the caller counts candidates, each of them has to come here.
     if operation.condition is not None and operation.max_examined is None:
         found = filter_of(operation.condition, layout)
         parts += [] if found.query is None else [found.query]
         left = evolve(operation, condition=None) if found.exact else operation
+    match = _all([_reach(order, operation), _or_held(stored.place, _all(parts))])
+    return Reading(stored, order, match, left, _fields(stored.place, left))
+
+
+def _or_held(place: Place, judged: Match) -> Match:
+    """What is judged of the image that counts does not concern documents that a transaction holds."""
+    return {"$or": [judged, LOCKED]} if judged and place.locks else judged
+
+
+def _all(parts: list[Match]) -> Match:
     parts = [part for part in parts if part]
-    match = {"$and": parts} if len(parts) > 1 else parts[0] if parts else {}
-    return Reading(stored, order, match, left, _fields(layout, left))
+    return {"$and": parts} if len(parts) > 1 else parts[0] if parts else {}
 
 
 def order_of(stored: Stored, operation: Query | Scan) -> Order:
@@ -169,7 +189,7 @@ def _visible(layout: Layout, now: float) -> list[Match]:
     return [{"$expr": negated(expired_test(layout, now))}]
 
 
-def _fields(layout: Layout, operation: Paged) -> dict[str, int] | None:
+def _fields(place: Place, operation: Paged) -> Match | None:
     """The fields that are needed, or ``None`` for all."""
     index = used_index(operation)
     if operation.select == "count":
@@ -182,7 +202,8 @@ def _fields(layout: Layout, operation: Paged) -> dict[str, int] | None:
         return None
     used = attributes_used(operation.condition) if operation.condition is not None else frozenset()
     wanted = {*names, *used, *position_names(operation.table, index)}
-    return {"_id": 1, **{escape(name): 1 for name in sorted(wanted) if name not in layout.by_name}}
+    fields = {escape(name): 1 for name in sorted(wanted) if name not in place.layout.by_name}
+    return {"_id": 1, **fields, **(WHOLE if place.locks else {})}
 
 
 # ---- where to read ----

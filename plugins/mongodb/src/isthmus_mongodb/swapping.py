@@ -19,7 +19,8 @@ from isthmus.errors import Conflict, OutcomeUnknown, UniqueViolation
 from isthmus.operations import Create, Delete, Put, Update
 from isthmus.values import Item
 from isthmus.writes import check_index_keys, write
-from isthmus_mongodb.layouts import OPERATION, Layout
+from isthmus_mongodb.layouts import OPERATION, REVISION, Layout
+from isthmus_mongodb.locks import is_locked, locked, new_revision
 from isthmus_mongodb.native import Call
 from isthmus_mongodb.revisions import check_seen
 from isthmus_mongodb.values import Document, decode_item, decode_visible, encode_item, encode_key
@@ -41,12 +42,14 @@ class Place:
 
     :param layout: of the table as it is stored
     :param clock: seconds since the epoch, by which items expire
+    :param locks: whether transactions of the core's fallback may hold items
     """
 
     layout: Layout
     collection: str
     limits: Limits
     clock: Callable[[], float]
+    locks: bool = False
 
 
 @frozen
@@ -66,6 +69,7 @@ def swap(place: Place, operation: Write, document: Any = _Unread.UNREAD) -> Gene
 
     :param document: what the item's key had a moment ago, ``None`` for nothing, if that is known
     :raises Conflict: other writers were faster each time
+    :raises Locked: a transaction holds the item
     :raises OutcomeUnknown: an earlier attempt may have been applied, and what it left is no longer there
     :raises UniqueViolation: another item holds a value that a unique index of the collection allows once
     """
@@ -73,6 +77,8 @@ def swap(place: Place, operation: Write, document: Any = _Unread.UNREAD) -> Gene
     for _ in range(ATTEMPTS):
         if document is _Unread.UNREAD:
             document = yield Call(place.collection, "find_one", ({"_id": key},))
+        if place.locks and is_locked(document):
+            raise locked()
         if was_applied(operation, document):
             return Written(None, decode_item(place.layout, document), again=True)
         now = place.clock()
@@ -105,10 +111,12 @@ def check_stored_indexes(place: Place, operation: Write, item: Item | None) -> N
         check_index_keys(stored, item, place.limits)
 
 
-def stamped(operation: Write, document: Document) -> Document:
-    """The document with the operation's id, if it has one."""
+def stamped(place: Place, operation: Write, document: Document) -> Document:
+    """The document with the operation's id, if it has one, and a new revision, where documents have some."""
     if operation.context.operation_id is not None:
         document[OPERATION] = operation.context.operation_id
+    if place.locks:
+        document[REVISION] = new_revision()
     return document
 
 
@@ -117,12 +125,12 @@ def _replace(
 ) -> Generator[Any, Any, bool]:
     """Put ``new`` in the place of ``document``; whether that was still there."""
     if document is None:
-        return new is None or (yield from _insert(place, stamped(operation, encode_item(place.layout, new))))
+        return new is None or (yield from _insert(place, stamped(place, operation, encode_item(place.layout, new))))
     unchanged = {"_id": key, "$expr": {"$eq": ["$$ROOT", {"$literal": document}]}}
     if new is None:
         deleted = yield Call(place.collection, "delete_one", (unchanged,))
         return bool(deleted.deleted_count)
-    image = stamped(operation, encode_item(place.layout, new))
+    image = stamped(place, operation, encode_item(place.layout, new))
     try:
         replaced = yield Call(place.collection, "replace_one", (unchanged, image))
     except DuplicateKeyError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from bson.binary import Binary
@@ -38,10 +38,12 @@ _ORDER: Final[tuple[tuple[tuple[str, ...], tuple[type, ...]], ...]] = (
 _LONGEST: Final = 200
 
 
-def item_or_fault(layout: Layout, document: Mapping[str, Any]) -> Item | Unreadable:
+def item_or_fault(
+    layout: Layout, document: Mapping[str, Any], decode: Callable[[Layout, Any], Item] = decode_item
+) -> Item | Unreadable:
     """The item behind a document, or why there is none."""
     try:
-        return decode_item(layout, document)
+        return decode(layout, document)
     except InvalidStoredValue as error:
         try:
             return Unreadable(error, decode_key(layout, document.get("_id")))
