@@ -198,6 +198,19 @@ class TestOperationIds:
         assert table.get(id="2") == item
         assert "__op" not in store.client.get_item(TableName=f"{store.prefix}writes", Key={"id": {"S": "2"}})["Item"]
 
+    @pytest.mark.parametrize("way", ["alone", "in a transaction", "with a token"])
+    def test_an_item_that_grows_to_the_limit_loses_its_id(self, store: Store, table: BoundTable, way: str) -> None:
+        """There is no room either for the id of an older write."""
+        most = store.database.limits.item_bytes
+        table.create({"id": "2", "x": "y" * (most - 100)})
+        if way == "alone":
+            table.update(id="2", set={"x": "y" * (most - 4)})
+        else:
+            growth = table.actions.update(id="2", set={"x": "y" * (most - 4)})
+            store.database.transact_write([growth], token="growth" if way == "with a token" else None)
+        found = store.client.get_item(TableName=f"{store.prefix}writes", Key={"id": {"S": "2"}})["Item"]
+        assert (set(found), len(found["x"]["S"])) == ({"id", "x"}, most - 4)
+
     def test_it_is_then_not_repeated(self, store: Store, table: BoundTable, monkeypatch: pytest.MonkeyPatch) -> None:
         """A lost answer leaves the outcome unknown, also to resolve()."""
         carry_on = store.recorder.transport.send

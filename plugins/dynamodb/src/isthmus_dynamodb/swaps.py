@@ -16,6 +16,7 @@ from isthmus_dynamodb.changes import Part, joined, stamp
 from isthmus_dynamodb.conditions import fits, visible_text
 from isthmus_dynamodb.fences import fence_text, has_room
 from isthmus_dynamodb.forms import free_text, stamped, with_condition
+from isthmus_dynamodb.hidden import OPERATION_ID
 from isthmus_dynamodb.native import Json
 from isthmus_dynamodb.placeholders import Placeholders
 from isthmus_dynamodb.service import Service
@@ -39,7 +40,12 @@ def swap_form(
     if isinstance(action, op.Update) and current is not None and new is not None:
         kind = "Update"
         parameters["Key"] = encode_item(action.key)
-        _set_changed(parameters, action, new, stamp_context, placeholders)
+        # Without room for an id there is none for that of an older write either.
+        if has_room(new, service.limits):
+            stamps = stamp(context, placeholders)
+        else:
+            stamps = [("REMOVE", placeholders.name(OPERATION_ID))]
+        _set_changed(parameters, action, new, stamps, placeholders)
     elif isinstance(action, op.Check) or (new is None and current is None):
         kind = "ConditionCheck"
         parameters["Key"] = encode_item(action.key)
@@ -71,13 +77,13 @@ def too_complex(action: op.Action) -> QueryTooComplex:
 
 
 def _set_changed(
-    parameters: Json, action: op.Update, new: Item, context: op.Context, placeholders: Placeholders
+    parameters: Json, action: op.Update, new: Item, stamps: list[Part], placeholders: Placeholders
 ) -> None:
     parts: list[Part] = []
     for name in sorted({str(change.path[0]) for change in action.changes.actions}):
         alias = placeholders.name(name)
         parts.append(("SET", f"{alias} = {placeholders.value(new[name])}") if name in new else ("REMOVE", alias))
-    text = joined(parts + stamp(context, placeholders))
+    text = joined(parts + stamps)
     if not fits(text):
         raise too_complex(action)
     if text:
