@@ -79,6 +79,10 @@ class Backend(ABC):
         """
         return False
 
+    def repeats(self, operation: Operation) -> bool:
+        """Whether it repeats its own attempts at this operation, so that the core must not send it again."""
+        return False
+
     def translate_error(self, error: Exception, operation: Operation) -> IsthmusError | None:
         """The error of the tree for a native one, or ``None`` if it is unknown."""
         return None

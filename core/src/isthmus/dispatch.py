@@ -168,7 +168,7 @@ class Dispatcher:
 
     def _wait(self, operation: Operation, attempt: Attempt) -> float | None:
         """Seconds to wait before the next attempt, or ``None`` to give up."""
-        if not repeatable(operation, attempt.error):
+        if self._backend.repeats(operation) or not repeatable(operation, attempt.error):
             return None
         decided: float | None = _ask(self._decide_hook, attempt=attempt)
         if decided is None:
@@ -201,7 +201,7 @@ class Dispatcher:
         error.table = ",".join(operation.table_names) or None
         error.key = getattr(operation, "key", None)
         if error.maybe_applied:
-            error.operation_id = public_id(operation)
+            error.operation_id = public_id(operation) or error.operation_id
         if isinstance(error, TransactionFailed) and isinstance(operation, TransactWrite):
             for action, reason in zip(operation.actions, error.reasons, strict=True):
                 if reason is not None:

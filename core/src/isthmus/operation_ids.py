@@ -29,6 +29,7 @@ CLOCK_MARGIN = 10.0
 
 _TIME_DIGITS = 11
 _ID_DIGITS = 24
+_ATTEMPT_DIGITS = 32
 _CHECK_BYTES = 8
 _LONGEST = 16_384
 _WRONG = "an operation id is the text that an error carries as operation_id: pass it unchanged"
@@ -118,6 +119,11 @@ def public_id(operation: Operation) -> str | None:
     return None
 
 
+def attempt_id(records: str, record: str, attempt: bytes) -> str:
+    """The same for one attempt of a transaction that the core runs: its record and its own id."""
+    return _encoded(records, {"id": record}, attempt.hex())
+
+
 def _encoded(table: str, key: ItemKey, operation_id: str) -> str:
     body = canonical_bytes([table, key, operation_id])
     return urlsafe_b64encode(sha256(body).digest()[:_CHECK_BYTES] + body).rstrip(b"=").decode("ascii")
@@ -144,4 +150,4 @@ def resolve_request(operation_id: object, context: Context) -> Resolve:
 
 
 def _is_short(text: str) -> bool:
-    return len(text) == _ID_DIGITS and not set(text) - set("0123456789abcdef")
+    return len(text) in (_ID_DIGITS, _ATTEMPT_DIGITS) and not set(text) - set("0123456789abcdef")

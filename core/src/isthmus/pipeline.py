@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 from urllib.parse import urlsplit
 
 from attrs import frozen
@@ -13,6 +13,7 @@ from cattrs import Converter
 from isthmus.backends import Backend, BackendConfig
 from isthmus.capabilities import Capabilities, Limits
 from isthmus.config import Settings, active_plugins
+from isthmus.config.sources import FALLBACK_SECTION
 from isthmus.dispatch import Dispatcher
 from isthmus.errors import BackendError, Closed, IsthmusError, PluginError
 from isthmus.guarding import aguarded, guarded, refused_for
@@ -23,13 +24,16 @@ from isthmus.logs import log_failure
 from isthmus.metrics import CORE_METRICS, MetricDescription
 from isthmus.observing import Observers, aobserved, notify, observed
 from isthmus.observing import implementations as hook_implementations
-from isthmus.operations import OPERATIONS, Context, ListTables, Operation
+from isthmus.operations import OPERATIONS, Context, ListTables, Operation, Resolve
 from isthmus.plugins import BACKENDS, Manager, build_manager, load
 from isthmus.redaction import redacted_url
 from isthmus.results import Result
 from isthmus.retries import RetryDecision
 from isthmus.types import new_converter
 from isthmus.validation import ValidationLayer
+
+if TYPE_CHECKING:
+    from isthmus.fallback.backend import FallbackBackend
 
 Clock = Callable[[], float]
 
@@ -69,12 +73,15 @@ class Pipeline:
         self.settings = settings
         self.clock = clock
         self.manager = manager
-        self.backend = backend
+        self.fallback = _fallback(backend, settings, clock)
+        self.backend = self.fallback or backend
         self.url = redacted_url(settings.url)
-        self.capabilities: Capabilities = backend.capabilities
+        self.capabilities: Capabilities = self.backend.capabilities
         self.limits: Limits = backend.limits
         self.converter: Converter = new_converter()
         self.layers: tuple[Layer, ...] = ()
+        # The classes that repositories were asked for; see ``isthmus.repository.registry``.
+        self.registry: Any = None
         self.closed = False
         self.chains: Mapping[type[Operation], Step] = {}
         self.achains: Mapping[type[Operation], AsyncStep] = {}
@@ -103,6 +110,8 @@ class Pipeline:
         chains: Mapping[type[Operation], Step] = compose(layers, dispatcher.execute)
         achains: Mapping[type[Operation], AsyncStep] = acompose(layers, dispatcher.aexecute)
         levels = {kind: refused_for(kind, self.capabilities) for kind in OPERATIONS}
+        if self.fallback is not None:
+            levels[Resolve] = {}  # transactions can always be resolved; the rest is refused by the backend
         guards = {kind: guarded(step, levels[kind], name) if levels[kind] else step for kind, step in chains.items()}
         aguards = {kind: aguarded(step, levels[kind], name) if levels[kind] else step for kind, step in achains.items()}
         self.chains = {kind: observed(guards[kind], kind, observers, name) for kind in OPERATIONS}
@@ -166,6 +175,19 @@ class Pipeline:
         self.achains = _ClosedChains()
         notify(hook_implementations(self.manager, "isthmus_database_closing"), self)
         return True
+
+
+def _fallback(backend: Backend, settings: Settings, clock: Clock) -> FallbackBackend | None:
+    """The core's transactions around a backend that has none, where it offers what they need."""
+    if backend.item_store is None:
+        return None
+    from isthmus.fallback.backend import FallbackBackend, needs_fallback
+    from isthmus.fallback.options import FallbackOptions
+
+    if not needs_fallback(backend):
+        return None
+    options = settings.sections.get(FALLBACK_SECTION) or FallbackOptions()
+    return FallbackBackend(backend, backend.item_store, options, clock)
 
 
 def _sequence(layers: object) -> Sequence[Any]:

@@ -15,7 +15,7 @@ from attrs import define, field, fields_dict
 from isthmus.config import sources
 from isthmus.config.checking import Checker
 from isthmus.config.settings import Settings
-from isthmus.config.sources import CORE_NAMES, CORE_SECTION, OWN, CoreOptions, Given, Read
+from isthmus.config.sources import CORE_NAMES, CORE_SECTION, FALLBACK_SECTION, OWN, CoreOptions, Given, Read
 from isthmus.errors import ConfigurationError, PluginError
 from isthmus.hints import nearest
 from isthmus.plugins import (
@@ -119,6 +119,7 @@ class _Loading:
         url = None if url_use == "ignored" else self._own("url")
         scheme = "" if url_use == "ignored" else self._open_url(url, url_use)
         timeout, policy = self._timeout(), self._policy()
+        self._check_fallback()
         self._check_names(scheme)
         self._check_sections(scheme)
         names = tuple(sorted(_name(choice) for choice in choices))
@@ -176,6 +177,14 @@ class _Loading:
             return policy or RetryPolicy()
         self.checker.replace_rows(CORE_SECTION, self.retry_policy, "keyword retry_policy")
         return self.retry_policy
+
+    def _check_fallback(self) -> None:
+        """Note the settings of the core's own transactions; few databases need them, so their class is loaded late."""
+        given = self._of(FALLBACK_SECTION)
+        if given:
+            from isthmus.fallback.options import FallbackOptions
+
+            self.sections[FALLBACK_SECTION] = self.checker.section(FALLBACK_SECTION, FallbackOptions, given)
 
     # ---- plugins ----
 
@@ -256,7 +265,8 @@ class _Loading:
 
     def _check_names(self, scheme: str) -> None:
         """Note options of the core and sections that nobody knows."""
-        sections = sorted({CORE_SECTION, *self.classes, *installed(BACKENDS), *installed(PLUGINS), scheme} - {""})
+        own = (CORE_SECTION, FALLBACK_SECTION)
+        sections = sorted({*own, *self.classes, *installed(BACKENDS), *installed(PLUGINS), scheme} - {""})
         for given in self._of(OWN):
             if given.name not in CORE_NAMES or given.name == CORE_SECTION:
                 self._note_own(given, sections)

@@ -21,7 +21,7 @@ OWN = ""
 # The name of a value that only tells where a section begins.
 HEADER = ""
 # Variables that belong to the project and are no settings of a database.
-_NOT_SETTINGS = (FILE_VARIABLE, "ISTHMUS_CONFORMANCE_", "ISTHMUS_ENGINE_")
+_NOT_SETTINGS = (FILE_VARIABLE, "ISTHMUS_CONFORMANCE_", "ISTHMUS_ENGINE_", "ISTHMUS_TEST_")
 
 
 @frozen
@@ -38,6 +38,7 @@ class CoreOptions:
 resolve_types(CoreOptions)
 CORE_NAMES = tuple(fields_dict(CoreOptions))
 CORE_SECTION = "retry"
+FALLBACK_SECTION = "fallback"
 
 
 @frozen

@@ -221,6 +221,7 @@ class BlockingItemStore(ItemStore):
     :param cas: carries out one swap, and tells whether it was done
     :param scan: gives records, as ``scan_records``
     :param create: makes sure that the table of records exists
+    :param find: gives the definition that a table is stored with, as ``admit``; left out, what is declared is believed
     :param blocking: whether calls may wait, so that they need a thread beside an event loop
     """
 
@@ -228,6 +229,7 @@ class BlockingItemStore(ItemStore):
     cas: Callable[[Swap], bool]
     scan: Callable[[Table, Item | None, int], tuple[list[Item], Item | None]]
     create: Callable[[Table], None]
+    find: Callable[[Table], Table] | None = None
     blocking: bool = True
     item_bytes: int = field(default=16_000_000, kw_only=True)
 
@@ -238,6 +240,12 @@ class BlockingItemStore(ItemStore):
     def swap(self, swap: Swap) -> StorePlan[Answer]:
         done: Answer = yield _Call(self.cas, (swap,))
         return done
+
+    def admit(self, table: Table) -> StorePlan[Table]:
+        if self.find is None:
+            return table
+        stored: Table = yield _Call(self.find, (table,))
+        return stored
 
     def create_records(self, table: Table) -> StorePlan[None]:
         yield _Call(self.create, (table,))
