@@ -244,6 +244,16 @@ def test_a_server_that_does_not_answer_is_named_without_the_password() -> None:
     assert "s3cr3t" not in str(raised.value)
 
 
+@pytest.mark.parametrize("making", [True, False])
+def test_a_connection_that_can_not_be_made_sends_nothing(making: bool) -> None:
+    """The driver marks what breaks while it makes a connection; one that breaks later may have carried the write."""
+    broken = pymongo.errors.AutoReconnect("reset")
+    if making:
+        broken._add_error_label("SystemOverloadedError")
+    error = translate(broken, writes=True, hosts="h", late=False)
+    assert (type(error), error is not None and error.maybe_applied) == (Unavailable, not making)
+
+
 def test_no_text_of_the_driver_is_repeated() -> None:
     """A duplicate key's value stays out of the message."""
     driver_error = pymongo.errors.DuplicateKeyError(

@@ -131,12 +131,14 @@ def translate(error: Exception, *, writes: bool, hosts: str, late: bool) -> Isth
     if isinstance(error, driver.OperationFailure | driver.NotPrimaryError):
         return by_code(error.details, hosts, writes, late, labels=error)
     if isinstance(error, driver.ConnectionFailure):
-        return _lost(hosts, writes, late)
+        # The driver marks so what happens while it makes a connection, before the request can be sent on it.
+        unmade = has_label(error, "SystemOverloadedError")
+        return _never_sent(error, hosts, late) if unmade else _lost(hosts, writes, late)
     return _of_the_client(error, hosts)
 
 
 def _never_sent(error: Exception, hosts: str, late: bool) -> IsthmusError:
-    what = "no connection to" if isinstance(error, driver.WaitQueueTimeoutError) else "no usable server of"
+    what = "no usable server of" if isinstance(error, driver.ServerSelectionTimeoutError) else "no connection to"
     if late:
         return DeadlineExceeded(f"the deadline passed while {what} {hosts} was to be had: check it, or allow more time")
     return Unavailable(f"{what} {hosts} was to be had in time: check the address, the network and the servers")
