@@ -45,7 +45,9 @@ class Meaning:
 
     def error(self, where: str, writes: bool, applied: bool = False) -> IsthmusError:
         """The error of the tree."""
-        return self.kind(f"{where} {self.text}", maybe_applied=writes and (self.applied or applied))
+        error = self.kind(f"{where} {self.text}")
+        error.maybe_applied = writes and (self.applied or applied)
+        return error
 
 
 _SHUTDOWN = Meaning(Unavailable, "is shutting down or changing its role: retry", applied=True)
