@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from isthmus import operations as op
 from isthmus import results as res
 from isthmus import transactions as txn
-from isthmus.arguments import check_open, check_operation, check_table
+from isthmus.arguments import check_open, check_operation, check_table, positive
 from isthmus.async_bound_table import AsyncBoundTable
 from isthmus.database_base import DatabaseBase
 from isthmus.errors import AlreadyExists, SchemaMismatch, TableNotFound
@@ -22,6 +22,9 @@ from isthmus.schema import Index, KeyDeclaration, Table
 from isthmus.values import Item, check_table_name
 
 if TYPE_CHECKING:
+    from isthmus.fallback.recovery import Recovery
+    from isthmus.repository.async_repository import AsyncRepository
+    from isthmus.repository.model import Model
     from isthmus.transactions.async_unit_of_work import AsyncUnitOfWork
 
     T = TypeVar("T")
@@ -92,6 +95,18 @@ class AsyncDatabase(DatabaseBase):
         table = Table.declare(name, partition_key, sort_key, indexes, ttl, versioned, timestamps)
         return AsyncBoundTable(self, self._requests(table), self._pipeline.aexecute)
 
+    def repository(self, kind: type[T], *, model: Model | None = None) -> AsyncRepository[T]:
+        """The entities of an attrs class.
+
+        :param model: how the class is stored, where it doesn't say so itself by ``__isthmus__``
+        :raises InvalidArgument: the class can't be stored, or not beside the classes that were asked for before
+        """
+        from isthmus.repository.async_repository import AsyncRepository
+        from isthmus.repository.registry import registry_of  # a program without repositories loads none of it
+
+        mapper = registry_of(self._pipeline).mapper(kind, model)
+        return AsyncRepository(self, mapper, self.table(mapper.table))
+
     async def transact_write(
         self, actions: Iterable[op.Action], *, token: str | None = None, timeout: float | None = None
     ) -> res.TransactWriteResult:
@@ -154,6 +169,22 @@ class AsyncDatabase(DatabaseBase):
         """
         operation = resolve_request(operation_id, self.context(timeout))
         return cast("res.ResolveResult", await self.execute(operation)).outcome
+
+    async def recover(self, *, limit: int | None = None, timeout: float | None = None) -> Recovery:
+        """Finish or undo the transactions of clients that died, where the core runs transactions itself.
+
+        It happens by itself too: whoever meets what a dead client left deals with it, once its lease has run out. A
+        database with transactions of its own has nothing to recover.
+
+        :param limit: most transactions to look at; all of them by default
+        """
+        from isthmus.fallback.recovery import Recovery  # few databases need it
+
+        check_open(self._pipeline.closed)
+        fallback = self._pipeline.fallback
+        if limit is not None:
+            positive(limit, "limit")
+        return Recovery() if fallback is None else await fallback.arecover(self.context(timeout), limit)
 
 
 class AsyncTables:

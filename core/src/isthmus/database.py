@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from isthmus import operations as op
 from isthmus import results as res
 from isthmus import transactions as txn
-from isthmus.arguments import check_open, check_operation, check_table
+from isthmus.arguments import check_open, check_operation, check_table, positive
 from isthmus.bound_table import BoundTable
 from isthmus.database_base import DatabaseBase
 from isthmus.errors import AlreadyExists, SchemaMismatch, TableNotFound
@@ -21,6 +21,9 @@ from isthmus.schema import Index, KeyDeclaration, Table
 from isthmus.values import Item, check_table_name
 
 if TYPE_CHECKING:
+    from isthmus.fallback.recovery import Recovery
+    from isthmus.repository.model import Model
+    from isthmus.repository.repository import Repository
     from isthmus.transactions.unit_of_work import UnitOfWork
 
     T = TypeVar("T")
@@ -90,6 +93,18 @@ class Database(DatabaseBase):
         table = Table.declare(name, partition_key, sort_key, indexes, ttl, versioned, timestamps)
         return BoundTable(self, self._requests(table), self._pipeline.execute)
 
+    def repository(self, kind: type[T], *, model: Model | None = None) -> Repository[T]:
+        """The entities of an attrs class.
+
+        :param model: how the class is stored, where it doesn't say so itself by ``__isthmus__``
+        :raises InvalidArgument: the class can't be stored, or not beside the classes that were asked for before
+        """
+        from isthmus.repository.registry import registry_of  # a program without repositories loads none of it
+        from isthmus.repository.repository import Repository
+
+        mapper = registry_of(self._pipeline).mapper(kind, model)
+        return Repository(self, mapper, self.table(mapper.table))
+
     def transact_write(
         self, actions: Iterable[op.Action], *, token: str | None = None, timeout: float | None = None
     ) -> res.TransactWriteResult:
@@ -152,6 +167,22 @@ class Database(DatabaseBase):
         """
         operation = resolve_request(operation_id, self.context(timeout))
         return cast("res.ResolveResult", self.execute(operation)).outcome
+
+    def recover(self, *, limit: int | None = None, timeout: float | None = None) -> Recovery:
+        """Finish or undo the transactions of clients that died, where the core runs transactions itself.
+
+        It happens by itself too: whoever meets what a dead client left deals with it, once its lease has run out. A
+        database with transactions of its own has nothing to recover.
+
+        :param limit: most transactions to look at; all of them by default
+        """
+        from isthmus.fallback.recovery import Recovery  # few databases need it
+
+        check_open(self._pipeline.closed)
+        fallback = self._pipeline.fallback
+        if limit is not None:
+            positive(limit, "limit")
+        return Recovery() if fallback is None else fallback.recover(self.context(timeout), limit)
 
 
 class Tables:

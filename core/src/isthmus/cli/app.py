@@ -29,6 +29,7 @@ COMMANDS = {
     "plugins": "isthmus.cli.inspecting:plugins",
     "put": "isthmus.cli.items:put",
     "query": "isthmus.cli.selecting:query",
+    "recover": "isthmus.cli.recovering:recover",
     "scan": "isthmus.cli.selecting:scan",
     "tables": "isthmus.cli.tables:tables",
     "validate": "isthmus.cli.validating:validate",
