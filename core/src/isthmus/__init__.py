@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from isthmus.hookspecs import hookimpl
     from isthmus.layers import Blocking, Flow, Layer, Sleep, Stage
     from isthmus.plugins import Plugin
+    from isthmus.repository.async_repository import AsyncRepository
+    from isthmus.repository.model import Model
+    from isthmus.repository.repository import Repository
     from isthmus.results import Page
     from isthmus.retries import RetryPolicy
     from isthmus.schema import Index, Key, Table
@@ -36,6 +39,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AsyncBoundTable",
     "AsyncDatabase",
+    "AsyncRepository",
     "AsyncSelection",
     "AsyncTables",
     "AsyncUnitOfWork",
@@ -56,8 +60,10 @@ __all__ = [
     "Key",
     "Layer",
     "Limits",
+    "Model",
     "Page",
     "Plugin",
+    "Repository",
     "RetryPolicy",
     "Selection",
     "Sleep",
@@ -90,6 +96,9 @@ _MODULES = {
     "hookspecs": ("hookimpl",),
     "layers": ("Blocking", "Flow", "Layer", "Sleep", "Stage"),
     "plugins": ("Plugin",),
+    "repository.async_repository": ("AsyncRepository",),
+    "repository.model": ("Model",),
+    "repository.repository": ("Repository",),
     "results": ("Page",),
     "retries": ("RetryPolicy",),
     "schema": ("Index", "Key", "Table"),
@@ -99,7 +108,7 @@ _MODULES = {
 }  # fmt: skip
 _PLACES = {name: module for module, names in _MODULES.items() for name in names}
 # Reached as attributes, `isthmus.errors.ConditionFailed` say, without an import of their own.
-_SUBMODULES = frozenset({*_MODULES, "evaluate", "operations", "values"})
+_SUBMODULES = frozenset({*_MODULES, "evaluate", "operations", "repository", "values"})
 
 
 def __getattr__(name: str) -> Any:

@@ -134,10 +134,23 @@ class AlreadyExists(IsthmusError):
     code = "already_exists"
 
 
+class SeveralFound(IsthmusError):
+    """More than one item where only one was expected."""
+
+    code = "several_found"
+
+
 class UniqueViolation(IsthmusError):
-    """Another item holds a value that must be unique."""
+    """Another item holds a value that must be unique.
+
+    ``constraint`` names the fields whose values are unique together, where the caller's model declares them.
+    """
 
     code = "unique_violation"
+
+    def __init__(self, message: str, *, constraint: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.constraint = tuple(constraint)
 
 
 class ConditionFailed(IsthmusError):

@@ -1,0 +1,124 @@
+"""What the sync and the async repository share: everything but I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from isthmus import operations as op
+from isthmus.arguments import members
+from isthmus.errors import InvalidArgument, ItemNotFound, SeveralFound
+from isthmus.expressions import Condition
+from isthmus.repository.assignments import assignments
+from isthmus.repository.guards import Guards, guard_table
+from isthmus.repository.mapper import Mapper
+from isthmus.repository.recorder import recorded
+from isthmus.repository.writing import Steps, Writes
+from isthmus.requests import Requests, not_found
+from isthmus.schema import Table
+from isthmus.values import Item
+
+T = TypeVar("T")
+KeyValue = str | int | Decimal | bytes | date | UUID | Enum
+
+
+class RepositoryBase(Generic[T]):
+    """The entities of one class.
+
+    :param requests: makes the operations of a table for the caller
+    :param counted: whether versions count with each write
+    """
+
+    def __init__(self, mapper: Mapper[T], requests: Callable[[Table], Requests], backend: str, counted: bool) -> None:
+        self._mapper = mapper
+        self._requests = requests(mapper.table)
+        self._backend = backend
+        unique = bool(mapper.model.unique)
+        self._guard_table = guard_table(mapper.table) if unique else None
+        guards = Guards(mapper, requests(self._guard_table)) if self._guard_table is not None else None
+        self._writes = Writes(mapper, self._requests, guards, counted)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._mapper.name} in {self._mapper.table.name!r}>"
+
+    @property
+    def kind(self) -> type[T]:
+        """The class of the entities."""
+        return self._mapper.kind
+
+    @property
+    def schema(self) -> Table:
+        """The declaration of the table that the entities are in."""
+        return self._mapper.table
+
+    def to_item(self, entity: T) -> Item:
+        """The item that an entity is stored as."""
+        return self._mapper.item(entity)
+
+    def from_item(self, item: Mapping[str, Any]) -> T:
+        """The entity of a stored item.
+
+        :raises InvalidStoredValue: the item does not fit the class
+        """
+        return self._mapper.entity(dict(item))
+
+    def _get(
+        self, key: tuple[Any, ...], attributes: Mapping[str, Any], consistent: bool, timeout: float | None
+    ) -> op.Get:
+        return self._requests.get(self._mapper.key(key, attributes), {}, None, consistent, timeout)
+
+    def _found(self, operation: op.Get, item: Item | None) -> T:
+        if item is None or not self._mapper.is_mine(item):
+            raise self._missing(operation)
+        return self._mapper.entity(item)
+
+    def _perhaps(self, item: Item | None) -> T | None:
+        return None if item is None or not self._mapper.is_mine(item) else self._mapper.entity(item)
+
+    def _missing(self, operation: op.Get) -> ItemNotFound:
+        return not_found(operation, self._backend)
+
+    def _condition(self, when: Callable[[T], bool] | Condition | None) -> Condition | None:
+        return None if when is None else recorded(when, self._mapper.name, self._mapper.layout.shape)
+
+    def _entity(self, entity: T) -> T:
+        if not isinstance(entity, self._mapper.kind):
+            raise InvalidArgument(
+                f"a repository of {self._mapper.name} takes {self._mapper.name} objects, not {type(entity).__name__}"
+            )
+        return entity
+
+    def _many(self, keys: Iterable[Any], consistent: bool, timeout: float | None) -> tuple[op.GetMany, list[int]]:
+        wanted = [self._mapper.key(key if isinstance(key, tuple) else (key,), {}) for key in members(keys, "keys")]
+        return self._requests.get_many(wanted, None, consistent, timeout)
+
+    def _updating(
+        self,
+        key: tuple[Any, ...],
+        attributes: Mapping[str, Any],
+        wanted: tuple[Any, Any, Any],
+        when: Callable[[T], bool] | Condition | None,
+        expected_version: int | None,
+        timeout: float | None,
+    ) -> Steps[T]:
+        change = assignments(self._mapper, *wanted)
+        return self._writes.update(
+            self._mapper.key(key, attributes), change, self._condition(when), expected_version, timeout
+        )
+
+
+def only(found: list[T], name: str) -> T:
+    """The one entity among at most two.
+
+    :raises ItemNotFound: there is none
+    :raises SeveralFound: there are more
+    """
+    if not found:
+        raise ItemNotFound(f"the query finds no {name}: use first() where that is expected")
+    if len(found) > 1:
+        raise SeveralFound(f"the query finds more than one {name}: narrow it, or use first()")
+    return found[0]

@@ -1,0 +1,62 @@
+"""The classes that are stored in one database: each is understood once, and they must not be in each other's way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isthmus.errors import InvalidArgument
+from isthmus.pipeline import Pipeline
+from isthmus.repository.field_types import FieldTypes
+from isthmus.repository.mapper import Mapper
+from isthmus.repository.model import Model, model_of
+from isthmus.repository.snapshots import Snapshots
+
+
+class Registry:
+    """The mappers of an opened database."""
+
+    def __init__(self, types: FieldTypes) -> None:
+        self._types = types
+        self._snapshots = Snapshots()
+        self._mappers: dict[tuple[type, int], Mapper[Any]] = {}
+
+    def mapper(self, kind: type[Any], model: Model | None) -> Mapper[Any]:
+        """The mapper of a class.
+
+        :raises InvalidArgument: the class can't be stored, or not beside the others
+        """
+        declared = model_of(kind, model)
+        # A model is no key of a dictionary, and the mapper keeps it alive.
+        known = self._mappers.get((kind, id(declared)))
+        if known is not None:
+            return known
+        mapper = Mapper(kind, declared, self._types, self._snapshots)
+        for other in tuple(self._mappers.values()):
+            if other.table.name == mapper.table.name:
+                _check_beside(mapper, other)
+        return self._mappers.setdefault((kind, id(declared)), mapper)
+
+
+def _check_beside(new: Mapper[Any], known: Mapper[Any]) -> None:
+    differences = new.table.differences(known.table)
+    if differences:
+        raise InvalidArgument(
+            f"{new.name} and {known.name} declare table {new.table.name!r} differently: {'; '.join(differences)}."
+            " Give one Table object to both models"
+        )
+    if new.kind is known.kind or new.model.discriminator is None:
+        return
+    one, other = ((mapper.model.discriminator_attribute, mapper.model.discriminator) for mapper in (new, known))
+    if one == other:
+        raise InvalidArgument(
+            f"{new.name} and {known.name} have the same discriminator {new.model.discriminator!r} in table"
+            f" {new.table.name!r}: choose another one"
+        )
+
+
+def registry_of(pipeline: Pipeline) -> Registry:
+    """The registry of an opened database, made when the first repository is."""
+    if pipeline.registry is None:
+        pipeline.registry = Registry(FieldTypes(pipeline.converter))
+    found: Registry = pipeline.registry
+    return found

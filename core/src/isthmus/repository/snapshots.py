@@ -1,0 +1,63 @@
+"""What entities looked like in the store when they were read or written, beside them: the classes stay plain."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from isthmus.values import Item
+
+
+class Snapshot(weakref.ref[Any]):
+    """A weak reference to an entity, with its item.
+
+    ``gone`` names attributes of the item that ``upgrade`` took out.
+    """
+
+    __slots__ = ("gone", "item", "owner", "place")
+
+    owner: object
+    item: Item
+    gone: frozenset[str]
+    place: int
+
+
+NOTHING_GONE: frozenset[str] = frozenset()
+
+
+class Snapshots:
+    """By identity, because entities need be neither hashable nor different from each other."""
+
+    __slots__ = ("_forget", "_known")
+
+    def __init__(self) -> None:
+        known: dict[int, Snapshot] = {}
+
+        def forget(snapshot: Snapshot) -> None:
+            # The place may have been taken by another snapshot of the same entity.
+            if known.get(snapshot.place) is snapshot:
+                del known[snapshot.place]
+
+        self._known = known
+        self._forget = forget
+
+    def keep(self, owner: object, entity: Any, item: Item, gone: frozenset[str] = NOTHING_GONE) -> None:
+        """Remember an entity's item; one of a class without weak references is not remembered."""
+        try:
+            snapshot = Snapshot(entity, self._forget)
+        except TypeError:
+            return
+        snapshot.owner, snapshot.item, snapshot.gone, snapshot.place = owner, item, gone, id(entity)
+        self._known[snapshot.place] = snapshot
+
+    def of(self, owner: object, entity: Any) -> Snapshot | None:
+        """The snapshot that the same owner kept of an entity."""
+        found = self._known.get(id(entity))
+        return found if found is not None and found() is entity and found.owner is owner else None
+
+    def drop(self, entity: Any) -> None:
+        """Forget an entity."""
+        self._known.pop(id(entity), None)
+
+    def __len__(self) -> int:
+        return len(self._known)

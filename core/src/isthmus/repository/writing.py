@@ -1,0 +1,367 @@
+"""Writes of entities as plans: they yield operations, get their results, and do no I/O: sync and async share them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping
+from typing import Any, Final, Generic, TypeVar, cast
+
+from isthmus import operations as op
+from isthmus import results as res
+from isthmus.errors import (
+    AlreadyExists,
+    ConditionFailed,
+    Conflict,
+    InvalidArgument,
+    InvalidKey,
+    IsthmusError,
+    ItemNotFound,
+    TransactionFailed,
+    VersionConflict,
+)
+from isthmus.evaluate import matches
+from isthmus.expressions import ALWAYS, Condition, all_of
+from isthmus.expressions import Field as PathField
+from isthmus.repository.assignments import Assignments
+from isthmus.repository.guards import GuardAction, Guards
+from isthmus.repository.mapper import Mapper
+from isthmus.repository.results import written
+from isthmus.repository.shapes import ABSENT
+from isthmus.repository.snapshots import Snapshot
+from isthmus.requests import Requests
+from isthmus.transactions import transact_write
+from isthmus.values import Item, equal
+
+T = TypeVar("T")
+R = TypeVar("R")
+Steps = Generator[op.Operation, Any, R]
+
+ATTEMPTS: Final = 16
+"""How often a write that depends on what is stored is decided anew when that changes meanwhile."""
+
+
+class Writes(Generic[T]):
+    """The writes of one class.
+
+    :param counted: whether versions count with each write; in a unit of work they count at its end
+    """
+
+    def __init__(self, mapper: Mapper[T], requests: Requests, guards: Guards | None, counted: bool) -> None:
+        self._mapper = mapper
+        self._requests = requests
+        self._guards = guards
+        self._counted = counted
+        self._managed = mapper.table.managed
+        self._returning: op.Returning = "new" if self._managed else None
+
+    # ---- whole entities ----
+
+    def create(self, entity: T, timeout: float | None) -> Steps[T]:
+        """Write a new one."""
+        item = self._mapper.item(entity)
+        if self._guards is None:
+            result = yield self._requests.create(item, self._returning, timeout)
+            return self._written(entity, item, result.item)
+        key = self._mapper.key_of(item)
+        action = self._requests.create(item, None, timeout)
+        yield from self._together(action, list(self._guards.moves(key, None, item)), timeout)
+        return (yield from self._counted_on(entity, item, 1, timeout))
+
+    def put(self, entity: T, when: Condition | None, timeout: float | None) -> Steps[T]:
+        """Write one in place of whatever has its key."""
+        item = self._mapper.item(entity)
+        if self._guards is None:
+            result = yield from self._single(self._requests.put(item, self._mine(when), self._returning, timeout))
+            return self._written(entity, item, result.item)
+        key = self._mapper.key_of(item)
+
+        def decide(_current: Item | None, relied: Condition) -> tuple[op.Action, Item]:
+            return self._requests.put(item, self._mine(when, relied), None, timeout), item
+
+        yield from self._guarded(key, decide, self._guards.relies_on, timeout)
+        return (yield from self._counted_on(entity, item, (self._version(item) or 0) + 1, timeout))
+
+    def save(self, entity: T, since: T | None, timeout: float | None) -> Steps[T]:
+        """Write what differs from what was loaded."""
+        item = self._mapper.item(entity)
+        snapshot = self._mapper.snapshots.of(self._mapper, entity if since is None else since)
+        if snapshot is None and since is not None:
+            raise InvalidArgument(
+                "since= is an entity that was read or written here: save without it writes all fields"
+            )
+        if snapshot is None:
+            return (yield from self._save_unknown(entity, item, timeout))
+        key = self._mapper.key_of(item)
+        if any(not equal(key[name], snapshot.item.get(name)) for name in key):
+            raise InvalidKey(
+                f"the key of this {self._mapper.name} is another than when it was read: create the new one, delete the"
+                " old one"
+            )
+        change = self._difference(item, snapshot)
+        if not change.touched:
+            return entity
+        expected = self._version(snapshot.item)
+        after = yield from self._change(key, change, self._unversioned(expected), expected, False, timeout)
+        return self._saved(entity, {**snapshot.item, **item}, change, after)
+
+    def _save_unknown(self, entity: T, item: Item, timeout: float | None) -> Steps[T]:
+        """All fields of an entity that was not read here; what else is stored stays."""
+        table = self._mapper.table
+        expected = self._version(item)
+        change = Assignments(
+            {name: value for name, value in item.items() if name not in table.key_names and name not in self._managed},
+            set(self._mapper.owned - item.keys() - self._managed - set(table.key_names)),
+        )
+        if (table.version is not None and expected is None) or not change.put:
+            return (yield from self.create(entity, timeout))
+        key = self._mapper.key_of(item)
+        after = yield from self._change(key, change, None, expected, expected is None, timeout)
+        return self._saved(entity, item, change, after)
+
+    def _difference(self, item: Item, snapshot: Snapshot) -> Assignments:
+        stored, keep = snapshot.item, self._managed
+        put = {name: value for name, value in item.items()
+               if name not in keep and (name not in stored or not _same(value, stored[name]))}  # fmt: skip
+        gone = {name for name in (self._mapper.owned | snapshot.gone) - keep if name in stored and name not in item}
+        return Assignments(put, gone)
+
+    def _version(self, item: Item) -> int | None:
+        """The version that an item carries, where versions are counted."""
+        name = self._mapper.table.version
+        return None if name is None else cast("int | None", item.get(name))
+
+    def _unversioned(self, expected: Any) -> Condition | None:
+        """What stands for the version of an item that was written without one."""
+        name = self._mapper.table.version
+        return PathField((name,)).not_exists() if name is not None and expected is None else None
+
+    def _saved(self, entity: T, item: Item, change: Assignments, after: Item) -> T:
+        item = {name: value for name, value in item.items() if name not in change.gone}
+        return written(self._mapper, entity, item, {name: after[name] for name in self._managed if name in after})
+
+    # ---- parts ----
+
+    def update(self, key: Item, change: Assignments, when: Condition | None, expected: int | None,
+               timeout: float | None) -> Steps[T]:  # fmt: skip
+        """Change fields of a stored entity; the entity as it is afterwards."""
+        after = yield from self._change(key, change, when, expected, False, timeout, whole=True)
+        return self._mapper.entity(after)
+
+    def _change(self, key: Item, change: Assignments, when: Condition | None, expected: int | None, upsert: bool,
+                timeout: float | None, *, whole: bool = False) -> Steps[Item]:  # fmt: skip
+        """Send a change; what is maintained afterwards, or the whole item."""
+        relies = self._relied_on(change)
+        returning: op.Returning = "new" if whole else self._returning
+        if not relies:
+            result = yield from self._single(
+                self._update(key, change, self._mine(when), expected, upsert, returning, timeout)
+            )
+            return cast("res.WriteResult", result).item or {}
+
+        def decide(current: Item | None, relied: Condition) -> tuple[op.Action, Item]:
+            if current is None and not upsert:
+                raise self._not_found(key)
+            filled = self._filled(change, key, current or {})
+            new = {**(current or {}), **key, **filled.put}
+            new = {name: value for name, value in new.items() if name not in filled.gone}
+            action = self._update(key, filled, self._mine(when, relied), expected, upsert, None, timeout)
+            return action, new
+
+        new = yield from self._guarded(key, decide, relies, timeout)
+        if whole or not self._counted:
+            found: Item = (yield self._requests.get(key, {}, None, True, timeout)).item or new
+            return found
+        return (yield from self._maintained(key, (expected or 0) + 1, timeout))
+
+    def _update(self, key: Item, change: Assignments, when: Condition | None, expected: int | None, upsert: bool,
+                returning: op.Returning, timeout: float | None) -> op.Update:  # fmt: skip
+        return self._requests.update(key, {}, change.wanted(), when, upsert, expected, returning, timeout)
+
+    def _relied_on(self, change: Assignments) -> set[str]:
+        """Attributes that have to be read before a change is made: what else is made of those that it touches."""
+        touched = change.touched
+        relies: set[str] = set()
+        for name, part in self._mapper.layout.derived:
+            stored = {one.stored for one in part.fields}
+            if touched & stored and name not in touched:
+                relies |= stored
+        if self._guards is not None and touched & self._guards.relies_on:
+            relies |= self._guards.relies_on
+        if change.computed & relies:
+            raise InvalidArgument(
+                f"{min(change.computed & relies)!r} of {self._mapper.name} is part of a key or unique: set= it to"
+                " a value"
+            )
+        return relies
+
+    def _filled(self, change: Assignments, key: Item, current: Item) -> Assignments:
+        """The change with the key attributes of indexes that follow from it."""
+        filled = Assignments(dict(change.put), set(change.gone), change.others)
+        merged = {name: value for name, value in {**current, **change.put}.items() if name not in change.gone}
+        for name, part in self._mapper.layout.derived:
+            if name in key or not change.touched & {one.stored for one in part.fields}:
+                continue
+            value = part.value(merged)
+            if value is ABSENT:
+                filled.gone.add(name)
+            else:
+                filled.put[name] = value
+        return filled
+
+    def delete(self, key: Item, when: Condition | None, expected: int | None, timeout: float | None) -> Steps[bool]:
+        """Remove one; whether there was one."""
+        if self._guards is None:
+            action = self._requests.delete(key, {}, self._mine(when), expected, None, timeout)
+            try:
+                return bool((yield action).existed)
+            except ConditionFailed as error:
+                if self._foreign(error):
+                    return False
+                raise
+
+        def decide(_current: Item | None, relied: Condition) -> tuple[op.Action, Item | None]:
+            return self._requests.delete(key, {}, self._mine(when, relied), expected, None, timeout), None
+
+        # The guards of an item that is not there went with it.
+        found = (yield self._requests.get(key, {}, None, True, timeout)).item
+        if found is None or not self._mapper.is_mine(found):
+            return False
+        yield from self._guarded(key, decide, self._guards.relies_on, timeout)
+        return True
+
+    # ---- writes that depend on what is stored ----
+
+    def _guarded(self, key: Item, decide: Callable[[Item | None, Condition], tuple[op.Action, Item | None]],
+                 relies: Iterable[str], timeout: float | None) -> Steps[Any]:  # fmt: skip
+        """Read, decide and write until nothing of what was relied on changed in between; the new item."""
+        stale: set[Item | str] = set()
+        for _attempt in range(ATTEMPTS):
+            current = (yield self._requests.get(key, {}, None, True, timeout)).item
+            if current is not None and not self._mapper.is_mine(current):
+                raise self._taken(None)
+            relied = self._as_read(current, relies)
+            action, new = decide(current, relied)
+            moves = self._guards.moves(key, current, new) if self._guards is not None else ()
+            guards = [move for move in moves if not (move.frees and _identity(move) in stale)]
+            try:
+                yield from self._together(action, guards, timeout)
+            except _Lost as lost:
+                stale.add(lost.guard)
+            except ConditionFailed as error:
+                if isinstance(error, VersionConflict) or matches(relied, error.current or {}):
+                    raise
+            else:
+                return new
+        raise Conflict(
+            f"an item of table {self._mapper.table.name!r} changed {ATTEMPTS} times while it was written: try again"
+        )
+
+    def _as_read(self, current: Item | None, relies: Iterable[str]) -> Condition:
+        """The condition that what was relied on is still as it was."""
+        names = sorted(set(relies) - set(self._mapper.table.key_names))
+        if current is None:
+            return PathField((self._mapper.table.key_names[0],)).not_exists()
+        fields = ((PathField((name,)), current.get(name, ABSENT)) for name in names)
+        found = [one.not_exists() if value is ABSENT else one == value for one, value in fields]
+        return all_of(found) if found else ALWAYS
+
+    def _together(self, action: op.Action, guards: list[GuardAction], timeout: float | None) -> Steps[None]:
+        """The action and those on guards, all or none.
+
+        :raises UniqueViolation: a value is taken
+        """
+        if not guards:
+            yield from self._single(action)
+            return
+        actions = [action, *(guard.action for guard in guards)]
+        try:
+            yield transact_write(actions, None, self._requests.limits, self._requests.context(timeout))
+        except TransactionFailed as error:
+            raise self._reason(error, guards) from error
+
+    def _reason(self, error: TransactionFailed, guards: list[GuardAction]) -> Exception:
+        first, *others = error.reasons
+        if isinstance(first, IsthmusError):
+            return self._translated(first)
+        for guard, reason in zip(guards, others, strict=True):
+            if isinstance(reason, (AlreadyExists, ConditionFailed)):
+                return _Lost(_identity(guard)) if guard.frees else self._violation(guard, reason)
+        return error
+
+    def _violation(self, guard: GuardAction, reason: IsthmusError) -> IsthmusError:
+        assert self._guards is not None
+        return self._guards.violation(guard, reason)
+
+    # ---- what single operations share ----
+
+    def _single(self, action: op.Action) -> Steps[Any]:
+        try:
+            return (yield action)
+        except ConditionFailed as error:
+            better = self._translated(error)
+            if better is error:
+                raise
+            raise better from error
+
+    def _mine(self, *conditions: Condition | None) -> Condition | None:
+        found = [one for one in (*conditions, self._mapper.mine()) if one is not None]
+        return all_of(found) if found else None
+
+    def _foreign(self, error: IsthmusError) -> bool:
+        current = getattr(error, "current", None)
+        return current is not None and not self._mapper.is_mine(dict(current))
+
+    def _translated(self, error: IsthmusError) -> IsthmusError:
+        """The error, unless it comes from another entity's item under the same key."""
+        return self._taken(error) if self._foreign(error) else error
+
+    def _taken(self, origin: IsthmusError | None) -> AlreadyExists:
+        error = AlreadyExists(
+            f"an item of another class than {self._mapper.name} has this key in table {self._mapper.table.name!r}: give"
+            " their keys different templates"
+        )
+        error.table = self._mapper.table.name
+        if origin is not None:
+            error.backend, error.operation = origin.backend, origin.operation
+        return error
+
+    def _not_found(self, key: Item) -> ItemNotFound:
+        error = ItemNotFound(f"there is no {self._mapper.name} with this key: create it")
+        error.table, error.key, error.operation = self._mapper.table.name, key, "update"
+        return error
+
+    def _written(self, entity: T, item: Item, stored: Mapping[str, Any] | None) -> T:
+        found = stored or {}
+        return written(self._mapper, entity, item, {name: found[name] for name in self._managed if name in found})
+
+    def _counted_on(self, entity: T, item: Item, version: int, timeout: float | None) -> Steps[T]:
+        """The entity after a transaction, which returns no images."""
+        maintained = yield from self._maintained(self._mapper.key_of(item), version, timeout)
+        return written(self._mapper, entity, item, maintained)
+
+    def _maintained(self, key: Item, version: int, timeout: float | None) -> Steps[Item]:
+        table = self._mapper.table
+        stamps = [name for name in (table.created_at, table.updated_at) if name is not None]
+        found: Item = {}
+        if stamps or (table.version is not None and not self._counted):
+            item = (yield self._requests.get(key, {}, None, True, timeout)).item or {}
+            found = {name: item[name] for name in self._managed if name in item}
+        if table.version is not None and self._counted:
+            # By our own count: somebody may have written since.
+            found[table.version] = version
+        return found
+
+
+class _Lost(Exception):
+    """A guard that was to be freed belongs to another item."""
+
+    def __init__(self, guard: str) -> None:
+        super().__init__(guard)
+        self.guard = guard
+
+
+def _identity(guard: GuardAction) -> str:
+    return str(guard.action.key)
+
+
+def _same(value: Any, stored: Any) -> bool:
+    return value is stored or equal(value, stored)
