@@ -28,7 +28,8 @@ from isthmus.errors import (
     UniqueViolation,
 )
 from isthmus.retries import RetryPolicy
-from isthmus_mongodb.failures import by_code, translate
+from isthmus_mongodb.failures import by_code, note_request, translate
+from isthmus_mongodb.native import Call
 from plugins.mongodb.tests.servers import driver, failing, fresh_name, in_database
 
 ONCE = RetryPolicy(attempts=1)
@@ -244,14 +245,23 @@ def test_a_server_that_does_not_answer_is_named_without_the_password() -> None:
     assert "s3cr3t" not in str(raised.value)
 
 
-@pytest.mark.parametrize("making", [True, False])
-def test_a_connection_that_can_not_be_made_sends_nothing(making: bool) -> None:
-    """The driver marks what breaks while it makes a connection; one that breaks later may have carried the write."""
+@pytest.mark.parametrize(
+    ("label", "method", "applied"),
+    [
+        ("SystemOverloadedError", "update_one", False),
+        ("RetryableWriteError", "update_one", True),
+        ("SystemOverloadedError", "bulk_write", True),
+    ],
+)
+def test_a_connection_that_can_not_be_made_sends_nothing(
+    table: BoundTable, label: str, method: str, applied: bool
+) -> None:
+    """The driver marks what breaks while it makes one; what it repeats by itself it may have sent before."""
     broken = pymongo.errors.AutoReconnect("reset")
-    if making:
-        broken._add_error_label("SystemOverloadedError")
-    error = translate(broken, writes=True, hosts="h", late=False)
-    assert (type(error), error is not None and error.maybe_applied) == (Unavailable, not making)
+    broken._add_error_label(label)
+    note_request(broken, Call("things", method))
+    error = table.database.backend.translate_error(broken, table.actions.update(id="a", add={"n": 1}))
+    assert (type(error), error is not None and error.maybe_applied) == (Unavailable, applied)
 
 
 def test_no_text_of_the_driver_is_repeated() -> None:

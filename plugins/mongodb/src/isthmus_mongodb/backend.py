@@ -22,7 +22,7 @@ from isthmus_mongodb import batches, items, mapped_pages, mapped_plans, queries,
 from isthmus_mongodb.catalogue import Catalogue, Stored
 from isthmus_mongodb.client import Blocking, OnLoop
 from isthmus_mongodb.closing import Gate
-from isthmus_mongodb.failures import OTHER_COLLECTION, note_request, translate, was_reading
+from isthmus_mongodb.failures import OTHER_COLLECTION, had_no_effect, note_request, translate
 from isthmus_mongodb.item_store import MongoDBItemStore
 from isthmus_mongodb.mapped_tables import MappedTables
 from isthmus_mongodb.native import Command
@@ -30,8 +30,8 @@ from isthmus_mongodb.options import Options, read_options
 from isthmus_mongodb.probing import Server, capabilities_of, server_of
 from isthmus_mongodb.swapping import Place
 
-# Where these read, nothing has been written yet: what they wrote before was refused.
-_READING_FIRST = (op.Create, op.Put, op.Update, op.Delete, op.TransactWrite)
+# Where a request of these has no effect, none has: what they sent before was refused, or only read.
+_ONE_WRITE = (op.Create, op.Put, op.Update, op.Delete, op.TransactWrite)
 # So much before a deadline it counts as passed, seconds.
 _ROUNDING = 0.02
 
@@ -163,7 +163,7 @@ class MongoDBBackend(PlannedBackend):
         deadline = operation.context.deadline
         # The driver may notice a little before the deadline that it can't be met.
         late = deadline is not None and (isinstance(error, NetworkTimeout) or time.monotonic() >= deadline - _ROUNDING)
-        writes = operation.writes and not (isinstance(operation, _READING_FIRST) and was_reading(error))
+        writes = operation.writes and not (isinstance(operation, _ONE_WRITE) and had_no_effect(error))
         known = translate(error, writes=writes, hosts=self.options.hosts, late=late)
         # What is not the driver's was raised by a plan, before or between its requests.
         return known or BackendError(f"mongodb failed with {type(error).__name__}: see the cause")

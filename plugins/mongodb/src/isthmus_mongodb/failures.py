@@ -28,6 +28,7 @@ from isthmus.errors import (
     Unavailable,
     UniqueViolation,
 )
+from isthmus_mongodb.commands import is_write
 from isthmus_mongodb.native import Call, Command
 
 
@@ -133,9 +134,7 @@ def translate(error: Exception, *, writes: bool, hosts: str, late: bool) -> Isth
     if isinstance(error, driver.OperationFailure | driver.NotPrimaryError):
         return by_code(error.details, hosts, writes, late, labels=error)
     if isinstance(error, driver.ConnectionFailure):
-        # The driver marks so what happens while it makes a connection, before the request can be sent on it.
-        unmade = has_label(error, "SystemOverloadedError")
-        return _never_sent(error, hosts, late) if unmade else _lost(hosts, writes, late)
+        return _lost(hosts, writes, late)
     return _of_the_client(error, hosts)
 
 
@@ -212,11 +211,25 @@ _READS = frozenset({"find_one", "find", "aggregate", "count_documents", "listCol
 
 
 def note_request(error: driver.PyMongoError, request: Any) -> None:
-    """Keep with an error whether the request that met it could write."""
-    name = request.method if type(request) is Call else next(iter(request.command)) if type(request) is Command else ""
-    error.isthmus_reading = name in _READS  # type: ignore[attr-defined]
+    """Keep with an error whether the request that met it surely had no effect: it only reads, or was not sent."""
+    error.isthmus_effect = not (_only_reads(request) or _is_unsent(error, request))  # type: ignore[attr-defined]
 
 
-def was_reading(error: Exception) -> bool:
-    """Whether the request that met an error could not write."""
-    return getattr(error, "isthmus_reading", False)
+def had_no_effect(error: Exception) -> bool:
+    """Whether the request that met an error surely had no effect."""
+    return not getattr(error, "isthmus_effect", True)
+
+
+def _only_reads(request: Any) -> bool:
+    if type(request) is Call:
+        return request.method in _READS
+    return type(request) is Command and next(iter(request.command)) in _READS
+
+
+def _is_unsent(error: driver.PyMongoError, request: Any) -> bool:
+    """Whether a connection could not be made, which the driver marks so.
+
+    Only for what is repeated here: the driver's own methods may have sent a write once before they meet this.
+    """
+    unmade = isinstance(error, driver.ConnectionFailure) and has_label(error, "SystemOverloadedError")
+    return unmade and is_write(request)
