@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
+from attrs import evolve
+
 from isthmus import operations as op
 from isthmus.backends import BackendConfig, Clock
 from isthmus.capabilities import Capabilities, Limits
@@ -65,8 +67,8 @@ class DynamoDBBackend(PlannedBackend):
         self._identifying = options.operation_ids
         names = TableNames(options.prefix)
         known = KnownTables(names)
-        self._service = Service(clock, names, known)
-        self._shown = Service(clock, names, TrustedTables(names))
+        self._service = Service(clock, names, known, marks=options.operation_ids)
+        self._shown = evolve(self._service, known=TrustedTables(names))
         tables = Tables(names, _settings(options), known)
         self._table_plans: dict[type[Operation], Callable[[Any], Plan]] = {
             op.CreateTable: tables.create,

@@ -8,6 +8,8 @@ Reads are asked for again while there is progress: an answer ends at 16 MB, and 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
+from decimal import Decimal
+from types import NoneType
 from typing import Any, Final
 
 from isthmus import operations as op
@@ -18,6 +20,8 @@ from isthmus.schema import Table
 from isthmus.values import Item
 from isthmus.writes import check_index_keys
 from isthmus_dynamodb.failures import translated
+from isthmus_dynamodb.fences import has_room, new_mark
+from isthmus_dynamodb.hidden import MARK
 from isthmus_dynamodb.native import AnswerLost, AnswerTooLarge, Json, NotSent, Request, ServiceError
 from isthmus_dynamodb.point_reads import found_item, projected
 from isthmus_dynamodb.refusals import look_again
@@ -30,6 +34,7 @@ _Chunk = dict[int, Json]
 _Identity = tuple[Any, ...]
 
 _GETS: Final = 100
+_FEW, _SHORT, _FLAT = 50, 1_000, frozenset({int, bool, Decimal, NoneType})
 _WRITES: Final = 25
 _TROUBLES: Final = (ServiceError, NotSent, AnswerLost, IsthmusError)
 
@@ -98,8 +103,23 @@ def put_many(operation: op.PutMany, service: Service) -> Plan:
     if stored is not operation.table:
         for item in operation.items:
             check_index_keys(stored, item, service.limits)
-    requests = {place: {"PutRequest": {"Item": encode_item(item)}} for place, item in enumerate(operation.items)}
+    requests = {place: {"PutRequest": {"Item": _marked(item, service)}} for place, item in enumerate(operation.items)}
     return (yield from _write_many(operation, operation.items, requests, service))
+
+
+def _marked(item: Item, service: Service) -> Attributes:
+    attributes = encode_item(item)
+    if service.marks and (_is_small(item) or has_room(item, service.limits)):
+        attributes[MARK] = {"S": new_mark()}
+    return attributes
+
+
+def _is_small(item: Item) -> bool:
+    """Whether an item is surely far from the limit: a look that takes less time than to add up its size."""
+    sized = (str, bytes)
+    return len(item) < _FEW and all(
+        len(value) < _SHORT if isinstance(value, sized) else type(value) in _FLAT for value in item.values()
+    )
 
 
 def delete_many(operation: op.DeleteMany, service: Service) -> Plan:

@@ -85,6 +85,12 @@ def visible_text(table: Table, now: float, placeholders: Placeholders) -> str | 
     return None if table.ttl is None else f"NOT {expired_text(table.ttl, now, placeholders)}"
 
 
+def free_text(table: Table, now: float, placeholders: Placeholders) -> str:
+    """What holds where there is no visible item, to be joined by ``AND``."""
+    missing = f"attribute_not_exists({placeholders.name(table.key_names[0])})"
+    return missing if table.ttl is None else f"({missing} OR {expired_text(table.ttl, now, placeholders)})"
+
+
 def expired_text(ttl: str, now: float, placeholders: Placeholders) -> str:
     """What holds for an item that has expired at ``now``."""
     return f"{placeholders.name(ttl)} <= {placeholders.value(normalise_number(now))}"

@@ -8,17 +8,18 @@ from typing import Any
 from isthmus import operation_ids
 from isthmus.capabilities import Limits
 from isthmus.errors import OutcomeUnknown
-from isthmus.operation_ids import floor
+from isthmus.operation_ids import floor, new_operation_id
 from isthmus.operations import Context, Create, Delete, Operation, Put, Update
 from isthmus.schema import Table
 from isthmus.values import Item, item_size
-from isthmus_dynamodb.hidden import OPERATION_ID
+from isthmus_dynamodb.hidden import MARK, OPERATION_ID
 from isthmus_dynamodb.placeholders import Placeholders
 
 Write = Create | Put | Update | Delete
 
-STAMP_BYTES = len(OPERATION_ID) + 24
-"""What an operation id adds to the size of an item."""
+_MARK_DIGITS = 13
+STAMP_BYTES = len(OPERATION_ID) + 24 + len(MARK) + _MARK_DIGITS
+"""What the hidden attributes may add to the size of an item."""
 
 
 def fence_text(context: Context, table: Table, placeholders: Placeholders) -> str | None:
@@ -36,8 +37,13 @@ def fence_text(context: Context, table: Table, placeholders: Placeholders) -> st
     return f"{name} <> {placeholders.value(context.operation_id)}"
 
 
+def new_mark() -> str:
+    """Text that no other put has."""
+    return new_operation_id()[-_MARK_DIGITS:]
+
+
 def has_room(item: Item, limits: Limits) -> bool:
-    """Whether an item can hold an operation id."""
+    """Whether an item can hold the hidden attributes."""
     return item_size(item) + STAMP_BYTES <= limits.item_bytes
 
 

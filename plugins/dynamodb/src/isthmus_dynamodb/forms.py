@@ -14,11 +14,12 @@ from isthmus.evaluate import matches
 from isthmus.expressions import Condition
 from isthmus.schema import Table
 from isthmus_dynamodb.changes import creates, expressible, update_text
-from isthmus_dynamodb.conditions import AND, condition_text, expired_text, fits, visible_text
-from isthmus_dynamodb.fences import fence_text
-from isthmus_dynamodb.hidden import OPERATION_ID
+from isthmus_dynamodb.conditions import AND, condition_text, expired_text, fits, free_text, visible_text
+from isthmus_dynamodb.fences import fence_text, new_mark
+from isthmus_dynamodb.hidden import MARK, OPERATION_ID
 from isthmus_dynamodb.native import Json
 from isthmus_dynamodb.placeholders import Placeholders
+from isthmus_dynamodb.revisions import seen_parts
 from isthmus_dynamodb.service import Service
 from isthmus_dynamodb.values import Attributes, encode_item
 
@@ -53,12 +54,6 @@ def with_condition(parameters: Json, parts: list[str | None], placeholders: Plac
     return parameters | placeholders.parameters()
 
 
-def free_text(table: Table, now: float, placeholders: Placeholders) -> str:
-    """What holds where there is no visible item, to be joined by ``AND``."""
-    missing = f"attribute_not_exists({placeholders.name(table.key_names[0])})"
-    return missing if table.ttl is None else f"({missing} OR {expired_text(table.ttl, now, placeholders)})"
-
-
 def _create(action: op.Create, context: op.Context, service: Service, now: float) -> Json | None:
     placeholders = Placeholders()
     item = stamped(encode_item(action.item), context)
@@ -66,17 +61,19 @@ def _create(action: op.Create, context: op.Context, service: Service, now: float
     parts: list[str | None] = [free_text(action.table, now, placeholders)]
     if action.table.ttl is not None:
         parts.append(fence_text(context, action.table, placeholders))
-    return with_condition(parameters, parts, placeholders)
+    return with_condition(parameters, [*parts, *seen_parts(action, now, placeholders)], placeholders)
 
 
 def _put(action: op.Put, context: op.Context, service: Service, now: float) -> Json | None:
     parameters: Json = {"TableName": service.table(action.table), "Item": stamped(encode_item(action.item), context)}
-    if action.condition is None and context.operation_id is None:
+    if context.operation_id is None and service.marks:
+        parameters["Item"][MARK] = {"S": new_mark()}
+    if action.condition is None and context.operation_id is None and action.unchanged is None:
         return parameters
     placeholders = Placeholders()
     fence = fence_text(context, action.table, placeholders)
     parts = [_judged(action.table, action.condition, now, placeholders), fence]
-    return with_condition(parameters, parts, placeholders)
+    return with_condition(parameters, [*parts, *seen_parts(action, now, placeholders)], placeholders)
 
 
 def _delete(action: op.Delete, context: op.Context, service: Service, now: float) -> Json | None:
@@ -85,13 +82,14 @@ def _delete(action: op.Delete, context: op.Context, service: Service, now: float
     # What a delete leaves holds no id, so only a repetition has something to look for.
     fence = fence_text(context, action.table, placeholders) if context.repeated else None
     parts = [_judged(action.table, action.condition, now, placeholders), fence]
-    return with_condition(parameters, parts, placeholders)
+    return with_condition(parameters, [*parts, *seen_parts(action, now, placeholders)], placeholders)
 
 
 def _check(action: op.Check, _context: op.Context, service: Service, now: float) -> Json | None:
     parameters: Json = {"TableName": service.table(action.table), "Key": encode_item(action.key)}
     placeholders = Placeholders()
-    return with_condition(parameters, [_judged(action.table, action.condition, now, placeholders)], placeholders)
+    parts = [_judged(action.table, action.condition, now, placeholders), *seen_parts(action, now, placeholders)]
+    return with_condition(parameters, parts, placeholders)
 
 
 def _update(action: op.Update, context: op.Context, service: Service, now: float) -> Json | None:
@@ -111,6 +109,7 @@ def _update(action: op.Update, context: op.Context, service: Service, now: float
         None if condition is None else condition_text(condition, placeholders, AND),
         visible_text(table, now, placeholders),
         fence_text(context, table, placeholders),
+        *seen_parts(action, now, placeholders),
     ]
     return with_condition(parameters, parts, placeholders)
 

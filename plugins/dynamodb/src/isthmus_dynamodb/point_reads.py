@@ -22,6 +22,7 @@ from isthmus_dynamodb.native import Json, Request, ServiceError
 from isthmus_dynamodb.placeholders import Placeholders
 from isthmus_dynamodb.projections import projection_text, with_attribute
 from isthmus_dynamodb.refusals import look_again
+from isthmus_dynamodb.revisions import revision_of
 from isthmus_dynamodb.service import Service
 from isthmus_dynamodb.values import Attributes, decode_item, encode_item
 
@@ -36,6 +37,8 @@ def get(operation: op.Get, service: Service) -> Plan:
     except ServiceError as error:
         yield from look_again(error, (table,), service)
         raise
+    if operation.revision:
+        return seen_item(operation, answer.get("Item"), service)
     return GetResult(found_item(operation, answer.get("Item"), service))
 
 
@@ -44,7 +47,7 @@ def get_parameters(operation: op.Get, service: Service) -> Json:
     parameters: Json = {"TableName": service.table(operation.table), "Key": encode_item(operation.key)}
     if operation.consistent:
         parameters["ConsistentRead"] = True
-    if operation.projection is not None:
+    if operation.projection is not None and not operation.revision:
         parameters.update(projected(operation.projection, operation.table))
     return parameters
 
@@ -74,6 +77,13 @@ def found_item(operation: op.Get | op.GetMany, attributes: Attributes | None, se
     if visible(operation.table, item, service.clock()) is None:
         return None
     return item if operation.projection is None else project(item, operation.projection)
+
+
+def seen_item(operation: op.Get, stored: Attributes | None, service: Service) -> GetResult:
+    """What a read answers with that asks for the revision, which is of the whole item."""
+    whole = None if stored is None else visible(operation.table, decode_item(stored), service.clock())
+    paths, revision = operation.projection, revision_of(stored, whole)
+    return GetResult(whole if whole is None or paths is None else project(whole, paths), revision)
 
 
 def read_stored(table: Table, key: op.ItemKey, service: Service) -> Generator[Any, Any, Attributes | None]:

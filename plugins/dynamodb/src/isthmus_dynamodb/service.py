@@ -27,12 +27,14 @@ class Service:
     """The service as plans see it.
 
     :param clock: seconds since the epoch, by which items expire
+    :param marks: whether writes may leave hidden attributes in items
     """
 
     clock: Clock
     names: TableNames
     known: KnownTables
     limits: Limits = field(default=LIMITS)
+    marks: bool = True
 
     def table(self, table: Table) -> str:
         """What a table is called in the service."""

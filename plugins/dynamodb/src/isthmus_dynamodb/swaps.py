@@ -13,12 +13,13 @@ from isthmus.errors import QueryTooComplex
 from isthmus.expressions import attributes_used
 from isthmus.values import Item
 from isthmus_dynamodb.changes import Part, joined, stamp
-from isthmus_dynamodb.conditions import fits, visible_text
+from isthmus_dynamodb.conditions import fits, free_text, visible_text
 from isthmus_dynamodb.fences import fence_text, has_room
-from isthmus_dynamodb.forms import free_text, stamped, with_condition
-from isthmus_dynamodb.hidden import OPERATION_ID
+from isthmus_dynamodb.forms import stamped, with_condition
+from isthmus_dynamodb.hidden import HIDDEN
 from isthmus_dynamodb.native import Json
 from isthmus_dynamodb.placeholders import Placeholders
+from isthmus_dynamodb.revisions import seen_parts
 from isthmus_dynamodb.service import Service
 from isthmus_dynamodb.values import encode_item
 
@@ -40,11 +41,11 @@ def swap_form(
     if isinstance(action, op.Update) and current is not None and new is not None:
         kind = "Update"
         parameters["Key"] = encode_item(action.key)
-        # Without room for an id there is none for that of an older write either.
+        # Without room for an id there is none for what older writes left either.
         if has_room(new, service.limits):
             stamps = stamp(context, placeholders)
         else:
-            stamps = [("REMOVE", placeholders.name(OPERATION_ID))]
+            stamps = [("REMOVE", placeholders.name(name)) for name in HIDDEN]
         _set_changed(parameters, action, new, stamps, placeholders)
     elif isinstance(action, op.Check) or (new is None and current is None):
         kind = "ConditionCheck"
@@ -56,6 +57,7 @@ def swap_form(
         kind = "Put"
         parameters["Item"] = stamped(encode_item(new), stamp_context)
     parts = [*_unchanged(action, current, now, placeholders), fence_text(context, action.table, placeholders)]
+    parts += seen_parts(action, now, placeholders)
     found = with_condition(parameters, parts, placeholders)
     if found is None:
         raise too_complex(action)

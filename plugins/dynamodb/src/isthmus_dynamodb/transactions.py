@@ -18,9 +18,9 @@ from isthmus.errors import (
     Throttled,
     TransactionFailed,
 )
-from isthmus.operation_ids import floor
+from isthmus.operation_ids import floor, new_operation_id
 from isthmus.planned import Plan
-from isthmus.results import TransactGetResult, TransactWriteResult
+from isthmus.results import GetResult, TransactGetResult, TransactWriteResult
 from isthmus.schema import Table
 from isthmus.writes import visible
 from isthmus_dynamodb.failures import CANCELED, INVALID, MISMATCH, NOT_FOUND
@@ -28,8 +28,9 @@ from isthmus_dynamodb.fences import stored_id
 from isthmus_dynamodb.forms import native_form
 from isthmus_dynamodb.judging import judged
 from isthmus_dynamodb.native import Json, Request, ServiceError
-from isthmus_dynamodb.point_reads import found_item, projected, read_stored
+from isthmus_dynamodb.point_reads import found_item, projected, read_stored, seen_item
 from isthmus_dynamodb.refusals import look_again
+from isthmus_dynamodb.revisions import check_seen
 from isthmus_dynamodb.service import Service
 from isthmus_dynamodb.swaps import swap_form
 from isthmus_dynamodb.tokens import check_replayed, kept_token, make_token_table, token_put
@@ -80,6 +81,7 @@ def _transact(operation: op.TransactWrite, service: Service) -> Plan:
     tables = [action.table for action in operation.actions]
     for table in tables:
         yield from service.admit(table)
+    operation = _marked(operation, service)
     images: _Images = {}
     evaluated = False
     for _ in range(SWAPS):
@@ -100,6 +102,13 @@ def _transact(operation: op.TransactWrite, service: Service) -> Plan:
         else:
             return TransactWriteResult()
     raise Conflict(f"other writers were faster than this transaction, {SWAPS} times: repeat it")
+
+
+def _marked(operation: op.TransactWrite, service: Service) -> op.TransactWrite:
+    """The transaction with an id: one with a token has none, but what it leaves must be seen to have changed."""
+    if operation.token is None or not service.marks:
+        return operation
+    return operation.with_context(evolve(operation.context, operation_id=new_operation_id()))
 
 
 def _native(operation: op.TransactWrite, images: _Images, service: Service, now: float) -> dict[int, Json]:
@@ -146,6 +155,7 @@ def _verdicts(
         action = operation.actions[place]
         current = None if stored is None else visible(action.table, decode_item(stored), now)
         try:
+            check_seen(action, stored, current)
             new = judged(action, current, service, now)
             kind, parameters = swap_form(action, current, new, _always(operation.context), service, now)
         except IsthmusError as error:
@@ -279,7 +289,7 @@ def transact_get(operation: op.TransactGet, service: Service) -> Plan:
     items = []
     for get in operation.gets:
         item: Json = {"TableName": service.table(get.table), "Key": encode_item(get.key)}
-        if get.projection is not None:
+        if get.projection is not None and not get.revision:
             # With its key, so that an item without the rest is no missing one.
             item |= projected(get.projection, get.table, *get.table.key_names)
         items.append({"Get": item})
@@ -290,8 +300,13 @@ def transact_get(operation: op.TransactGet, service: Service) -> Plan:
         if error.code == CANCELED:
             _raise_if_busy(error.body["CancellationReasons"], error)
         raise
-    found = zip(operation.gets, answer["Responses"], strict=True)
-    return TransactGetResult([found_item(get, (response or {}).get("Item"), service) for get, response in found])
+    stored = [(response or {}).get("Item") for response in answer["Responses"]]
+    found = [_found(get, attributes, service) for get, attributes in zip(operation.gets, stored, strict=True)]
+    return TransactGetResult([one.item for one in found], [one.revision for one in found])
+
+
+def _found(get: op.Get, stored: Attributes | None, service: Service) -> GetResult:
+    return seen_item(get, stored, service) if get.revision else GetResult(found_item(get, stored, service))
 
 
 def _tables(actions: Iterable[op.Action]) -> list[Table]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from isthmus.errors import InvalidStoredValue
 from isthmus.expressions import path_text
 from isthmus.values import Item, Value, normalise_number, number_text
-from isthmus_dynamodb.hidden import OPERATION_ID
+from isthmus_dynamodb.hidden import MARK, OPERATION_ID
 
 AttributeValue = dict[str, Any]
 Attributes = dict[str, AttributeValue]
@@ -43,7 +43,7 @@ def encode(value: Value) -> AttributeValue:
 
 
 def decode_item(attributes: Mapping[str, Any]) -> Item:
-    """The item that was stored, without the attribute that the backend adds.
+    """The item that was stored, without the attributes that the backend adds.
 
     :raises InvalidStoredValue: an attribute has a type or a content that the value model does not know
     """
@@ -57,6 +57,8 @@ def decode_item(attributes: Mapping[str, Any]) -> Item:
         raise invalid from None
     if OPERATION_ID in item:
         del item[OPERATION_ID]
+    if MARK in item:
+        del item[MARK]
     return item
 
 

@@ -23,6 +23,7 @@ from isthmus_dynamodb.judging import judged
 from isthmus_dynamodb.native import AnswerLost, Json, Request, ServiceError
 from isthmus_dynamodb.point_reads import read_stored
 from isthmus_dynamodb.refusals import look_again
+from isthmus_dynamodb.revisions import check_seen
 from isthmus_dynamodb.service import Service
 from isthmus_dynamodb.swaps import stamping, swap_form
 from isthmus_dynamodb.values import Attributes, decode_item
@@ -74,6 +75,7 @@ def _swap(operation: Write, stored: Attributes | None, service: Service) -> Plan
         current = None if stored is None else visible(operation.table, decode_item(stored), now)
         if was_applied(operation, stored):
             return _applied(operation, current)
+        check_seen(operation, stored, current)
         new = judged(operation, current, service, now)
         if new is None and current is None:
             return _nothing(operation)
