@@ -104,8 +104,9 @@ class AsyncDatabase(DatabaseBase):
         from isthmus.repository.async_repository import AsyncRepository
         from isthmus.repository.registry import registry_of  # a program without repositories loads none of it
 
-        mapper = registry_of(self._pipeline).mapper(kind, model)
-        return AsyncRepository(self, mapper, self.table(mapper.table))
+        registry = registry_of(self._pipeline)
+        mapper = registry.mapper_in(self, kind, model) if self.writes_wait else registry.mapper(kind, model)
+        return AsyncRepository(self, mapper, self.table(mapper.table), counted=not self.writes_wait)
 
     async def transact_write(
         self, actions: Iterable[op.Action], *, token: str | None = None, timeout: float | None = None

@@ -102,8 +102,9 @@ class Database(DatabaseBase):
         from isthmus.repository.registry import registry_of  # a program without repositories loads none of it
         from isthmus.repository.repository import Repository
 
-        mapper = registry_of(self._pipeline).mapper(kind, model)
-        return Repository(self, mapper, self.table(mapper.table))
+        registry = registry_of(self._pipeline)
+        mapper = registry.mapper_in(self, kind, model) if self.writes_wait else registry.mapper(kind, model)
+        return Repository(self, mapper, self.table(mapper.table), counted=not self.writes_wait)
 
     def transact_write(
         self, actions: Iterable[op.Action], *, token: str | None = None, timeout: float | None = None

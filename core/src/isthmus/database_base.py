@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from attrs import evolve
 
@@ -18,6 +18,9 @@ from isthmus.schema import Table
 
 class DatabaseBase:
     """A view of an opened database for one caller."""
+
+    writes_wait: ClassVar[bool] = False
+    """Whether writes wait for the end of a unit of work."""
 
     def __init__(self, pipeline: Pipeline, context: Context = Context()) -> None:  # noqa: B008  # frozen
         self._pipeline = pipeline

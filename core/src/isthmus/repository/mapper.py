@@ -117,7 +117,7 @@ class Mapper(Generic[T]):
             entity: T = self._decode(today)
         except Misfit as misfit:
             raise self.stored_misfit(misfit, item) from misfit.__cause__
-        self.snapshots.keep(self, entity, item, gone)
+        self.snapshots.keep(self.layout, entity, item, gone)
         return entity
 
     def is_mine(self, item: Item) -> bool:

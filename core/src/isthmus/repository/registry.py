@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from isthmus.errors import InvalidArgument
 from isthmus.pipeline import Pipeline
@@ -18,7 +20,14 @@ class Registry:
     def __init__(self, types: FieldTypes) -> None:
         self._types = types
         self._snapshots = Snapshots()
+        self._waiting: WeakKeyDictionary[object, Snapshots] = WeakKeyDictionary()
         self._mappers: dict[tuple[type, int], Mapper[Any]] = {}
+
+    def mapper_in(self, unit: object, kind: type[Any], model: Model | None) -> Mapper[Any]:
+        """The mapper of a class inside a unit of work, whose snapshots end with it: they tell of writes that wait."""
+        mapper = copy(self.mapper(kind, model))
+        mapper.snapshots = self._waiting.setdefault(unit, Snapshots())
+        return mapper
 
     def mapper(self, kind: type[Any], model: Model | None) -> Mapper[Any]:
         """The mapper of a class.

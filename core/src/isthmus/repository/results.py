@@ -23,7 +23,7 @@ def written(mapper: Mapper[T], entity: T, item: Item, maintained: Mapping[str, A
     stored = {**item, **maintained}
     changes = dict(_changes(mapper, entity, maintained))
     entity = _changed(entity, changes) if changes else entity
-    mapper.snapshots.keep(mapper, entity, stored)
+    mapper.snapshots.keep(mapper.layout, entity, stored)
     return entity
 
 

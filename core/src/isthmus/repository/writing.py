@@ -83,7 +83,7 @@ class Writes(Generic[T]):
     def save(self, entity: T, since: T | None, timeout: float | None) -> Steps[T]:
         """Write what differs from what was loaded."""
         item = self._mapper.item(entity)
-        snapshot = self._mapper.snapshots.of(self._mapper, entity if since is None else since)
+        snapshot = self._mapper.snapshots.of(self._mapper.layout, entity if since is None else since)
         if snapshot is None and since is not None:
             raise InvalidArgument(
                 "since= is an entity that was read or written here: save without it writes all fields"

@@ -39,6 +39,8 @@ class UnitOfWork(Database):
     Items are read and written by their keys; queries and scans are refused. One thread or task uses it at a time.
     """
 
+    writes_wait = True
+
     def __init__(
         self, pipeline: Pipeline, context: Context, *, token: str | None = None, timeout: float | None = None
     ) -> None:
