@@ -251,12 +251,13 @@ def test_a_server_that_does_not_answer_is_named_without_the_password() -> None:
         ("SystemOverloadedError", "update_one", False),
         ("RetryableWriteError", "update_one", True),
         ("SystemOverloadedError", "bulk_write", True),
+        ("RetryableWriteError", "list_indexes", False),
     ],
 )
-def test_a_connection_that_can_not_be_made_sends_nothing(
+def test_what_surely_had_no_effect_leaves_no_doubt(
     table: BoundTable, label: str, method: str, applied: bool
 ) -> None:
-    """The driver marks what breaks while it makes one; what it repeats by itself it may have sent before."""
+    """Reads, and what got no connection, which the driver marks; what it repeats by itself it may have sent before."""
     broken = pymongo.errors.AutoReconnect("reset")
     broken._add_error_label(label)
     note_request(broken, Call("things", method))

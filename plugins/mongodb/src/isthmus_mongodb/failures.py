@@ -207,7 +207,7 @@ def has_label(error: BaseException, label: str) -> bool:
     return isinstance(error, driver.PyMongoError) and error.has_error_label(label)
 
 
-_READS = frozenset({"find_one", "find", "aggregate", "count_documents", "listCollections"})
+_READS = frozenset({"find_one", "find", "aggregate", "count_documents", "list_indexes", "listCollections"})
 
 
 def note_request(error: driver.PyMongoError, request: Any) -> None:
