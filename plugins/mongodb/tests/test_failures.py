@@ -254,9 +254,7 @@ def test_a_server_that_does_not_answer_is_named_without_the_password() -> None:
         ("RetryableWriteError", "list_indexes", False),
     ],
 )
-def test_what_surely_had_no_effect_leaves_no_doubt(
-    table: BoundTable, label: str, method: str, applied: bool
-) -> None:
+def test_what_surely_had_no_effect_leaves_no_doubt(table: BoundTable, label: str, method: str, applied: bool) -> None:
     """Reads, and what got no connection, which the driver marks; what it repeats by itself it may have sent before."""
     broken = pymongo.errors.AutoReconnect("reset")
     broken._add_error_label(label)
