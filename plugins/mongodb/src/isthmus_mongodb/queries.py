@@ -53,7 +53,7 @@ class Order:
     @property
     def hint(self) -> dict[str, Any]:
         """Which index the server has to use."""
-        return {} if self.index is None else {"hint": index_keys(self.fields)}
+        return {} if self.index is None else {"hint": dict(index_keys(self.fields))}
 
 
 @frozen
