@@ -8,7 +8,7 @@ INSTALL := $(PIP) install -c constraints.txt
 PYPROJECTS := core/pyproject.toml $(wildcard plugins/*/pyproject.toml) tests/engines/pyproject.toml
 # The build backend is installed once, instead of once for each package in an isolated environment.
 BUILD_TOOLS := hatchling editables
-DEV_TOOLS := boto3-stubs build coverage furo lmdb mypy myst-parser pytest pytest-xdist ruff sphinx trustme
+DEV_TOOLS := boto3-stubs build coverage furo lmdb mypy myst-parser networkx pytest pytest-xdist ruff sphinx trustme
 # What a user may install beside the core, and the private package that starts engines for the tests.
 PARTS := $(patsubst %,-e ./%,plugins/sqlite plugins/dynamodb plugins/mongodb plugins/conformance tests/engines)
 WORKERS ?= 2
@@ -25,7 +25,7 @@ KIT_RUNS := plugins/conformance/tests/test_memory.py plugins/sqlite/tests/test_c
     $(foreach suite,$(PROBED),$(addprefix $(suite)::,$(PROBING)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench docs differential mutants clean
+.PHONY: help demo test check format bench docs differential isolation mutants clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -58,6 +58,9 @@ build/conformance.json: | $(VENV)/.dev
 
 differential: $(VENV)/.dev ## compare 2,000 generated histories on memory, SQLite, DynamoDB Local and MongoDB
 	$(BIN)/python -m pytest tests/differential -q -n $(WORKERS) --histories 2000 $(ARGS)
+
+isolation: $(VENV)/.dev ## check concurrent histories on every store, 20 of each kind
+	$(BIN)/python -m pytest tests/isolation -q -n $(WORKERS) --isolation-rounds 20 $(ARGS)
 
 mutants: $(VENV)/.dev ## run the conformance kit on deliberately broken backends
 	$(BIN)/python -m isthmus_conformance.mutants
