@@ -58,7 +58,7 @@ def _foreign() -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("chunk", [1, 7, 500])
 def test_each_foreign_document_is_reported_once(table: isthmus.BoundTable, raw: Raw, chunk: int) -> None:
-    """Whatever type its _id has, before and after the items in the order of the server; with the key where it is one."""
+    """Whatever type its _id has, in front of the items and behind them; with its key where it has one."""
     raw.insert_many(_foreign())
     result = validate_table(table, chunk=chunk)
     found = {(one.kind, (one.key or {}).get("id") or one.name) for one in result.deviations}

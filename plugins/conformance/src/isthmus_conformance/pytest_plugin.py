@@ -14,6 +14,9 @@ from isthmus_conformance.counting import EXAMPLES
 from isthmus_conformance.excusing import idle_cases, reason_for
 from isthmus_conformance.guard import LEAVE_OUT, check_suite, from_kit, kit_tests, silencing_marks
 
+# The fixtures for programs' own tests.
+pytest_plugins = ("isthmus_conformance.testing.plugin",)
+
 PROPERTY = "isthmus_conformance"
 EXCUSED = "excused: "
 UNSUPPORTED = "unsupported: "
