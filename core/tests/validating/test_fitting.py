@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, ClassVar
 
 import attrs
 import pytest
 
 import isthmus
-from core.tests.cli.conftest import Run, command, databases  # noqa: F401  # fixtures
 from isthmus.errors import InvalidArgument
 from isthmus.fitting import fits
 from isthmus.repository import Model
@@ -143,45 +141,3 @@ def test_no_class_is_refused() -> None:
     """It would find everything fine."""
     with pytest.raises(InvalidArgument):
         fits()
-
-
-MODULE = """
-import attrs
-from isthmus.repository import Model
-
-number = 5
-
-@attrs.define
-class City:
-    __isthmus__ = Model(table="cities", partition_key="name")
-    name: str
-    people: int
-"""
-
-
-@pytest.fixture
-def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The name of a module in the current directory."""
-    (tmp_path / "city_models.py").write_text(MODULE)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    return "city_models"
-
-
-def test_the_command_takes_a_class(module: str, command: Run) -> None:
-    """And prints what doesn't fit it."""
-    cities = isthmus.connect("memory://models").table("cities", partition_key="name").ensure()
-    cities.put_many([{"name": "Rome", "people": 3}, {"name": "Oslo", "people": "few"}]).raise_for_failures()
-    ran = command("validate", "memory://models", "cities", "--model", f"{module}:City")
-    assert (ran.code, ran.out.splitlines()) == (7, [
-        """{"name":"Oslo"}: field 'people' of City takes int, and a string is stored""",
-        "2 items of cities, 1 deviate (1 model)",
-    ])  # fmt: skip
-
-
-@pytest.mark.parametrize("model", ["City", ":City", "city_models:Town", "nowhere:City", "city_models:number"])
-def test_a_class_that_is_not_there(module: str, command: Run, model: str) -> None:  # noqa: ARG001  # the models' place
-    """Is wrong use, and says which."""
-    isthmus.connect("memory://models").table("cities", partition_key="name").ensure()
-    ran = command("validate", "memory://models", "cities", "--model", model)
-    assert (ran.code, f"--model {model}" in ran.err) == (2, True)

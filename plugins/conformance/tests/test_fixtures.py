@@ -266,6 +266,39 @@ def test_json_lines_are_read_from_beside_the_test(run: Run, folder: Path) -> Non
     assert ran.outcomes == {"passed": 1}, ran.output
 
 
+def test_repositories_are_isolated_and_seeded(run: Run, stored: str) -> None:
+    """By the class's own table name, sync and async, with unique values, over one shared store."""
+    text = """
+        import asyncio
+        from typing import ClassVar
+
+        import attrs
+        import pytest
+        from isthmus.errors import UniqueViolation
+        from isthmus.repository import Model
+
+        @attrs.define
+        class User:
+            __isthmus__: ClassVar[Model] = Model(table="users", partition_key="id", unique=["email"])
+            id: str
+            email: str
+
+        @pytest.mark.parametrize("turn", [1, 2])
+        def test_users(isthmus_repositories, isthmus_async_repositories, isthmus_seed, turn):
+            users = isthmus_repositories(User)
+            assert isthmus_seed(users, [User("a", "a@x"), User("b", "b@x")]) == 2
+            assert isthmus_seed(users, [{"id": "c", "email": "c@x"}]) == 1
+            with pytest.raises(UniqueViolation):
+                users.create(User("d", "a@x"))
+            ausers = isthmus_async_repositories(User)
+            assert isthmus_seed(ausers, [User("e", "e@x")]) == 1
+            assert asyncio.run(ausers.get(id="a")) == User("a", "a@x")
+    """
+    ran = run(text, "--isthmus-url", stored)
+    assert ran.outcomes == {"passed": 2}, ran.output
+    assert tables_of(stored) == []
+
+
 def test_a_bad_line_is_named(run: Run, folder: Path) -> None:
     """With file and number."""
     (folder / "users.jsonl").write_text('{"id": "a"}\n{"id": 5}\n')

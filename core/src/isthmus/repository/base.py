@@ -16,6 +16,7 @@ from isthmus.expressions import Condition
 from isthmus.repository.assignments import assignments
 from isthmus.repository.guards import Guards, guard_table
 from isthmus.repository.mapper import Mapper
+from isthmus.repository.model import Model
 from isthmus.repository.recorder import recorded
 from isthmus.repository.writing import Steps, Writes
 from isthmus.requests import Requests, not_found
@@ -49,6 +50,11 @@ class RepositoryBase(Generic[T]):
     def kind(self) -> type[T]:
         """The class of the entities."""
         return self._mapper.kind
+
+    @property
+    def model(self) -> Model:
+        """How the class is stored."""
+        return self._mapper.model
 
     @property
     def schema(self) -> Table:

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from isthmus_conformance.testing.faults import Faults, Injected
     from isthmus_conformance.testing.items import ItemMaker
     from isthmus_conformance.testing.leftovers import Leftover, find_leftovers, remove_leftovers
-    from isthmus_conformance.testing.plugin import MakeAsyncTable, MakeItems, MakeTable, Seed
+    from isthmus_conformance.testing.plugin import AsyncRepositories, MakeAsyncTable, MakeItems, MakeTable, Repositories, Seed
     from isthmus_conformance.testing.seeding import seed_table
 
 __all__ = [
     "Area",
+    "AsyncRepositories",
     "Faults",
     "Injected",
     "ItemMaker",
@@ -25,6 +26,7 @@ __all__ = [
     "MakeAsyncTable",
     "MakeItems",
     "MakeTable",
+    "Repositories",
     "Seed",
     "find_leftovers",
     "remove_leftovers",
@@ -33,6 +35,7 @@ __all__ = [
 
 _PLACES = {
     "Area": "areas",
+    "AsyncRepositories": "plugin",
     "Faults": "faults",
     "Injected": "faults",
     "ItemMaker": "items",
@@ -40,6 +43,7 @@ _PLACES = {
     "MakeAsyncTable": "plugin",
     "MakeItems": "plugin",
     "MakeTable": "plugin",
+    "Repositories": "plugin",
     "Seed": "plugin",
     "find_leftovers": "leftovers",
     "remove_leftovers": "leftovers",

@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from zlib import crc32
 
 import pytest
 
 if TYPE_CHECKING:
     from isthmus import AsyncBoundTable, AsyncDatabase, BoundTable, Database
+    from isthmus.repository import Model
+    from isthmus.repository.async_repository import AsyncRepository
+    from isthmus.repository.repository import Repository
     from isthmus_conformance.testing.areas import Area, Stores
     from isthmus_conformance.testing.faults import Faults
     from isthmus_conformance.testing.items import ItemMaker
 
 ENVIRONMENT = "ISTHMUS_TEST_URL"
 _DEFAULT = "memory://"
+T = TypeVar("T")
 
 
 class MakeTable(Protocol):
@@ -38,7 +42,19 @@ class MakeItems(Protocol):
     def __call__(self, table: Any, /, *, seed: int | None = None, **attributes: Any) -> ItemMaker: ...
 
 
-Seed = Callable[[Any, "str | Path | Iterable[Mapping[str, Any]]"], int]
+class Repositories(Protocol):
+    """Gives the repository of a class for one test, its table created."""
+
+    def __call__(self, kind: type[T], *, model: Model | None = None) -> Repository[T]: ...
+
+
+class AsyncRepositories(Protocol):
+    """The same for the async database."""
+
+    def __call__(self, kind: type[T], *, model: Model | None = None) -> AsyncRepository[T]: ...
+
+
+Seed = Callable[[Any, "str | Path | Iterable[Any]"], int]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -117,17 +133,44 @@ def isthmus_async_tables(isthmus_tables: MakeTable, isthmus_async_database: Asyn
 
 
 @pytest.fixture
+def isthmus_repositories(isthmus_database: Database) -> Repositories:
+    """Gives repositories: ``isthmus_repositories(User)``."""
+
+    def make(kind: type[T], *, model: Model | None = None) -> Repository[T]:
+        return isthmus_database.repository(kind, model=model).ensure()
+
+    return make
+
+
+@pytest.fixture
+def isthmus_async_repositories(
+    isthmus_repositories: Repositories, isthmus_async_database: AsyncDatabase
+) -> AsyncRepositories:
+    """Gives repositories of the async database; nothing has to be awaited."""
+
+    def make(kind: type[T], *, model: Model | None = None) -> AsyncRepository[T]:
+        isthmus_repositories(kind, model=model)
+        return isthmus_async_database.repository(kind, model=model)
+
+    return make
+
+
+@pytest.fixture
 def isthmus_seed(isthmus_database: Database, request: pytest.FixtureRequest) -> Seed:
     """Writes items that are there before the test begins, and returns how many.
 
     ``isthmus_seed(table, "users.jsonl")`` reads JSON lines; a relative path begins where the test's file is.
-    ``isthmus_seed(table, items)`` takes mappings. The table may be one of the async database.
+    ``isthmus_seed(table, items)`` takes mappings, and ``isthmus_seed(repository, entities)`` objects. The table or
+    repository may be one of the async database.
     """
 
-    def seed(table: Any, source: str | Path | Iterable[Mapping[str, Any]]) -> int:
-        from isthmus_conformance.testing.seeding import seed_table
+    def seed(target: Any, source: str | Path | Iterable[Any]) -> int:
+        from isthmus_conformance.testing.seeding import seed_entities, seed_table
 
-        return seed_table(isthmus_database.table(table.schema), source, folder=request.path.parent)
+        given = source if isinstance(source, (str, Path)) else list(source)
+        if isinstance(given, list) and given and not isinstance(given[0], Mapping):
+            return seed_entities(isthmus_database.repository(target.kind, model=target.model), given)
+        return seed_table(isthmus_database.table(target.schema), given, folder=request.path.parent)
 
     return seed
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from isthmus import BoundTable
 from isthmus.jsonlines import read_items, write_items
+
+if TYPE_CHECKING:
+    from isthmus.repository.repository import Repository
 
 _BATCH = 500
 
@@ -46,4 +49,15 @@ def _from_items(table: BoundTable, items: Iterable[Mapping[str, Any]]) -> int:
     while batch := list(islice(rest, _BATCH)):
         table.put_many(batch).raise_for_failures()
         written += len(batch)
+    return written
+
+
+def seed_entities(repository: Repository[Any], entities: Iterable[Any]) -> int:
+    """Write entities of a repository, and return how many.
+
+    :raises IsthmusError: one could not be written
+    """
+    written = 0
+    for written, entity in enumerate(entities, 1):
+        repository.put(entity)
     return written
