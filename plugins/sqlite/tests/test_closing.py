@@ -197,7 +197,7 @@ def test_a_child_takes_no_lock_of_a_thread() -> None:
     at_work, forked = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with backend._sessions.get().lock:
+        with backend._sessions.take().lock:
             at_work.set()
             forked.wait()
 

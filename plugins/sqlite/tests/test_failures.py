@@ -107,7 +107,7 @@ def test_a_commit_that_fails_may_have_applied_something(monkeypatch: pytest.Monk
         table = database.table("counters", partition_key="id").ensure()
         backend = database.backend
         assert isinstance(backend, SQLiteBackend)
-        session = backend._sessions.get()
+        session = backend._sessions.take()
         monkeypatch.setattr(session, "execute", partial(fail_commit, session))
         with pytest.raises(errors.OutcomeUnknown):
             table.update(id="a", add={"n": 1}, upsert=True)

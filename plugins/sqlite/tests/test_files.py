@@ -109,8 +109,9 @@ def test_a_file_that_is_no_longer_there_is_not_written(
 
 
 def test_a_removed_file_is_not_made_anew_by_another_thread(tmp_path: Path) -> None:
-    """A thread that connects later finds out too."""
+    """A thread that connects later, as this one keeps its connection, finds out too."""
     database, table = open_counters(tmp_path / "file.db")
+    database.native()
     (tmp_path / "file.db").unlink()
     with ThreadPoolExecutor(1) as pool, pytest.raises(Unavailable):
         pool.submit(table.find, id="a").result()

@@ -23,7 +23,8 @@ from isthmus_sqlite.catalogue import Catalogue
 from isthmus_sqlite.failures import busy, interrupted, missing_table, translate
 from isthmus_sqlite.layout import Layout, stored_item
 from isthmus_sqlite.options import Options
-from isthmus_sqlite.sessions import Session, Sessions
+from isthmus_sqlite.session import Session
+from isthmus_sqlite.sessions import Sessions
 from isthmus_sqlite.workers import Workers
 
 # The first SQLite with "->", UPSERT and RETURNING.
@@ -31,6 +32,8 @@ _OLDEST = (3, 38, 0)
 _CHUNK = 10_000
 # Expired items are removed by every so many writes, so many at once.
 _PURGE_EVERY, _PURGE_ITEMS = 64, 256
+# Operations that write in one transaction.
+_ALONE = frozenset({op.Create, op.Put, op.Update, op.Delete, op.TransactWrite, op.CreateTable, op.DropTable})
 # SQLite waits for whole milliseconds, so it may give up a little before a deadline, seconds.
 _ROUNDING = 0.01
 
@@ -68,7 +71,7 @@ class SQLiteBackend(Backend):
     def _open(self) -> None:
         """Connect once, so that a file that can't be used is found now."""
         try:
-            self._sessions.get()
+            self._sessions.give_back(self._sessions.take())
         except sqlite3.Error as error:
             raise translate(error, writes=False, path=self._sessions.path) or error from error
 
@@ -76,13 +79,24 @@ class SQLiteBackend(Backend):
 
     def execute(self, operation: op.Operation) -> res.Result:
         deadline = operation.context.deadline
-        session = self._sessions.get()
-        with session.lock if deadline is None else session.held_until(deadline):
-            self._sessions.admit(session, writes=operation.writes, deadline=deadline)
-            try:
-                return self._answer(session, operation)
-            finally:
-                session.at_work = False
+        if type(operation) not in _ALONE or self._sessions.shared:
+            return self._carry_out(operation, deadline)
+        # The turn comes before the connection: so threads that write one after the other use the same one, which has
+        # what the one before wrote in its cache.
+        with self._sessions.turn(deadline):
+            return self._carry_out(operation, deadline)
+
+    def _carry_out(self, operation: op.Operation, deadline: float | None) -> res.Result:
+        session = self._sessions.take()
+        try:
+            with session.lock if deadline is None else session.held_until(deadline):
+                self._sessions.admit(session, writes=operation.writes, deadline=deadline)
+                try:
+                    return self._answer(session, operation)
+                finally:
+                    session.at_work = False
+        finally:
+            self._sessions.give_back(session)
 
     def _answer(self, session: Session, operation: op.Operation) -> res.Result:
         answer = _ANSWERS[type(operation)]
@@ -114,14 +128,17 @@ class SQLiteBackend(Backend):
         """The SQL statement of a query or scan."""
         if not isinstance(operation, op.Paged):
             return {}
-        session = self._sessions.get()
-        with session.lock:
-            layout = self._catalogue.layout(operation.table, session)
+        session = self._sessions.take()
+        try:
+            with session.lock:
+                layout = self._catalogue.layout(operation.table, session)
+        finally:
+            self._sessions.give_back(session)
         return paging.plan(layout, operation, self.clock()).explain()
 
     def native(self) -> sqlite3.Connection:
-        """The current thread's connection."""
-        return self._sessions.get().connection
+        """A connection that is the current thread's own from now on."""
+        return self._sessions.claim().connection
 
     def close(self) -> None:
         self._workers.close()

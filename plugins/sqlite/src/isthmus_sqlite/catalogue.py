@@ -10,7 +10,7 @@ from isthmus.errors import AlreadyExists, IntegrityError, IsthmusError, SchemaMi
 from isthmus.schema import Table
 from isthmus_sqlite.files import TABLES
 from isthmus_sqlite.layout import Layout
-from isthmus_sqlite.sessions import Session
+from isthmus_sqlite.session import Session
 
 
 class Catalogue:

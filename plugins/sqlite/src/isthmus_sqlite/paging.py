@@ -18,7 +18,7 @@ from isthmus.values import Item
 from isthmus_sqlite.catalogue import mismatch
 from isthmus_sqlite.filters import Predicate, compile_condition
 from isthmus_sqlite.layout import Column, Layout, Order, after, stored_item
-from isthmus_sqlite.sessions import Session
+from isthmus_sqlite.session import Session
 
 # A page whose size is left to the backend ends here, so that memory stays bounded.
 _PAGE_BYTES = 8_388_608

@@ -1,4 +1,4 @@
-"""Connections: one for each thread, none shared with a child process, closed with the database or with their thread."""
+"""The connections of a database: operations take them and give them back; none is shared with a child process."""
 
 from __future__ import annotations
 
@@ -7,113 +7,30 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, cast
 from weakref import WeakSet
 
 from isthmus.errors import Closed, Conflict, DeadlineExceeded
 from isthmus_sqlite import files
-from isthmus_sqlite.failures import moved, unapplied
+from isthmus_sqlite.failures import moved
 from isthmus_sqlite.options import Options
+from isthmus_sqlite.session import Session
 
 # Statements that a connection keeps prepared: a few for each table.
 _STATEMENTS = 512
-# SQLite's virtual machine steps between two looks at the clock.
-_STEPS = 20_000
+# Most connections that wait for the next operation; what is beyond them is closed.
+_IDLE = 32
 _LOG_BYTES = 67_108_864
 _CLOSED = "the database was closed: connect again"
-
-
-class Session:
-    """One connection and the waiting time that it is set to.
-
-    ``lock`` is held by every operation that uses the connection: closing a connection under a statement at work would
-    kill the process. ``at_work`` tells whether there is one, and ``reading`` whether it may be interrupted.
-    """
-
-    __slots__ = ("__weakref__", "_busy", "_default", "at_work", "connection", "execute", "lock", "path", "reading")
-
-    def __init__(self, connection: sqlite3.Connection, busy_timeout: float, path: str | None) -> None:
-        self.connection, self.path = connection, path
-        self.execute: Callable[..., sqlite3.Cursor] = connection.execute
-        self.lock = threading.RLock()
-        self.reading = self.at_work = False
-        self._default = self._busy = int(busy_timeout * 1_000)
-
-    def __del__(self) -> None:
-        self.close()
-
-    def interrupt(self) -> None:
-        """Stop a read that is at work."""
-        # An idle connection is left alone, and one whose thread ended meanwhile is closed.
-        if self.at_work and self.reading:
-            with suppress(sqlite3.ProgrammingError):
-                self.connection.interrupt()
-
-    def close(self) -> None:
-        """Close the connection; the last one of a file folds its log into it."""
-        # An interruption lasts until the next statement begins, and SQLite would not fold the log under it.
-        with suppress(sqlite3.Error):
-            self.connection.execute("SELECT 1").fetchall()
-        self.connection.close()
-
-    @contextmanager
-    def held_until(self, deadline: float) -> Iterator[None]:
-        """Hold the lock, and wait for it no longer than until ``deadline``, monotonic seconds.
-
-        :raises DeadlineExceeded: other threads held it too long
-        """
-        if not self.lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
-            raise DeadlineExceeded("the deadline passed while other threads were at work: allow a longer timeout")
-        try:
-            yield
-        finally:
-            self.lock.release()
-
-    def allow(self, deadline: float | None) -> None:
-        """Wait for other processes no longer than until ``deadline``, monotonic seconds."""
-        wait = self._default
-        if deadline is not None:
-            wait = max(0, min(wait, int((deadline - time.monotonic()) * 1_000)))
-        if wait != self._busy:
-            self.execute(f"PRAGMA busy_timeout = {wait}")
-            self._busy = wait
-
-    @contextmanager
-    def transaction(self, begin: str) -> Iterator[None]:
-        """Everything inside is applied, or nothing."""
-        try:
-            self.execute(begin)
-            try:
-                yield
-            except sqlite3.Error as error:
-                failure = unapplied(error, self.path)
-                if failure is None:
-                    raise
-                raise failure from error
-            self.execute("COMMIT")
-        except BaseException:
-            if self.connection.in_transaction:
-                self.execute("ROLLBACK")
-            raise
-
-    @contextmanager
-    def interrupted_at(self, deadline: float | None) -> Iterator[None]:
-        """Stop a statement that is still at work at ``deadline``."""
-        if deadline is None:
-            yield
-            return
-        self.connection.set_progress_handler(lambda: time.monotonic() >= deadline, _STEPS)
-        try:
-            yield
-        finally:
-            self.connection.set_progress_handler(None, 0)
 
 
 class Sessions:
     """All sessions of one database.
 
-    A file gets a connection for each thread. A database in memory has a single one, which its threads take in turn.
+    A file gets as many connections as operations are at work at the same time. The one that was given back last is
+    taken first: its cache has what was read or written last, and a new thread need not connect. A database in memory
+    has a single connection, which its threads take in turn.
 
     :param path: the file, or ``None`` for memory
     :param functions: SQL functions to offer: name, number of arguments, function
@@ -128,24 +45,44 @@ class Sessions:
         self.closed = False
         self._identity: tuple[int, int] | None = None
         self._local: Any = threading.local()
+        self._claimed = False
+        self._idle: list[Session] = []
         self._open: WeakSet[Session] = WeakSet()
         self._opening = threading.Lock()
         # Threads of one process queue here: SQLite itself lets them poll, which is slow and unfair.
-        self._turn = threading.Lock()
+        self._turn = threading.RLock()
         self._shared = self._connect() if path is None else None
         _living.add(self)
 
-    def get(self) -> Session:
-        """The current thread's session.
+    def take(self) -> Session:
+        """A session for one operation, which gives it back.
 
         :raises Closed: the database was closed
         """
         if self.closed:
             raise Closed(_CLOSED)
+        if self._claimed and (own := getattr(self._local, "session", None)) is not None:
+            return cast("Session", own)
         try:
-            session: Session = self._local.session
-        except AttributeError:
-            session = self._local.session = self._shared or self._connect()
+            return self._idle.pop()
+        except IndexError:
+            return self._shared or self._connect()
+
+    def give_back(self, session: Session) -> None:
+        """End an operation."""
+        if session is self._shared or (self._claimed and session is getattr(self._local, "session", None)):
+            return
+        # One that is not kept is closed when nobody refers to it any more; close() may be about to do so.
+        if not self.closed and len(self._idle) < _IDLE:
+            self._idle.append(session)
+
+    def claim(self) -> Session:
+        """The session that only the current thread uses from now on.
+
+        :raises Closed: the database was closed
+        """
+        session = self._local.session = self.take()
+        self._claimed = True
         return session
 
     def admit(self, session: Session, *, writes: bool, deadline: float | None) -> None:
@@ -161,12 +98,16 @@ class Sessions:
         if deadline is not None or session._busy != session._default:  # noqa: SLF001  # saves a call on each operation
             session.allow(deadline)
 
+    @property
+    def shared(self) -> bool:
+        """Whether all threads use one connection."""
+        return self._shared is not None
+
     @contextmanager
-    def writing(self, session: Session, deadline: float | None) -> Iterator[None]:
-        """No other thread of this process writes.
+    def turn(self, deadline: float | None) -> Iterator[None]:
+        """No other thread of this process writes; a thread that has the turn may take it again.
 
         :raises DeadlineExceeded: the others took too long
-        :raises Unavailable: the file is not the one that was opened
         """
         if not self._turn.acquire(timeout=self._patience(deadline)):
             if deadline is not None and time.monotonic() >= deadline:
@@ -176,12 +117,22 @@ class Sessions:
                 retryable=False,
             )
         try:
+            yield
+        finally:
+            self._turn.release()
+
+    @contextmanager
+    def writing(self, session: Session, deadline: float | None) -> Iterator[None]:
+        """No other thread of this process writes.
+
+        :raises DeadlineExceeded: the others took too long
+        :raises Unavailable: the file is not the one that was opened
+        """
+        with self.turn(deadline):
             self._check_file()
             if deadline is not None:
                 session.allow(deadline)
             yield
-        finally:
-            self._turn.release()
 
     def _patience(self, deadline: float | None) -> float:
         limit = self._options.busy_timeout
@@ -241,6 +192,7 @@ class Sessions:
             sessions = tuple(self._open)
         for session in sessions:
             session.interrupt()
+        self._idle.clear()
         for session in sessions:
             with session.lock:
                 # A signal's handler may close in the middle of its own thread's operation: its thread closes that one.
@@ -249,18 +201,22 @@ class Sessions:
         _living.discard(self)
 
     def before_fork(self) -> None:
-        """Close the forking thread's connection, so that the child inherits none of its locks."""
-        session = getattr(self._local, "session", None)
-        if session is not None and self._shared is None:
+        """Close what the forking thread may close, so that the child inherits none of those connections' locks."""
+        session = self._local.__dict__.pop("session", None)
+        if session is not None and session is not self._shared:
             session.close()
-            del self._local.session
+        while self._idle:
+            session = self._idle.pop()
+            with session.lock:
+                session.close()
 
     def after_fork(self) -> None:
         """In the child: forget the parent's connections; closing them would release locks of the child."""
         _inherited.extend(() if self._shared else self._open)
+        self._idle.clear()
         self._open = WeakSet([self._shared] if self._shared else ())
-        self._local = threading.local()
-        self._opening, self._turn = threading.Lock(), threading.Lock()
+        self._local, self._claimed = threading.local(), False
+        self._opening, self._turn = threading.Lock(), threading.RLock()
         if self._shared is not None:
             self._shared.lock = threading.RLock()
 

@@ -16,7 +16,8 @@ from isthmus.values import Item
 from isthmus.writes import require_unchanged, revision_of, write
 from isthmus_sqlite.files import TOKENS
 from isthmus_sqlite.layout import Layout, stored_item
-from isthmus_sqlite.sessions import Session, Sessions
+from isthmus_sqlite.session import Session
+from isthmus_sqlite.sessions import Sessions
 
 
 class Writing:
