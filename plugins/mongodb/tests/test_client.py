@@ -7,6 +7,7 @@ import multiprocessing
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,6 +95,18 @@ def test_a_database_may_be_used_from_one_loop_after_another(mongodb_url: str) ->
     names = [asyncio.run(database.tables.list()) for _ in range(2)]
     asyncio.run(database.close())
     assert names[0] == names[1]
+
+
+def test_a_loop_that_ends_leaves_no_connection_open(mongodb_url: str) -> None:
+    """A program may use its database in one loop after another, and does not close it in each."""
+    database = asyncio.run(_opened(mongodb_url))
+    opened = []
+    for _ in range(8):
+        asyncio.run(database.tables.list())
+        opened.append(len(list(Path("/dev/fd").iterdir())))
+    asyncio.run(database.close())
+    # The driver's other client may open some by itself.
+    assert opened[-1] < opened[0] + 5
 
 
 def test_a_database_belongs_to_one_loop_at_a_time(mongodb_url: str) -> None:

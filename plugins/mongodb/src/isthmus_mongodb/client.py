@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 from weakref import WeakSet
@@ -212,6 +212,7 @@ class OnLoop(_Transport):
         self._closed = False
         self._client: AsyncMongoClient[Document] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._ending: AsyncGenerator[None, None] | None = None
         self._handle: AsyncDatabase[Document] | None = None
         self._collections: dict[str, Any] = {}
         _TRANSPORTS.add(self)
@@ -226,13 +227,26 @@ class OnLoop(_Transport):
         if self._closed:
             raise Closed("the database was closed: connect again")
         if self._client is None or self._loop is not loop:
-            if self._loop is not None and not self._loop.is_closed():
+            if self._loop not in (None, loop) and not self._loop.is_closed():
                 raise ConfigurationError(
                     "this database belongs to another event loop that is still open: connect once in each loop"
                 )
             self.forget()
             self._client, self._loop = make(AsyncMongoClient, self._options), loop
+            self._ending = self._until_the_end(self._client)
+            _begin(self._ending)
         return self._client
+
+    async def _until_the_end(self, client: AsyncMongoClient[Document]) -> AsyncGenerator[None, None]:
+        # A loop closes the generators that have begun on it before it ends itself.
+        try:
+            yield
+        finally:
+            if self._client is client:
+                self._client = None
+                # Sending takes generators of the driver's, for which it is too late: the server forgets by itself.
+                client._topology.pop_all_sessions()  # noqa: SLF001  # nothing public closes without sending
+                await client.close()
 
     async def close(self) -> None:
         """Close the client, where there is one that this loop can close."""
@@ -242,13 +256,15 @@ class OnLoop(_Transport):
             with pymongo.timeout(_GRACE), suppress(PyMongoError):
                 await end_sessions(client, self._sessions)
             await client.close()
+            if self._ending is not None:
+                await self._ending.aclose()
         self.forget()
 
     def forget(self) -> None:
         """Leave the client to a loop that is gone, or to the parent process."""
         if self._client is not None:
-            _ABANDONED.append(self._client)
-        self._sessions = Sessions()
+            _ABANDONED.append((self._client, self._ending))
+        self._sessions, self._ending = Sessions(), None
         self._client, self._loop, self._handle, self._collections = None, None, None, {}
 
     async def send(self, request: Any, deadline: float | None, session: AsyncClientSession | None = None) -> Any:
@@ -331,6 +347,12 @@ class OnLoop(_Transport):
 def _until(deadline: float | None) -> float | None:
     """Seconds that ending a session may take."""
     return None if deadline is None else max(_GRACE, deadline - time.monotonic())
+
+
+def _begin(generator: AsyncGenerator[None, None]) -> None:
+    """Let a generator that waits for nothing run to its first ``yield``."""
+    with suppress(StopIteration):
+        generator.__anext__().__await__().__next__()
 
 
 _TRANSPORTS: WeakSet[Blocking | OnLoop] = WeakSet()
