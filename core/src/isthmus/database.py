@@ -146,7 +146,8 @@ class Database(DatabaseBase):
         """Run ``function(tx)`` in a unit of work, again when other writers were in the way; what it returned.
 
         What the function does elsewhere is not undone when it is run again or fails, so it should do nothing but read
-        and write through ``tx`` and compute. Between attempts there is a random wait that grows. An outcome that is
+        and write through ``tx`` and compute. It is also run again where it raised after reads that don't fit together,
+        because others wrote between them. Between attempts there is a random wait that grows. An outcome that is
         unknown is never repeated: ``OutcomeUnknown`` says so.
 
         :param attempts: how often the function may be run

@@ -77,6 +77,20 @@ class AsyncUnitOfWork(AsyncDatabase):
             schema = super().table(cast("str | Table", name), **declaration).schema
         return AsyncUnitTable(self, self._requests(schema), self.execute)
 
+    @property
+    def spans_moments(self) -> bool:
+        """Whether it was read from at more than one moment, so that the items may not fit together yet."""
+        return self._course.unit.spans_moments
+
+    async def validate(self) -> None:
+        """Require that everything is still as it was read; useful before something that can't be undone.
+
+        At the end that is required anyway.
+
+        :raises Conflict: an item was changed since
+        """
+        await adrive(self._course.validate(self.context(None)), self._pipeline.aexecute)
+
     def bind(self, *, actor: str | None) -> NoReturn:
         """Refused: the caller's name is given to the database from which the unit of work is made."""
         raise no_part("bind()")

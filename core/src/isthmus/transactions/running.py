@@ -6,7 +6,8 @@ import asyncio
 import inspect
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
@@ -102,7 +103,13 @@ def run(
     while True:
         try:
             with begin(**attempts.options()) as unit:
-                return _value(function(unit))
+                try:
+                    return _value(function(unit))
+                except Exception as error:
+                    _raise_unless_doubtful(unit, error)
+                    with _over(error):
+                        unit.validate()
+                    raise
         except Conflict as error:
             wait = attempts.wait_after(error)
         time.sleep(wait)
@@ -117,10 +124,33 @@ async def arun(
     while True:
         try:
             async with begin(**attempts.options()) as unit:
-                return await _awaitable(function(unit))
+                try:
+                    return await _awaitable(function(unit))
+                except Exception as error:
+                    _raise_unless_doubtful(unit, error)
+                    with _over(error):
+                        await unit.validate()
+                    raise
         except Conflict as error:
             wait = attempts.wait_after(error)
         await asyncio.sleep(wait)
+
+
+def _raise_unless_doubtful(unit: UnitOfWork | AsyncUnitOfWork, error: Exception) -> None:
+    """Raise what a body raised, unless that may come from items of several moments, which did not fit together."""
+    if isinstance(error, Conflict) or not unit.spans_moments:
+        raise error
+
+
+@contextmanager
+def _over(raised: Exception) -> Iterator[None]:
+    """Validation after an error: a conflict is the reason for it, anything else that goes wrong says nothing."""
+    try:
+        yield
+    except Conflict as conflict:
+        raise conflict from raised
+    except IsthmusError:
+        return
 
 
 def _value(value: T) -> T:

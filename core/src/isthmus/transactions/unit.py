@@ -236,14 +236,35 @@ class Unit:
             # A repetition asks for the same, but may have read something else.
             asked = evolve(transaction, actions=tuple(self._asked), content=None)
             transaction = evolve(transaction, content=content_digest(asked))
-        try:
-            result: res.TransactWriteResult = yield transaction
-        except TransactionFailed as error:
-            conflict = _conflict(error)
-            if conflict is None:
-                raise
-            raise conflict from error
-        return result
+        return (yield from _sent(transaction))
+
+    @property
+    def spans_moments(self) -> bool:
+        """Whether what was read is of more than one moment, so that it may not fit together."""
+        return self._reads > 1
+
+    def validate(self, context: op.Context) -> Steps[None]:
+        """Require that everything is still as it was read.
+
+        :raises Conflict: it is not
+        """
+        read = [entry for entry in self._entries.values() if entry.revision is not None]
+        if not read:
+            return
+        context = self.context(context)
+        checks = [op.Check(context, entry.table, entry.key, None, entry.revision) for entry in read]
+        yield from _sent(transact_write(checks, None, self._limits, context))
+
+
+def _sent(transaction: op.TransactWrite) -> Steps[res.TransactWriteResult]:
+    try:
+        result: res.TransactWriteResult = yield transaction
+    except TransactionFailed as error:
+        conflict = _conflict(error)
+        if conflict is None:
+            raise
+        raise conflict from error
+    return result
 
 
 def _conflict(error: TransactionFailed) -> Conflict | None:

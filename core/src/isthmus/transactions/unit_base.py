@@ -14,7 +14,7 @@ from isthmus.operations import Context
 from isthmus.pipeline import Pipeline
 from isthmus.schema import Table
 from isthmus.tokens import check_token
-from isthmus.transactions.nesting import enter, leave
+from isthmus.transactions.nesting import Place, enter, leave
 from isthmus.transactions.unit import Steps, Unit
 
 State = Literal["new", "open", "committing", "committed", "failed", "rolled back"]
@@ -34,7 +34,7 @@ class Course:
     token: str | None
     unit: Unit
     state: State = "new"
-    _place: tuple[int, int, int] | None = None
+    _place: Place | None = None
 
     @classmethod
     def of(cls, pipeline: Pipeline, context: Context, token: str | None, deadline: float | None) -> Course:
@@ -81,6 +81,14 @@ class Course:
             raise Closed("this unit of work has not begun: use it in a with block")
         if self.state != "open":
             raise Closed(_ENDED.format(state=self.state))
+
+    def validate(self, context: Context) -> Steps[None]:
+        """Require that everything is still as it was read.
+
+        :raises Closed: it has not begun, or has ended
+        """
+        self.check_open()
+        return self.unit.validate(context)
 
     def commit(self, context: Context) -> Steps[object]:
         """The end of a body that succeeded."""

@@ -7,7 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, Self, cast
 
-from isthmus import AsyncBoundTable, AsyncDatabase, AsyncSelection, AsyncTables, Database
+from isthmus import AsyncBoundTable, AsyncDatabase, AsyncSelection, AsyncTables, AsyncUnitOfWork, Database
 
 _SURFACES = (AsyncDatabase, AsyncTables, AsyncBoundTable, AsyncSelection)
 
@@ -55,10 +55,23 @@ class SyncBridge:
         return self._steps(aiter(self._target))
 
     def __enter__(self) -> Self:
+        if isinstance(self._target, AsyncUnitOfWork):
+            self._loop.run(self._target.__aenter__())
         return self
 
-    def __exit__(self, *_error: object) -> None:
-        self.close()
+    def __exit__(self, *error: object) -> None:
+        if isinstance(self._target, AsyncUnitOfWork):
+            self._loop.run(self._target.__aexit__(*error))
+        else:
+            self.close()
+
+    def run_transaction(self, function: Callable[[Any], Any], **options: Any) -> Any:
+        """The same method of the database, with a function that is written for the sync one: it gets a thread."""
+
+        async def body(unit: Any) -> Any:
+            return await asyncio.to_thread(function, SyncBridge(unit, self._loop))
+
+        return self._loop.run(self._target.run_transaction(body, **options))
 
     def __repr__(self) -> str:
         return f"<SyncBridge of {self._target!r}>"

@@ -13,8 +13,10 @@ from isthmus_conformance.suites.life_cycle import LifeCycleSuite
 from isthmus_conformance.suites.limits import LimitsSuite
 from isthmus_conformance.suites.paging import PagingSuite
 from isthmus_conformance.suites.repeats import RepeatSuite
+from isthmus_conformance.suites.revisions import RevisionSuite
 from isthmus_conformance.suites.transactions import TransactionsSuite
 from isthmus_conformance.suites.ttl import TtlSuite
+from isthmus_conformance.suites.unit_of_work import UnitOfWorkSuite
 from isthmus_conformance.suites.updates import UpdatesSuite
 from isthmus_conformance.suites.values import ValuesSuite
 
@@ -29,6 +31,8 @@ class BackendSuite(
     BatchSuite,
     RepeatSuite,
     TransactionsSuite,
+    RevisionSuite,
+    UnitOfWorkSuite,
     TtlSuite,
     ErrorsSuite,
     ConcurrencySuite,

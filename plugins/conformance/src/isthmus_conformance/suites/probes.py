@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from isthmus import BoundTable, Capability, Database, F, Index, Table
 from isthmus.errors import ConditionFailed
@@ -106,6 +106,10 @@ PROBES: Final[dict[Capability, Probe]] = {
     Capability.OPERATION_ID: Probe(
         lambda d, t: d.execute(Resolve(Context(), t.name, {"pk": "p", "sk": "1"}, "0" * 24)),
         ResolveResult("unknown"),
+    ),
+    Capability.REVISION: Probe(
+        lambda d, t: d.execute(evolve(t.actions.get(pk="p", sk="1"), revision=True)).revision is not None,  # type: ignore[attr-defined]
+        True,
     ),
     Capability.TTL: Probe(lambda d, _t: _made(d, ttl="expires"), []),
     Capability.NUMBER_KEY: Probe(lambda d, _t: _made(d, sort_key=("n", int)), []),

@@ -1,0 +1,155 @@
+"""Units of work: errors inside, versions, the beginning and the end (rules TXN-18, TXN-20); the parts beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from isthmus import BoundTable, Database, F
+from isthmus.errors import (
+    AlreadyExists,
+    Closed,
+    ConditionFailed,
+    InvalidArgument,
+    InvalidPath,
+    ItemNotFound,
+    VersionConflict,
+)
+from isthmus_conformance.base import MakeTable, Suite, requires, stored_items
+from isthmus_conformance.comparing import assert_same_items
+from isthmus_conformance.rules import rule
+from isthmus_conformance.suites.unit_conflicts import ValidationSuite
+from isthmus_conformance.suites.unit_machine import UnitMachineSuite
+from isthmus_conformance.suites.unit_runs import RunSuite
+from isthmus_conformance.suites.unit_stores import NEEDED, filled
+from isthmus_conformance.suites.unit_writes import OwnWritesSuite
+
+CALLS: dict[str, tuple[Callable[[Any], object], type[Exception]]] = {
+    "get": (lambda t: t.get(id="none"), ItemNotFound),
+    "create": (lambda t: t.create({"id": "1"}), AlreadyExists),
+    "update": (lambda t: t.update(id="none", set={"n": 1}), ItemNotFound),
+    "condition": (lambda t: t.put({"id": "1"}, when=F.n == 5), ConditionFailed),
+    "delete": (lambda t: t.delete(id="1", when=F.n == 5), ConditionFailed),
+    "path": (lambda t: t.update(id="1", set={F.n.deep: 1}), InvalidPath),
+}
+
+
+class JudgingSuite(Suite):
+    """Errors inside, versions, and the beginning and the end."""
+
+    @rule("TXN-18")
+    @requires(*NEEDED)
+    @pytest.mark.parametrize("case", CALLS)
+    def test_errors_come_at_the_call(self, database: Database, table: BoundTable, case: str) -> None:
+        """As they do outside; the body may go on, and what it wrote before is applied."""
+        call, error = CALLS[case]
+        filled(table, 1)
+        with pytest.raises(error) as outside:
+            call(table)
+        with database.transaction() as tx:
+            tx.table(table).put({"id": "2"})
+            with pytest.raises(error) as inside:
+                call(tx.table(table))
+            assert getattr(inside.value, "current", None) == getattr(outside.value, "current", None)
+        assert_same_items([{"id": "1", "n": 1}, {"id": "2"}], stored_items(database, table))
+
+    @rule("TXN-18", "TXN-16")
+    @requires(*NEEDED)
+    def test_a_check_holds_at_the_call_and_at_the_end(self, database: Database, table: BoundTable) -> None:
+        """A false one raises at once; own writes count."""
+        filled(table, 1)
+        with database.transaction() as tx:
+            with pytest.raises(ConditionFailed) as raised:
+                tx.table(table).check(id="1", when=F.n == 2)
+            assert raised.value.current == {"id": "1", "n": 1}
+            tx.table(table).update(id="1", add={"n": 1})
+            tx.table(table).check(id="1", when=F.n == 2)
+            tx.table(table).check(id="none", when=F.n.not_exists())
+        assert table.get(id="1")["n"] == 2
+
+    @rule("TXN-17", "TXN-18", "CND-9")
+    @requires(*NEEDED)
+    def test_versions(self, database: Database, make_table: MakeTable) -> None:
+        """Judged at the call; all writes of an item are one step of its version."""
+        table = make_table(versioned=True, timestamps=True)
+        table.create({"id": "1", "n": 1})
+        created = table.get(id="1")["created_at"]
+        with database.transaction() as tx:
+            inside: Any = tx.table(table)
+            stale: list[Callable[[], object]] = [
+                lambda: inside.put({"id": "1"}), lambda: inside.update(id="1", expected_version=9),
+            ]  # fmt: skip
+            for wrong in stale:
+                with pytest.raises(VersionConflict):
+                    wrong()
+            inside.update(id="1", add={"n": 1}, expected_version=1)
+            inside.put({**inside.get(id="1"), "more": 1})
+            inside.create({"id": "2"})
+            inside.update(id="2", set={"n": 1})
+            inside.create({"id": "3"})
+        found = table.get(id="1")
+        assert (found["n"], found["more"], found["version"], found["created_at"]) == (2, 1, 2, created)
+        assert [table.get(id=key)["version"] for key in "23"] == [1, 1]
+        with database.transaction() as tx:
+            assert tx.table(table).delete(id="1", expected_version=2) is True
+            tx.table(table).create({"id": "1", "anew": True})
+        assert (table.get(id="1")["version"], table.get(id="1")["anew"]) == (3, True)
+
+    @rule("TXN-20")
+    @requires(*NEEDED)
+    def test_a_hundred_items(self, database: Database, table: BoundTable) -> None:
+        """Items that are only read count; the next one is refused, and the others are applied."""
+        most = database.limits.transaction_actions
+        with database.transaction() as tx:
+            inside: Any = tx.table(table)
+            inside.get_many([{"id": f"{number}"} for number in range(10)])
+            for number in range(most - 10):
+                inside.put({"id": f"p{number}"})
+            inside.put({"id": "3", "again": True})
+            calls: list[Callable[[], object]] = [lambda: inside.put({"id": "more"}), lambda: inside.find(id="more")]
+            for call in calls:
+                with pytest.raises(InvalidArgument, match="split it"):
+                    call()
+        assert table.scan().count() == most - 9
+
+    @rule("TXN-20")
+    @requires(*NEEDED)
+    def test_after_the_end_it_is_closed(self, database: Database, table: BoundTable) -> None:
+        """However it ended, and before it has begun."""
+        ended = database.transaction()
+        with pytest.raises(Closed, match="has not begun"):
+            ended.table(table)
+        with ended:
+            inside = ended.table(table)
+            inside.put({"id": "1"})
+        failed = database.transaction()
+        with pytest.raises(ZeroDivisionError), failed:
+            late = failed.table(table)
+            raise ZeroDivisionError
+        for use in (lambda: inside.get(id="1"), lambda: late.put({"id": "2"}), lambda: ended.table(table)):
+            with pytest.raises(Closed, match="has ended"):
+                use()
+        with pytest.raises(Closed), ended:
+            pass
+        assert_same_items([{"id": "1"}], stored_items(database, table))
+
+    @rule("TXN-20")
+    @requires(*NEEDED)
+    def test_what_it_does_not_take_is_refused(self, database: Database, table: BoundTable) -> None:
+        """Queries and scans would not be validated; a table of another database can't be part of it."""
+        filled(table, 1)
+        with database.transaction() as tx:
+            inside: Any = tx.table(table)
+            for call in (lambda: list(inside.scan()), lambda: inside.query(id="1").count(), inside.drop):
+                with pytest.raises(InvalidArgument):
+                    call()
+        options: list[dict[str, Any]] = [{"token": "x" * 37}, {"token": ""}, {"timeout": 0}]
+        for wrong in options:
+            with pytest.raises(InvalidArgument):
+                database.transaction(**wrong)
+
+
+class UnitOfWorkSuite(OwnWritesSuite, ValidationSuite, JudgingSuite, RunSuite, UnitMachineSuite):
+    """Units of work."""
