@@ -195,6 +195,7 @@ def enum_codec(kind: type[Enum]) -> Codec | None:
     if len(members) < len(pairs) or not members:
         return None
     values = {member: value for (_kind, value), member in members.items()}
+    texts = {value: member for (kind, value), member in members.items() if kind == "string"}
 
     def encode(member: Any) -> Any:
         if type(member) is not kind:
@@ -202,6 +203,8 @@ def enum_codec(kind: type[Enum]) -> Codec | None:
         return values[member]
 
     def decode(value: Any) -> Enum:
+        if type(value) is str and value in texts:
+            return texts[value]
         try:
             return members[type_name(value), value]
         except (KeyError, TypeError):

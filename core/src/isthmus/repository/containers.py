@@ -28,6 +28,7 @@ def _each(convert: Convert, members: Sequence[Any]) -> list[Any]:
 def sequence_codec(kind: type[list[Any] | tuple[Any, ...]], member: Codec) -> Codec:
     """A list or a tuple of any length, stored as a list."""
     wanted = f"{kind.__name__}[{member.wanted}]"
+    plain = {member.exact}
 
     def encode(value: Any) -> list[Any]:
         if type(value) is not kind:
@@ -37,7 +38,7 @@ def sequence_codec(kind: type[list[Any] | tuple[Any, ...]], member: Codec) -> Co
     def decode(value: Any) -> Any:
         if type(value) is not list:
             raise stored_misfit(value, wanted)
-        found = _each(member.decode, value)
+        found = value.copy() if set(map(type, value)) == plain else _each(member.decode, value)
         return found if kind is list else tuple(found)
 
     return Codec(wanted, frozenset({"list"}), encode, decode, target=member)
@@ -49,6 +50,7 @@ def set_codec(kind: type[set[Any] | frozenset[Any]], member: Codec) -> Codec | N
     if not stored or None in stored or member.nullable:
         return None
     wanted = f"{kind.__name__}[{member.wanted}]"
+    plain = {member.exact}
 
     def encode(value: Any) -> Any:
         if type(value) is not set and type(value) is not frozenset:
@@ -59,7 +61,7 @@ def set_codec(kind: type[set[Any] | frozenset[Any]], member: Codec) -> Codec | N
     def decode(value: Any) -> Any:
         if type(value) is not frozenset and value != []:
             raise stored_misfit(value, wanted)
-        return kind(map(member.decode, value))
+        return kind(value if set(map(type, value)) == plain else map(member.decode, value))
 
     return Codec(wanted, frozenset(map(str, stored)), encode, decode, empty=kind, target=member)
 

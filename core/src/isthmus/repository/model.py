@@ -30,8 +30,8 @@ def _indexes(indexes: Iterable[Index]) -> tuple[Index, ...]:
     return declared
 
 
-def _stamps(timestamps: bool | tuple[str, str]) -> tuple[str, str] | None:
-    if isinstance(timestamps, bool):
+def _stamps(timestamps: bool | tuple[str, str] | None) -> tuple[str, str] | None:
+    if timestamps is None or isinstance(timestamps, bool):
         return ("created_at", "updated_at") if timestamps else None
     created, updated = timestamps
     return check_key_name(created), check_key_name(updated)

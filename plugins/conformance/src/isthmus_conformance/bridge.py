@@ -9,7 +9,7 @@ from typing import Any, Self, cast
 
 from isthmus import AsyncBoundTable, AsyncDatabase, AsyncSelection, AsyncTables, AsyncUnitOfWork, Database
 
-_SURFACES = (AsyncDatabase, AsyncTables, AsyncBoundTable, AsyncSelection)
+_SURFACES = (AsyncDatabase, AsyncTables, AsyncBoundTable, AsyncSelection, AsyncRepository, AsyncQuery)
 
 
 class LoopThread:

@@ -13,6 +13,7 @@ from isthmus_conformance.suites.life_cycle import LifeCycleSuite
 from isthmus_conformance.suites.limits import LimitsSuite
 from isthmus_conformance.suites.paging import PagingSuite
 from isthmus_conformance.suites.repeats import RepeatSuite
+from isthmus_conformance.suites.repositories import RepositoriesSuite
 from isthmus_conformance.suites.revisions import RevisionSuite
 from isthmus_conformance.suites.transactions import TransactionsSuite
 from isthmus_conformance.suites.ttl import TtlSuite
@@ -34,6 +35,7 @@ class BackendSuite(
     RevisionSuite,
     UnitOfWorkSuite,
     TtlSuite,
+    RepositoriesSuite,
     ErrorsSuite,
     ConcurrencySuite,
     LifeCycleSuite,
