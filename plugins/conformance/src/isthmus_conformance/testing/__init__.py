@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from isthmus_conformance.testing.faults import Faults, Injected
     from isthmus_conformance.testing.items import ItemMaker
     from isthmus_conformance.testing.leftovers import Leftover, find_leftovers, remove_leftovers
-    from isthmus_conformance.testing.plugin import AsyncRepositories, MakeAsyncTable, MakeItems, MakeTable, Repositories, Seed
+    from isthmus_conformance.testing.plugin import (
+        AsyncRepositories,
+        MakeAsyncTable,
+        MakeItems,
+        MakeTable,
+        Repositories,
+        Seed,
+    )
     from isthmus_conformance.testing.seeding import seed_table
 
 __all__ = [

@@ -57,7 +57,4 @@ def seed_entities(repository: Repository[Any], entities: Iterable[Any]) -> int:
 
     :raises IsthmusError: one could not be written
     """
-    written = 0
-    for written, entity in enumerate(entities, 1):
-        repository.put(entity)
-    return written
+    return sum(1 for entity in entities if repository.put(entity) is not None)
