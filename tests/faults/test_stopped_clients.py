@@ -23,9 +23,11 @@ from tests.faults.transfers import LEASE, START, SUM, Transfer, Way, accounts, c
 
 _ROOT: Final = Path(__file__).parents[2]
 _DATABASE: Final = "isthmus-stopped"
-_BUSY: Final = 1.5
+_BUSY: Final = 3.0
 """Seconds that a busy machine may need in addition."""
-KINDS: Final = [("bulk", 2), ("bulk", 3), ("ordered", 2), ("ordered", 3)]
+_PATIENCE: Final = 15.0
+"""Seconds after which what is still there counts as left behind."""
+_KINDS: Final[list[tuple[Way, int]]] = [("bulk", 2), ("bulk", 3), ("ordered", 2), ("ordered", 3)]
 
 
 @frozen
@@ -134,7 +136,8 @@ def at_once(work: Callable[[Stopped], Any], stopped: Sequence[Stopped]) -> list[
 
 def balance(table: BoundTable, stopped: Stopped, *, visits: int = 1) -> bool:
     """Whether the transfer took place: as a whole or not at all, and nothing that others wrote is lost."""
-    giver, taker = table.get_many([{"id": account} for account in stopped.transfer.accounts])
+    found: Any = table.get_many([{"id": account} for account in stopped.transfer.accounts])
+    giver, taker = found
     assert giver["sum"] + taker["sum"] == 2 * START, stopped
     assert (giver.get("visits", 0), taker.get("visits", 0)) == (visits, visits), stopped
     done: bool = giver["sum"] == START - SUM
@@ -145,11 +148,10 @@ def balance(table: BoundTable, stopped: Stopped, *, visits: int = 1) -> bool:
 
 
 def remains(database: Database, table: BoundTable) -> dict[str, int]:
-    """What is left of transactions after everything was recovered and remembered for long enough."""
-    for wait in (LEASE + 0.6, 2.1):
-        database.recover()
-        time.sleep(wait)
-    database.recover()
+    """What is left of transactions once everything was recovered and remembered for long enough."""
+    until = time.monotonic() + _PATIENCE
+    while database.recover().examined and time.monotonic() < until:
+        time.sleep(LEASE)
     store = database.backend.native().get_default_database()
     locked = store[table.name].count_documents({"__tx": {"$exists": True}})
     return {"locked": locked, "records": store["isthmus_transactions"].count_documents({})}
@@ -157,7 +159,7 @@ def remains(database: Database, table: BoundTable) -> dict[str, int]:
 
 def test_a_killed_client_leaves_nothing_half_done(clients: Clients, table: BoundTable, other: Database) -> None:
     """Killed at any step: all or nothing by the commit point, others go on within the lease, nothing remains."""
-    stopped = [one for way, size in KINDS for one in everywhere(clients, table, way, size)]
+    stopped = [one for way, size in _KINDS for one in everywhere(clients, table, way, size)]
     ends = clients.ask("SIGKILL", [(one.transfer, one.point) for one in stopped])
     waits = at_once(lambda one: visit(table, one), stopped)
     assert set(ends) == {"SIGKILL"}

@@ -70,4 +70,4 @@ def _taken(problem: dict[str, Any]) -> int:
     if code == _DUPLICATE and dict(problem.get("keyPattern", {})) == {"_id": 1}:
         return int(problem["index"])
     kind = DuplicateKeyError if code == _DUPLICATE else WriteError
-    raise kind(problem.get("errmsg"), code, problem)
+    raise kind(str(problem.get("errmsg")), code, problem)
