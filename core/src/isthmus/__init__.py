@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from isthmus.hookspecs import hookimpl
     from isthmus.layers import Blocking, Flow, Layer, Sleep, Stage
     from isthmus.plugins import Plugin
+    from isthmus.repository.async_query import AsyncQuery
     from isthmus.repository.async_repository import AsyncRepository
     from isthmus.repository.model import Model
+    from isthmus.repository.query import Query
     from isthmus.repository.repository import Repository
     from isthmus.results import Page
     from isthmus.retries import RetryPolicy
@@ -39,6 +41,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AsyncBoundTable",
     "AsyncDatabase",
+    "AsyncQuery",
     "AsyncRepository",
     "AsyncSelection",
     "AsyncTables",
@@ -63,6 +66,7 @@ __all__ = [
     "Model",
     "Page",
     "Plugin",
+    "Query",
     "Repository",
     "RetryPolicy",
     "Selection",
@@ -96,8 +100,10 @@ _MODULES = {
     "hookspecs": ("hookimpl",),
     "layers": ("Blocking", "Flow", "Layer", "Sleep", "Stage"),
     "plugins": ("Plugin",),
+    "repository.async_query": ("AsyncQuery",),
     "repository.async_repository": ("AsyncRepository",),
     "repository.model": ("Model",),
+    "repository.query": ("Query",),
     "repository.repository": ("Repository",),
     "results": ("Page",),
     "retries": ("RetryPolicy",),

@@ -7,7 +7,16 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, Self, cast
 
-from isthmus import AsyncBoundTable, AsyncDatabase, AsyncSelection, AsyncTables, AsyncUnitOfWork, Database
+from isthmus import (
+    AsyncBoundTable,
+    AsyncDatabase,
+    AsyncQuery,
+    AsyncRepository,
+    AsyncSelection,
+    AsyncTables,
+    AsyncUnitOfWork,
+    Database,
+)
 
 _SURFACES = (AsyncDatabase, AsyncTables, AsyncBoundTable, AsyncSelection, AsyncRepository, AsyncQuery)
 
