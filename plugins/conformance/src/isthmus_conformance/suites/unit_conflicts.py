@@ -44,9 +44,12 @@ class ValidationSuite(Suite):
 
     @rule("TXN-16", "TXN-5")
     @requires(*NEEDED)
-    @pytest.mark.parametrize("case", RIVALS)
-    def test_a_change_of_what_was_read_is_a_conflict(self, database: Database, table: BoundTable, case: str) -> None:
+    def test_a_change_of_what_was_read_is_a_conflict(self, database: Database, table: BoundTable) -> None:
         """And nothing is applied; without the other one the same succeeds."""
+        for case in RIVALS:
+            self._meet(database, table, case)
+
+    def _meet(self, database: Database, table: BoundTable, case: str) -> None:
         use, rival = RIVALS[case]
         filled(table, 1, 2)
         with database.transaction() as tx:
@@ -54,12 +57,16 @@ class ValidationSuite(Suite):
             tx.table(table).update(id="2", add={"n": 1})
         filled(table, 1, 2)
         table.delete(id="3")
-        with pytest.raises(Conflict) as raised, database.transaction() as tx:
-            use(tx.table(table))
-            tx.table(table).update(id="2", add={"n": 1})
-            rival(table)
-            left = stored_items(database, table)
-        assert raised.value.maybe_applied is False
+        try:
+            with database.transaction() as tx:
+                use(tx.table(table))
+                tx.table(table).update(id="2", add={"n": 1})
+                rival(table)
+                left = stored_items(database, table)
+        except Conflict as error:
+            assert error.maybe_applied is False
+        else:
+            raise AssertionError(f"there is no conflict in the case: {case}")
         assert_same_items(left, stored_items(database, table))
 
     @rule("TXN-16", "TXN-5")
