@@ -26,7 +26,7 @@ def test_the_driver_gets_servers_database_and_options() -> None:
     assert options.database == "shop"
     assert options.uri == "mongodb://user:p%40ss@a:1,b:2/shop"
     assert options.settings == {
-        "appName": "isthmus", "serverSelectionTimeoutMS": "15000", "waitQueueTimeoutMS": "15000", "replicaSet": "rs0",
+        "appName": "isthmus", "serverSelectionTimeoutMS": "15000", "waitQueueTimeoutMS": "10000", "replicaSet": "rs0",
         "maxPoolSize": "5", "tls": "true",
     }  # fmt: skip
 

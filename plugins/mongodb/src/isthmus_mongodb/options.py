@@ -37,7 +37,7 @@ _KNOWN = (*_NAMES, "mappings", "prefix")
 DEFAULTS: Mapping[str, str] = {
     "appName": "isthmus",
     "serverSelectionTimeoutMS": "15000",
-    "waitQueueTimeoutMS": "15000",
+    "waitQueueTimeoutMS": "10000",
 }
 _SECRET = ("tlsCertificateKeyFilePassword", "authMechanismProperties")
 _COMPRESSORS = frozenset({"zlib", "snappy", "zstd"})
