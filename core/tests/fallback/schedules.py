@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from random import Random
 from typing import Any
 
 from attrs import define, evolve, field
 
-from core.tests.fallback.clients import Bank, fallback_of
+from core.tests.fallback.clients import Bank
 from core.tests.fallback.serial import Call, State, explained
-from isthmus import BoundTable, F
+from isthmus import F
 from isthmus import operations as op
-from isthmus.errors import Conflict, IsthmusError, OutcomeUnknown, TransactionFailed
+from isthmus.errors import ConditionFailed, Conflict, IsthmusError, OutcomeUnknown, TransactionFailed
+from isthmus.fallback.backend import FallbackBackend
+from isthmus.fallback.options import FallbackOptions
 from isthmus.fallback.records import Record
 from isthmus.fallback.session import Native, Session
 from isthmus.layers import Sleep
 
 NAMES = ("x", "y", "z")
+TABLE = Bank().accounts()
+DO = TABLE.actions
+KINDS = (*["append"] * 5, "put", "create", "delete", "present", "present", "seen", "missing")
+NEVER = 10**9
+STEPS = 12
+"""About as many as a call takes."""
 Value = tuple[str, ...] | None
 
 
@@ -28,45 +37,45 @@ class AnswerLost(Exception):
 class AnyLease:
     """Leases that run out at any moment, also those of clients that are well."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, chance: float) -> None:
         self.random = random
+        self.chance = chance
         self.monotonic = lambda: 0.0
 
     def run_out(self, _record: Record) -> bool:
         """By chance."""
-        return self.random.random() < 0.3
+        return self.random.random() < self.chance
 
 
-def actions_of(table: BoundTable, random: Random, tag: str) -> list[tuple[str, op.Action, Callable[[Value], Any]]]:
+def actions_of(random: Random, tag: str) -> list[tuple[str, op.Action, Callable[[Value], Any]]]:
     """Random actions over distinct items: the item, the action, and its meaning: a value, or a failure as ``Wrong``."""
-    return [one_action(table, random, name, tag) for name in random.sample(NAMES, random.choice((1, 2, 2, 3)))]
+    return [one_action(random, name, tag) for name in random.sample(NAMES, random.choice((2, 2, 2, 3)))]
 
 
 class Wrong(Exception):
     """The action can't be done."""
 
 
-def one_action(table: BoundTable, random: Random, name: str, tag: str) -> tuple[str, op.Action, Callable[[Value], Any]]:
+def one_action(random: Random, name: str, tag: str) -> tuple[str, op.Action, Callable[[Value], Any]]:
     """A random action on one item."""
-    do = table.actions
-    kind = random.choice(("append", "append", "put", "create", "delete", "present", "missing", "seen"))
+    kind = random.choice(KINDS)
     if kind == "append":
         return (
             name,
-            do.update(id=name, append={"l": [tag]}, create_lists=True, upsert=True),
+            DO.update(id=name, append={"l": [tag]}, create_lists=True, upsert=True),
             lambda v: (*(v or ()), tag),
         )
     if kind == "put":
-        return name, do.put({"id": name, "l": [tag]}), lambda _v: (tag,)
+        return name, DO.put({"id": name, "l": [tag]}), lambda _v: (tag,)
     if kind == "create":
-        return name, do.create({"id": name, "l": [tag]}), lambda v: needs(v is None, (tag,))
+        return name, DO.create({"id": name, "l": [tag]}), lambda v: needs(v is None, (tag,))
     if kind == "delete":
-        return name, do.delete(id=name), lambda _v: None
+        return name, DO.delete(id=name), lambda _v: None
     if kind == "present":
-        return name, do.check(id=name, when=F.l.exists()), lambda v: needs(v is not None, v)
+        return name, DO.check(id=name, when=F.l.exists()), lambda v: needs(v is not None, v)
     if kind == "missing":
-        return name, do.check(id=name, when=F.l.not_exists()), lambda v: needs(v is None, v)
-    return name, do.check(id=name, when=F.l.contains("start")), lambda v: needs(v is not None and "start" in v, v)
+        return name, DO.check(id=name, when=F.l.not_exists()), lambda v: needs(v is None, v)
+    return name, DO.check(id=name, when=F.l.contains("start")), lambda v: needs(v is not None and "start" in v, v)
 
 
 def needs(condition: bool, value: Any) -> Any:
@@ -95,48 +104,77 @@ class Client:
 
 @define(eq=False)
 class World:
-    """A store, a few calls over it, and what chance does to them."""
+    """A store, a few calls over it, and what chance does to them.
+
+    :param loss: how often the answer to a swap is lost
+    :param death: how often a client dies at a step
+    """
 
     seed: int
     calls: int = 4
     loss: float = 0.0
+    death: float = 0.01
+    kinds: Sequence[str] = ("write", "write", "write", "snapshot", "get", "single")
     bank: Bank = field(factory=Bank)
     history: list[Call] = field(factory=list)
     late: list[Callable[[], Any]] = field(factory=list)
     now: int = 0
+    backend: FallbackBackend = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        store = self.bank.store
+        options = FallbackOptions(bulk_attempts=1, snapshot_rounds=2, sweep_s=1e9)
+        self.backend = FallbackBackend(store, store.item_store, options, self.bank.wall)
+        self.backend.shared.swept_at = 0.0
+        store.execute(op.CreateTable(op.Context(), TABLE.schema))
 
     def run(self) -> bool:
         """Whether what happened has an explanation, after everybody died or ended and others recovered."""
         random = Random(self.seed)
-        table = self.bank.accounts()
-        bulk = random.random() < 0.5
-        object.__setattr__(self.bank.store.item_store, "bulk", bulk)
-        start: dict[str, Value] = {name: ("start",) if random.random() < 0.6 else None for name in NAMES}
+        object.__setattr__(self.bank.store.item_store, "bulk", random.random() < 0.5)
+        start: dict[str, Value] = {name: ("start",) if random.random() < 0.8 else None for name in NAMES}
         for name, value in start.items():
             if value is not None:
-                table.put({"id": name, "l": list(value)})
+                self.backend.execute(DO.put({"id": name, "l": list(value)}))
         waiting = [self._client(random, f"t{number}") for number in range(self.calls)]
         self._play(random, waiting)
         for request in self.late:
             if random.random() < 0.7:
                 request()
-        self.bank.recovered()
+        self._recover()
         physical = self.bank.physical()
         end: State = {name: value_of(physical.get(name)) for name in NAMES}
         return explained(self.history, start, end)
 
-    def _play(self, random: Random, waiting: list[Client]) -> None:
-        working: list[Client] = []
-        while waiting or working:
+    def _recover(self) -> None:
+        """Let somebody end what is left, for whom every lease has run out; see that nothing is left then."""
+        backend = self.backend
+        backend.shared.leases = AnyLease(Random(0), 1.0)  # type: ignore[assignment]
+        backend.recover(op.Context(), None)
+        for name in self.bank.locked():  # by late requests, whose records are gone
+            with suppress(ConditionFailed):
+                backend.execute(DO.delete(id=name, when=F.l == "never"))
+        self.bank.wall.now += 10_000
+        backend.recover(op.Context(), None)
+        assert self.bank.locked() == []
+        assert self.bank.records() == []
+
+    def _play(self, random: Random, clients: list[Client]) -> None:
+        """Let the first client that is left go on; now and then it has to go behind all others.
+
+        Few such changes, at any step, find more than many: what breaks needs two or three of them.
+        """
+        changes = {random.randrange(STEPS * len(clients)) for _ in range(random.choice((1, 2, 3, 20)))}
+        while clients:
             self.now += 1
-            if self.late and random.random() < 0.3:
+            if self.late and random.random() < 0.1:
                 self.late.pop(random.randrange(len(self.late)))()
-            if waiting and (not working or random.random() < 0.25):
-                working.append(waiting.pop())
-                working[-1].call.called = self.now
-            client = random.choice(working)
-            if random.random() < self.loss / 8 or not self._step(random, client):
-                working.remove(client)  # it ended, or died
+            if self.now in changes:
+                clients.append(clients.pop(0))
+            client = clients[0]
+            client.call.called = min(client.call.called, self.now)
+            if random.random() < self.death or not self._step(random, client):
+                clients.pop(0)  # it ended, or died
 
     def _step(self, random: Random, client: Client) -> bool:
         """Let a client take its next step; whether it goes on."""
@@ -157,7 +195,7 @@ class World:
     def _carried_out(self, random: Random, request: Any, client: Client) -> Any:
         if isinstance(request, Sleep):
             return None
-        backend = fallback_of(self.database)
+        backend = self.backend
         if isinstance(request, Native):
             return backend.inner.execute(request.operation)
         send = lambda: backend.store.send(request, None)  # noqa: E731  # perhaps later
@@ -170,16 +208,6 @@ class World:
             return AnswerLost()
         return send()
 
-    @property
-    def database(self) -> Any:
-        """Any client: all share the store."""
-        return self._database
-
-    _database: Any = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._database = self.bank.client(bulk_attempts=1, snapshot_rounds=2)
-
     def _ended(self, client: Client, answer: Any) -> None:
         client.call.answered = self.now
         self.history += [evolve(call, called=client.call.called, answered=self.now) for call in client.judge(answer)]
@@ -189,24 +217,22 @@ class World:
     # ---- calls ----
 
     def _client(self, random: Random, tag: str) -> Client:
-        table = self.bank.table(self.database)
-        kind = random.choice(("write", "write", "write", "snapshot", "get", "single"))
+        kind = random.choice(self.kinds)
         operation, call, judge = {"write": transaction, "snapshot": snapshot, "get": get, "single": single}[kind](
-            table, random, tag
+            random, tag
         )
-        backend = fallback_of(self.database)
-        session = Session(backend.shared, operation.context)
-        session.shared.leases = AnyLease(random)  # type: ignore[assignment]
+        session = Session(self.backend.shared, operation.context)
+        session.shared.leases = AnyLease(random, 0.3)  # type: ignore[assignment]
         self.history.append(call)
-        return Client(call, backend._answers[type(operation)](session, operation), session, judge)
+        return Client(call, self.backend._answers[type(operation)](session, operation), session, judge)
 
 
 Made = tuple[op.Operation, Call, Callable[[Any], list[Call]]]
 
 
-def transaction(table: BoundTable, random: Random, tag: str) -> Made:
+def transaction(random: Random, tag: str) -> Made:
     """A transactional write."""
-    made = actions_of(table, random, tag)
+    made = actions_of(random, tag)
     members = [(name, meaning) for name, _action, meaning in made]
 
     def effect(state: State) -> State | None:
@@ -224,7 +250,7 @@ def transaction(table: BoundTable, random: Random, tag: str) -> Made:
         assert not isinstance(answer, Exception), answer
         return [Call(tag, effect, 0, fate="must")]
 
-    return op.TransactWrite(op.Context(), tuple(action for _n, action, _m in made)), Call(tag, effect, 0), judge
+    return op.TransactWrite(op.Context(), tuple(action for _n, action, _m in made)), Call(tag, effect, NEVER), judge
 
 
 def refused(name: str, meaning: Callable[[Value], Any]) -> Callable[[State], State | None]:
@@ -240,7 +266,7 @@ def refused(name: str, meaning: Callable[[Value], Any]) -> Callable[[State], Sta
     return effect
 
 
-def snapshot(table: BoundTable, random: Random, tag: str) -> Made:
+def snapshot(random: Random, tag: str) -> Made:
     """A transactional read."""
     names = random.sample(NAMES, random.choice((2, 3, 3)))
 
@@ -250,11 +276,11 @@ def snapshot(table: BoundTable, random: Random, tag: str) -> Made:
         seen = [value_of(item) for item in answer.items]
         return [Call(tag, lambda state: state if [state[name] for name in names] == seen else None, 0, fate="must")]
 
-    gets = tuple(table.actions.get(id=name) for name in names)
-    return op.TransactGet(op.Context(), gets), Call(tag, lambda state: state, 0), judge
+    gets = tuple(DO.get(id=name) for name in names)
+    return op.TransactGet(op.Context(), gets), Call(tag, lambda state: state, NEVER), judge
 
 
-def get(table: BoundTable, random: Random, tag: str) -> Made:
+def get(random: Random, tag: str) -> Made:
     """A read of one item."""
     name = random.choice(NAMES)
 
@@ -264,14 +290,14 @@ def get(table: BoundTable, random: Random, tag: str) -> Made:
         seen = value_of(answer.item)
         return [Call(tag, lambda state: state if state[name] == seen else None, 0, fate="must")]
 
-    return table.actions.get(id=name), Call(tag, lambda state: state, 0), judge
+    return DO.get(id=name), Call(tag, lambda state: state, NEVER), judge
 
 
-def single(table: BoundTable, random: Random, tag: str) -> Made:
+def single(random: Random, tag: str) -> Made:
     """A write of one item."""
-    name, action, meaning = one_action(table, random, random.choice(NAMES), tag)
+    name, action, meaning = one_action(random, random.choice(NAMES), tag)
     while isinstance(action, op.Check):
-        name, action, meaning = one_action(table, random, name, tag)
+        name, action, meaning = one_action(random, name, tag)
 
     def effect(state: State) -> State | None:
         try:
@@ -286,4 +312,4 @@ def single(table: BoundTable, random: Random, tag: str) -> Made:
             return [Call(f"{tag} refused", refused(name, meaning), 0, fate="must")]
         return [Call(tag, effect, 0, fate="must")]
 
-    return action, Call(tag, effect, 0), judge
+    return action, Call(tag, effect, NEVER), judge
