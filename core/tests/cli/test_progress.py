@@ -58,6 +58,7 @@ COMMANDS = [
     (("scan", URL, "cities"), "read cities 1 items"),
     (("query", URL, "cities", "country=FR"), "read cities 1 items"),
     (("count", URL, "cities"), "count cities"),
+    (("validate", URL, "cities"), "validate cities 3 items"),
 ]
 
 

@@ -17,15 +17,16 @@ _STRIDE = 100
 
 
 @contextmanager
-def shown_progress(*, printing: bool = False) -> Iterator[copying.Reporter | None]:
+def shown_progress(*, printing: bool = False, remarking: bool = False) -> Iterator[copying.Reporter | None]:
     """A reporter for the functions of ``isthmus.copying``, or ``None`` where nobody would see it.
 
     :param printing: whether items are printed meanwhile; on a terminal, they are the progress
+    :param remarking: whether a line is printed now and then; on a terminal, it stands above the progress
     """
     if printing and sys.stdout.isatty():
         yield None
         return
-    with _shown() as show:
+    with _shown(redirect=remarking and sys.stdout.isatty()) as show:
         yield None if show is None else lambda step: show(f"{step.phase} {step.table}", step.items)
 
 
@@ -51,14 +52,16 @@ def shown_wait(title: str) -> Iterator[None]:
 
 
 @contextmanager
-def _shown(text: str = "{task.description} {task.completed:,.0f} items") -> Iterator[Callable[[str, int], None] | None]:
+def _shown(
+    text: str = "{task.description} {task.completed:,.0f} items", *, redirect: bool = False
+) -> Iterator[Callable[[str, int], None] | None]:
     if not sys.stderr.isatty():
         yield None
         return
     columns = (SpinnerColumn(), BarColumn(), TextColumn(text, markup=False), TimeElapsedColumn())
     # Redirected, what commands print for a file or a pipe would go to the terminal.
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bars:
+    with Progress(*columns, console=console, transient=True, redirect_stdout=redirect, redirect_stderr=False) as bars:
         tasks: dict[str, TaskID] = {}
 
         def show(title: str, items: int) -> None:

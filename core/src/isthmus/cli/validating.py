@@ -56,7 +56,7 @@ def validate(
     The exit code is 0 if all items are as declared, 7 if some are not, and 5 if the rest could not be read.
     """
     last: list[Validation] = []
-    with opened(url) as database, shown_progress(printing=True) as reporter:
+    with opened(url) as database, shown_progress(remarking=True) as reporter:
         try:
             result = validate_table(
                 _declared(database, table, definition),
