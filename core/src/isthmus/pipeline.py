@@ -178,16 +178,18 @@ class Pipeline:
 
 
 def _fallback(backend: Backend, settings: Settings, clock: Clock) -> FallbackBackend | None:
-    """The core's transactions around a backend that has none, where it offers what they need."""
+    """The core's transactions around a backend that has none, or none until lately, where it offers what they need."""
     if backend.item_store is None:
         return None
     from isthmus.fallback.backend import FallbackBackend, needs_fallback
+    from isthmus.fallback.former import FormerFallbackBackend, holds_locks
     from isthmus.fallback.options import FallbackOptions
 
-    if not needs_fallback(backend):
+    former = holds_locks(backend)
+    if not former and not needs_fallback(backend):
         return None
     options = settings.sections.get(FALLBACK_SECTION) or FallbackOptions()
-    return FallbackBackend(backend, backend.item_store, options, clock)
+    return (FormerFallbackBackend if former else FallbackBackend)(backend, backend.item_store, options, clock)
 
 
 def _sequence(layers: object) -> Sequence[Any]:

@@ -19,7 +19,6 @@ from isthmus.errors import (
     OutcomeUnknown,
     TransactionFailed,
     UniqueViolation,
-    UnsupportedOperation,
 )
 from isthmus.operations import Action, Context, TransactWrite
 from isthmus.retries import RetryPolicy
@@ -218,14 +217,6 @@ def test_a_failure_before_the_commit_applies_nothing(
     with failing(admin, application, {"failCommands": ["insert"], "closeConnection": True}, {"times": 1}):
         table.database.transact_write([table.actions.create({"id": "a"}), table.actions.create({"id": "b"})])
     assert table.scan().count() == 2
-
-
-def test_a_standalone_server_refuses_with_a_reason(mongodb_standalone_url: str) -> None:
-    """Before anything is sent, saying what to do."""
-    with isthmus.connect(in_database(mongodb_standalone_url)) as database:
-        table = database.table("abc", partition_key="id")
-        with pytest.raises(UnsupportedOperation, match="--replSet"):
-            database.transact_write([table.actions.put({"id": "a"})])
 
 
 def test_a_commit_that_is_given_up_leaves_no_lock(

@@ -64,6 +64,15 @@ def transact_write(session: Session, operation: TransactWrite) -> Flow[TransactW
     return (yield from _Transaction(session, operation).run())
 
 
+def was_applied(session: Session, operation: TransactWrite) -> Flow[bool]:
+    """Whether a record tells that the transaction was applied under its token.
+
+    :raises IdempotencyMismatch: the token was used for other content
+    """
+    found = yield from _Transaction(session, operation).looked_up()
+    return found.applied
+
+
 def _places(session: Session, actions: Sequence[Action]) -> Flow[list[Place]]:
     """The items that actions name, in tables as they are stored."""
     stored = yield from session.admitted([action.table for action in actions])
@@ -144,7 +153,7 @@ class _Transaction:
         """Try until it is applied or refused."""
         number = 0
         while True:
-            found = yield from self._look_up()
+            found = yield from self.looked_up()
             if found.applied:
                 return TransactWriteResult(replayed=True)
             number += 1
@@ -156,7 +165,7 @@ class _Transaction:
 
     # ---- tokens ----
 
-    def _look_up(self) -> Flow[_Lookup]:
+    def looked_up(self) -> Flow[_Lookup]:
         """What is known of the token, once nobody is at work under it (rule R16)."""
         if self.token is None:
             return _Lookup()

@@ -62,27 +62,33 @@ class MongoDBBackend(PlannedBackend):
         self.server = self._probe()
         self._blocking.numbered = self._on_loop.numbered = self.server.has_transactions
         self.capabilities = capabilities_of(self.server)
-        if not self.server.has_transactions:
-            self.catalogue.locks = True
+        if self.catalogue.locks:
             self.item_store = self._item_store()
 
     def _item_store(self) -> MongoDBItemStore:
         return MongoDBItemStore(
             self.catalogue, lambda name: name in self.mapped, self.options.hosts, self._blocking, self._on_loop,
-            self._gate, self.name,
+            self._gate, self.name, former=self.server.has_transactions,
         )  # fmt: skip
 
     def _probe(self) -> Server:
         try:
             hello = self._blocking.send(Command({"hello": 1}), None)
             build = self._blocking.send(Command({"buildInfo": 1}), None)
-            return server_of(hello, build, self.options.hosts)
+            server = server_of(hello, build, self.options.hosts)
+            # Where there are records, the server ran alone once, and transactions of then may hold items.
+            self.catalogue.locks = not server.has_transactions or self._has_records()
         except Exception as error:
             self._blocking.close()
             if isinstance(error, IsthmusError):
                 raise
             known = translate(error, writes=False, hosts=self.options.hosts, late=False)
             raise known or error from error
+        return server
+
+    def _has_records(self) -> bool:
+        wanted = {"listCollections": 1, "nameOnly": True, "filter": {"name": self.catalogue.records}}
+        return bool(self._blocking.send(Command(wanted), None)["cursor"]["firstBatch"])
 
     # ---- life ----
 

@@ -13,7 +13,8 @@ from isthmus.operations import ItemKey
 from isthmus.schema import Table
 from isthmus.values import Item
 from isthmus_mongodb.catalogue import Stored
-from isthmus_mongodb.layouts import LOCK, OPERATION
+from isthmus_mongodb.layouts import LOCK, OPERATION, REVISION
+from isthmus_mongodb.locks import new_revision
 from isthmus_mongodb.mapped_changes import changed_fields
 from isthmus_mongodb.mapped_items import change_stages
 from isthmus_mongodb.mapped_keys import key_filter, keys_filter
@@ -39,6 +40,10 @@ class Form(Protocol):
     @property
     def limits(self) -> Limits:
         """Of the backend."""
+
+    @property
+    def locks(self) -> bool:
+        """Whether transactions of the core may hold items."""
 
     def wanted(self, keys: list[ItemKey]) -> Document:
         """A filter that matches the documents of keys."""
@@ -83,6 +88,10 @@ class NativeForm:
     def limits(self) -> Limits:
         return self.stored.place.limits
 
+    @property
+    def locks(self) -> bool:
+        return self.stored.place.locks
+
     def wanted(self, keys: list[ItemKey]) -> Document:
         return {ID: {"$in": [encode_key(self.stored.layout, key) for key in keys]}}
 
@@ -103,12 +112,16 @@ class NativeForm:
         return [DeleteOne({ID: document[ID]})]
 
     def inserted(self, item: Item, mark: str) -> list[Any]:
-        return [InsertOne({**encode_item(self.stored.layout, item), OPERATION: mark})]
+        return [InsertOne(self._image(item, mark))]
 
     def replaced(self, document: Mapping[str, Any], item: Item, mark: str) -> list[Any]:
         # The counter goes on, so that even a write that changes nothing is one for the server, and locks (rule UPD-12).
-        image = {**encode_item(self.stored.layout, item), OPERATION: mark, LOCK: document.get(LOCK, 0) + 1}
+        image = {**self._image(item, mark), LOCK: document.get(LOCK, 0) + 1}
         return [ReplaceOne({ID: document[ID]}, image)]
+
+    def _image(self, item: Item, mark: str) -> Document:
+        revision = {REVISION: new_revision()} if self.locks else {}
+        return {**encode_item(self.stored.layout, item), OPERATION: mark, **revision}
 
 
 @frozen
@@ -128,6 +141,10 @@ class MappedForm:
     @property
     def limits(self) -> Limits:
         return self.mapped.limits
+
+    @property
+    def locks(self) -> bool:
+        return False
 
     def wanted(self, keys: list[ItemKey]) -> Document:
         return keys_filter(self.mapped.mapping, keys)

@@ -26,24 +26,26 @@ from isthmus_mongodb.tables import MAJORITY, index_models
 from isthmus_mongodb.values import encode_key
 
 _EXISTS: Final = 48
-_NATIVE: Final = frozenset({
+_ITEMS: Final = frozenset({
     op.Get, op.GetMany, op.Create, op.Put, op.Update, op.Delete, op.PutMany, op.DeleteMany, op.Query, op.Scan,
 })  # fmt: skip
+_TRANSACTIONS: Final = frozenset({op.TransactWrite, op.TransactGet})
 
 
 class MongoDBItemStore(ItemStore):
     """Physical items are documents, records those of a collection that no table can have.
 
     :param hosts: the servers, for messages
+    :param former: whether the server has transactions by now, and ran alone when the records were made
     """
 
-    native = _NATIVE
     bulk = True
 
     def __init__(
         self, catalogue: Catalogue, mapped: Callable[[str], bool], hosts: str, blocking: Blocking, on_loop: OnLoop,
-        gate: Gate, name: str,
+        gate: Gate, name: str, *, former: bool,
     ) -> None:  # fmt: skip
+        self.native = _ITEMS | _TRANSACTIONS if former else _ITEMS
         self._catalogue = catalogue
         self._mapped = mapped
         self._hosts = hosts
@@ -125,14 +127,16 @@ class MongoDBItemStore(ItemStore):
         return known is not None and known.maybe_applied
 
     def admit(self, table: Table) -> StorePlan[Table]:
-        if self._mapped(table.name):
-            raise self._admission.refusal(
-                table.name,
-                "it is a mapped collection, whose documents get no hidden fields; use a table of Isthmus's own",
-            )
+        self._check_hidden(table.name)
         stored = self._catalogue.recent(table) or (yield from self._catalogue.find(table))
         yield from self._admission.check(stored)
         return stored.table
+
+    def _check_hidden(self, table: str) -> None:
+        if self._mapped(table):
+            raise self._admission.refusal(
+                table, "it is a mapped collection, whose documents get no hidden fields; use a table without a mapping"
+            )
 
     # ---- records ----
 
@@ -163,6 +167,7 @@ class MongoDBItemStore(ItemStore):
         """Where the items of a table lie."""
         if table.name == RECORDS:
             return self._records(table)
+        self._check_hidden(table.name)
         stored = self._catalogue.recent(table) or (yield from self._catalogue.find(table))
         return stored.place
 

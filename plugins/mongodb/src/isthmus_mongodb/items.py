@@ -18,7 +18,7 @@ from isthmus.schema import Table
 from isthmus.values import copy_item, normalise_key_value
 from isthmus_mongodb.expressions import Reader
 from isthmus_mongodb.layouts import OPERATION
-from isthmus_mongodb.locks import UNLOCKED, WHOLE, decode_physical, held
+from isthmus_mongodb.locks import UNLOCKED, WHOLE, decode_physical, held, is_locked
 from isthmus_mongodb.names import escape
 from isthmus_mongodb.native import Call
 from isthmus_mongodb.operators import Operators, filter_for, operators_of, tests_of
@@ -71,6 +71,8 @@ def get(place: Place, operation: Get) -> Plan:
 
 def _get_with_revision(place: Place, operation: Get) -> Plan:
     document = yield Call(place.collection, "find_one", ({"_id": encode_key(place.layout, operation.key)},))
+    if place.locks and is_locked(document):
+        return GetResult(decode_physical(place.layout, document))
     item = decode_visible(place.layout, document, place.clock())
     paths, revision = operation.projection, revision_of(document, item)
     return GetResult(item if item is None or paths is None else project(item, paths), revision)

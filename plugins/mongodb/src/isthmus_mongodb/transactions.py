@@ -33,6 +33,7 @@ from isthmus_mongodb.catalogue import Catalogue
 from isthmus_mongodb.failures import has_label
 from isthmus_mongodb.forms import Form
 from isthmus_mongodb.layouts import OPERATION
+from isthmus_mongodb.locks import is_locked, locked
 from isthmus_mongodb.native import Call, Commit, InSession, Settle
 from isthmus_mongodb.revisions import check_seen, revision_of
 from isthmus_mongodb.tokens import Token
@@ -188,13 +189,18 @@ class _TokenTakenError(Exception):
 
 
 def _documents(wanted: Sequence[tuple[Form, op.ItemKey]]) -> Generator[Any, Any, list[Any]]:
-    """The documents of keys, ``None`` for missing ones, in their order; one request for each table."""
+    """The documents of keys, ``None`` for missing ones, in their order; one request for each table.
+
+    :raises Locked: a transaction of the core holds one of them
+    """
     sought: dict[str, tuple[Form, list[op.ItemKey]]] = {}
     for form, key in wanted:
         sought.setdefault(form.table.name, (form, []))[1].append(key)
     found: dict[Any, Any] = {}
     for name, (form, keys) in sought.items():
         documents = yield Call(form.collection, "find", (form.wanted(keys),), {"batch_size": 2 * len(keys) + 1})
+        if form.locks and any(map(is_locked, documents)):
+            raise locked()
         found.update({(name, *form.key(each).values()): each for each in documents})
     return [found.get((form.table.name, *(key[name] for name in form.table.key_names))) for form, key in wanted]
 
