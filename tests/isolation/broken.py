@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import evolve
 
-from isthmus import F, Flow, Layer, Limits, Plugin, Sleep, Stage, hookimpl
+from isthmus import F, Flow, Layer, Limits, Sleep, Stage
 from isthmus import operations as op
 from isthmus import results as res
 from isthmus.errors import Conflict, TransactionFailed
@@ -171,20 +171,3 @@ def _without_check(action: op.Action) -> op.Action:
 
 def _conditional(action: op.Action) -> bool:
     return action.unchanged is not None or getattr(action, "condition", None) is not None
-
-
-class Breaking(Plugin):
-    """Gives a database one more layer.
-
-    :param broken: the layer's class
-    """
-
-    name = "breaking"
-
-    def __init__(self, broken: type[Broken]) -> None:
-        super().__init__()
-        self._broken = broken
-
-    @hookimpl
-    def isthmus_layers(self, database: object) -> list[Layer]:
-        return [self._broken()]

@@ -18,6 +18,8 @@ from typing import Any
 
 from attrs import Factory, define
 
+from isthmus.operations import Operation
+
 Script = Generator[Any, Any, Any]
 CURRENT: ContextVar[Client | None] = ContextVar("the client that this thread or task is", default=None)
 
@@ -31,12 +33,14 @@ class Client:
     """One of several clients, with a chance of its own.
 
     :param dies: after so many requests to the store; never where it is ``None``
+    :param operation: what it has under way
     """
 
     number: int
     seed: int
     dies: int | None = None
     requests: int = 0
+    operation: Operation | None = None
     chance: Random = Factory(lambda self: Random(f"{self.seed}/{self.number}"), takes_self=True)
     luck: Random = Factory(lambda self: Random(f"{self.seed}/{self.number}/faults"), takes_self=True)
 

@@ -1,7 +1,7 @@
-"""Trouble between clients and a store: conflicts, lost answers, pauses, and the death of a client in a call.
+"""Trouble between clients and a store: conflicts, losses, pauses, and the death of a client in a call.
 
-Conflicts and lost answers happen to whole operations. Pauses and deaths happen around single requests, where a backend
-makes several for one operation; a dead client sends nothing more, so what it began stays as it is.
+Conflicts happen to whole operations, the rest to single requests, of which a backend may make several for one
+operation. A dead client sends nothing more, so what it began stays as it is.
 """
 
 from __future__ import annotations
@@ -14,62 +14,107 @@ from typing import Any
 
 from attrs import frozen
 
-from isthmus import Backend
+from isthmus import Backend, Flow, Layer, Stage
 from isthmus.errors import Conflict, Unavailable
-from isthmus.operations import Create, Operation
+from isthmus.fallback.store import ItemStore
+from isthmus.operations import ITEM_OPERATIONS, Create, Operation, TransactGet, TransactWrite
 from isthmus.planned import PlannedBackend, adrive, drive
+from isthmus.results import Result
 from tests.isolation.clients import CURRENT, Client, KilledError
 
-Around = Callable[[Client, Operation], Generator[float | None, Any, Any]]
-"""What happens around a request: seconds to wait, or ``None`` where the request is sent and its answer wanted."""
+Around = Callable[[Client, Any], Generator[float | None, Any, Any]]
+"""What happens around a request: seconds to wait, or ``None`` where it is sent and its answer wanted."""
 
 
 @frozen
 class Trouble:
     """How much of it there is, in parts of 1.
 
+    :param losses: of requests, and as many of answers
     :param longest: of the pauses, seconds
+    :param lost: the error of a store's driver for a request that was lost, or its answer
     """
 
     conflicts: float = 0.03
-    lost_answers: float = 0.02
+    losses: float = 0.01
     pauses: float = 0.2
     longest: float = 0.002
+    lost: Callable[[Any], Exception] = lambda _request: Unavailable("of the test", maybe_applied=True)
 
-    def around_operations(self, client: Client, operation: Operation) -> Generator[float | None, Any, Any]:
-        """Conflicts, and lost answers of those writes that the docs say happen once even so."""
-        if client.luck.random() < self.conflicts:
+    def around_operations(self, client: Client, operation: Any) -> Generator[float | None, Any, Any]:
+        """Conflicts."""
+        if isinstance(operation, ITEM_OPERATIONS) and client.luck.random() < self.conflicts:
             raise Conflict("of the test")
+        return (yield None)
+
+    def around_requests(self, client: Client, request: Any) -> Generator[float | None, Any, Any]:
+        """Pauses, deaths, lost requests and lost answers."""
+        _step(client)
+        yield self._pause(client)
+        if self._loses(client):
+            raise self.lost(request)
         answer = yield None
-        if not operation.idempotent and type(operation) is not Create and client.luck.random() < self.lost_answers:
-            raise Unavailable("of the test", maybe_applied=operation.writes)
+        yield self._pause(client)
+        _step(client)
+        if self._loses(client):
+            raise self.lost(request)
         return answer
 
-    def around_requests(self, client: Client, _operation: Operation) -> Generator[float | None, Any, Any]:
-        """Pauses and deaths."""
-        _step(client)
-        yield self._pause(client)
-        answer = yield None
-        yield self._pause(client)
-        _step(client)
-        return answer
+    def _loses(self, client: Client) -> bool:
+        return client.luck.random() < self.losses and _happens_once(client.operation)
 
     def _pause(self, client: Client) -> float:
         return client.luck.uniform(0, self.longest) if client.luck.random() < self.pauses else 0.0
+
+
+def _happens_once(operation: Operation | None) -> bool:
+    """Whether the docs say that an operation happens once, whatever becomes of its answers."""
+    transaction = isinstance(operation, TransactWrite | TransactGet)
+    return transaction or not (operation is None or operation.idempotent or isinstance(operation, Create))
+
+
+class Telling(Layer):
+    """Tells each client which operation of its own is under way."""
+
+    name = "telling"
+    stage = Stage.CACHE
+
+    def flow(self, operation: Operation) -> Flow:
+        client = CURRENT.get()
+        if client is not None:
+            client.operation = operation
+        result: Result = yield operation
+        return result
 
 
 def disturb(backend: Backend, trouble: Trouble) -> Backend:
     """Let trouble befall what clients do with a backend; what nobody of them does is left alone."""
     found: Any = backend
     if isinstance(backend, PlannedBackend):
-        found.send = _wrapped(backend.send, trouble.around_requests)
-        found.asend = _awrapped(backend.asend, trouble.around_requests)
+        _wrap(backend, "send", "asend", trouble.around_requests)
     else:
-        found.execute = _wrapped(backend.execute, trouble.around_requests)
-        found.aexecute = _awrapped(partial(_unseen, backend.aexecute), trouble.around_requests)
-    found.execute = _wrapped(found.execute, trouble.around_operations)
-    found.aexecute = _awrapped(found.aexecute, trouble.around_operations)
+        found.aexecute = partial(_unseen, backend.aexecute)
+        _wrap(backend, "execute", "aexecute", trouble.around_requests)
+    _wrap(backend, "execute", "aexecute", trouble.around_operations)
+    if backend.item_store is not None:
+        found.item_store = _DisturbedStore(backend.item_store, trouble.around_requests)
     return backend
+
+
+class _DisturbedStore:
+    """An item store whose requests meet trouble."""
+
+    def __init__(self, store: ItemStore, around: Around) -> None:
+        self._store = store
+        self.send, self.asend = _wrapped(store.send, around), _awrapped(store.asend, around)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def _wrap(sender: Any, sync: str, async_: str, around: Around) -> None:
+    setattr(sender, sync, _wrapped(getattr(sender, sync), around))
+    setattr(sender, async_, _awrapped(getattr(sender, async_), around))
 
 
 def _wrapped(send: Callable[..., Any], around: Around) -> Callable[..., Any]:
@@ -77,7 +122,7 @@ def _wrapped(send: Callable[..., Any], around: Around) -> Callable[..., Any]:
         client = CURRENT.get()
         if client is None:
             return send(*arguments)
-        wishes = around(client, arguments[-1])
+        wishes = around(client, arguments[0])
         return drive(wishes, lambda wish: send(*arguments) if wish is None else time.sleep(wish))
 
     return run
@@ -88,7 +133,7 @@ def _awrapped(send: Callable[..., Any], around: Around) -> Callable[..., Any]:
         client = CURRENT.get()
         if client is None:
             return await send(*arguments)
-        wishes = around(client, arguments[-1])
+        wishes = around(client, arguments[0])
         return await adrive(wishes, lambda wish: send(*arguments) if wish is None else asyncio.sleep(wish))
 
     return run

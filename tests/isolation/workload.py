@@ -12,14 +12,19 @@ from typing import Any, ClassVar, Literal
 
 from attrs import frozen
 
-from isthmus import AsyncDatabase, Backend, Capability, Plugin, RetryPolicy, Table, aconnect, connect
+from isthmus import AsyncDatabase, Backend, Capability, Layer, Plugin, RetryPolicy, Table, aconnect, connect, hookimpl
 from tests.isolation.clients import Client, Script, aplay, in_tasks, in_threads, play
+from tests.isolation.faults import Telling
 from tests.isolation.history import History
 
 Surface = Literal["threads", "tasks"]
 CLIENTS = 8
 KILLED = 2
-POLICY = RetryPolicy(attempts=6, base=0.002, cap=0.02, budget=10_000)
+OPTIONS: dict[str, Any] = {
+    "retry_policy": RetryPolicy(attempts=6, base=0.002, cap=0.02, budget=10_000),
+    "fallback": {"lease_ms": 200},
+}
+"""Clients try again at once, and soon give up waiting for one that may be dead."""
 
 
 class Workload(ABC):
@@ -61,13 +66,28 @@ class Workload(ABC):
         return database.table(self.schema)
 
 
+class Layers(Plugin):
+    """Gives a database further layers."""
+
+    name = "layers-of-the-test"
+
+    def __init__(self, kinds: Sequence[type[Layer]]) -> None:
+        super().__init__()
+        self._kinds = kinds
+
+    @hookimpl
+    def isthmus_layers(self, database: object) -> list[Layer]:
+        return [Telling(), *(kind() for kind in self._kinds)]
+
+
 @frozen
 class Run:
     """How a workload is run.
 
     :param calls: of each client
-    :param seconds: after which no client begins anything more
+    :param seconds: after which no client begins anything more, unless too little was done by then
     :param killed: how many clients die in the middle of a call
+    :param layers: further ones of the database
     """
 
     surface: Surface
@@ -75,7 +95,7 @@ class Run:
     calls: int = 30
     seconds: float = 1.5
     killed: int = KILLED
-    plugins: Sequence[Plugin] = ()
+    layers: Sequence[type[Layer]] = ()
 
     def of(self, workload: Workload, backend: Backend) -> Workload:
         """Run a workload on a backend, which is closed in the end."""
@@ -86,7 +106,7 @@ class Run:
         return workload
 
     def _in_threads(self, workload: Workload, backend: Backend) -> None:
-        with connect(backend, plugins=self.plugins, retry_policy=POLICY) as database:
+        with connect(backend, plugins=[Layers(self.layers)], **OPTIONS) as database:
             database.tables.create(workload.schema)
             play(workload.prepare(database))
             in_threads([(client, self._script(workload, database, client)) for client in self._clients()])
@@ -94,7 +114,7 @@ class Run:
             database.tables.drop(workload.schema.name)
 
     async def _in_tasks(self, workload: Workload, backend: Backend) -> None:
-        async with aconnect(backend, plugins=self.plugins, retry_policy=POLICY) as database:
+        async with aconnect(backend, plugins=[Layers(self.layers)], **OPTIONS) as database:
             await database.tables.create(workload.schema)
             await aplay(workload.prepare(database))
             await in_tasks([(client, self._script(workload, database, client)) for client in self._clients()])
@@ -113,7 +133,7 @@ class Run:
     def _script(self, workload: Workload, database: Any, client: Client) -> Script:
         until = time.monotonic() + self.seconds
         for _ in range(self.calls):
-            if time.monotonic() > until:
+            if time.monotonic() > until and len(workload.history.done()) >= workload.least:
                 break
             yield from workload.act(database, client)
 
