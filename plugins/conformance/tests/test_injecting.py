@@ -150,7 +150,7 @@ def test_a_fault_of_ones_own(table: isthmus.BoundTable, faults: Faults) -> None:
     ("kinds", "options"),
     [(["putt"], {}), (["put"], {"times": 0}), (["put"], {"probability": 1.5}), (["create_table"], {})],
 )
-def test_what_can_mean_nothing_is_refused(faults: Faults, kinds: list[str], options: dict[str, Any]) -> None:
+def test_what_can_mean_nothing_is_refused(faults: Faults, kinds: list[str], options: Any) -> None:
     """A slip would hit nothing, and the test would prove nothing."""
     with pytest.raises(ValueError, match=r"no operation|times"):
         faults.throttle(*kinds, **options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
 from attrs import define, field
 
@@ -20,6 +20,15 @@ KINDS = {kind.kind: kind for kind in ITEM_OPERATIONS if kind is not op.Resolve}
 READS = frozenset(name for name, kind in KINDS.items() if not kind.writes)
 WRITES = frozenset(KINDS) - READS
 _GROUPS = {"reads": READS, "writes": WRITES}
+
+
+class Options(TypedDict, total=False):
+    """Which attempts are hit; :meth:`Faults.inject` tells what each means."""
+
+    table: Any
+    times: int | None
+    probability: float
+    seed: int
 
 
 @define(eq=False)
@@ -79,24 +88,24 @@ class Faults:
         self._injected: list[Injected] = []
         self._lock = threading.Lock()
 
-    def throttle(self, *kinds: str, **options: Any) -> Injected:
+    def throttle(self, *kinds: str, **options: Unpack[Options]) -> Injected:
         """The store refuses because of load; nothing is applied.
 
         :param options: those of :meth:`inject`
         """
         return self.inject(*kinds, error=lambda _: Throttled("the store is busy: a fault of this test"), **options)
 
-    def conflict(self, *kinds: str, **options: Any) -> Injected:
+    def conflict(self, *kinds: str, **options: Unpack[Options]) -> Injected:
         """Another writer was in the way; nothing is applied. Writes alone are hit where no kinds are given."""
         return self.inject(
             *(kinds or ("writes",)), error=lambda _: Conflict("in the way: a fault of this test"), **options
         )
 
-    def timeout_before(self, *kinds: str, **options: Any) -> Injected:
+    def timeout_before(self, *kinds: str, **options: Unpack[Options]) -> Injected:
         """No answer comes, and nothing was applied, which the program can't know."""
         return self.inject(*kinds, error=_silence, **options)
 
-    def timeout_after(self, *kinds: str, **options: Any) -> Injected:
+    def timeout_after(self, *kinds: str, **options: Unpack[Options]) -> Injected:
         """The work is done and its answer is lost, which the program can't know."""
         return self.inject(*kinds, error=_silence, applied=True, **options)
 
