@@ -24,7 +24,7 @@ from isthmus.errors import (
 )
 from isthmus.schema import Table
 from isthmus_mongodb.layouts import Layout, layout_of
-from isthmus_mongodb.native import Call, Command, MadeCollection
+from isthmus_mongodb.native import Call, Command, MadeCollection, Shared
 from isthmus_mongodb.swapping import Place
 
 CATALOGUE = "isthmus_tables"
@@ -111,11 +111,7 @@ class Catalogue:
         :raises TableNotFound: it is not there
         :raises SchemaMismatch: it is there with other keys, or its collection compares text by a language
         """
-        known = self._known.get(table.name)
-        if known is not None and time.monotonic() < known[2]:
-            stored, expires = known[1:]
-        else:
-            stored, expires = (yield from self._read(table.name)), time.monotonic() + _BELIEVED
+        stored, expires = self._believed(table.name) or (yield Shared(lambda: self._renewed(table.name)))
         if stored.table is not table and stored.table.keys != table.keys:
             raise mismatch(f"table {table.name!r} is stored with another key", table, stored.table)
         if stored.table == table:
@@ -123,6 +119,18 @@ class Catalogue:
             stored = evolve(stored, place=evolve(stored.place, layout=layout_of(table)))
         self._known[table.name] = (table, stored, expires)
         return stored
+
+    def _believed(self, name: str) -> tuple[Stored, float] | None:
+        known = self._known.get(name)
+        return known[1:] if known is not None and time.monotonic() < known[2] else None
+
+    def _renewed(self, name: str) -> Generator[Any, Any, tuple[Stored, float]]:
+        believed = self._believed(name)
+        if believed is None:
+            stored = yield from self._read(name)
+            believed = stored, time.monotonic() + _BELIEVED
+            self._known[name] = (stored.table, *believed)
+        return believed
 
     def find_all(self, tables: Iterable[Table]) -> Generator[Any, Any, list[Stored]]:
         """Declared tables, each as ``find`` gives it."""

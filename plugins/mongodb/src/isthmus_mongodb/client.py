@@ -26,7 +26,7 @@ from pymongo.write_concern import WriteConcern
 from isthmus.errors import Closed, ConfigurationError, DeadlineExceeded
 from isthmus.planned import adrive, drive
 from isthmus_mongodb.commands import Write, find_in_transaction, find_one, first, is_write
-from isthmus_mongodb.native import Call, Command, InSession, Settle
+from isthmus_mongodb.native import Call, Command, InSession, Settle, Shared
 from isthmus_mongodb.numbering import Sessions, Steps, end_sessions, once, repeated
 from isthmus_mongodb.options import Options
 from isthmus_mongodb.pinned import make
@@ -94,6 +94,8 @@ class Blocking(_Transport):
     def __init__(self, options: Options) -> None:
         super().__init__(options)
         self._lock = threading.Lock()
+        # A signal's handler may need what its own thread is about to read.
+        self._sharing = threading.RLock()
         self._closed = False
         self._client: MongoClient[Document] | None = None
         self._handle: Database[Document] | None = None
@@ -127,6 +129,7 @@ class Blocking(_Transport):
         _ABANDONED.append(self._client)
         self._sessions = Sessions()
         self._lock, self._client, self._handle, self._collections = threading.Lock(), None, None, {}
+        self._sharing = threading.RLock()
 
     def send(self, request: Any, deadline: float | None, session: ClientSession | None = None) -> Any:
         """Carry out one request.
@@ -135,6 +138,8 @@ class Blocking(_Transport):
         """
         if type(request) is InSession:
             return self._in_session(request, deadline)
+        if type(request) is Shared:
+            return self._shared(request, deadline, session)
         if type(request) is Settle:
             return self._settle(session, deadline)
         if deadline is None:
@@ -182,6 +187,19 @@ class Blocking(_Transport):
             found = self._collections[name] = self._database().get_collection(name, CODEC_OPTIONS)
         return found
 
+    def _shared(self, request: Shared, deadline: float | None, session: ClientSession | None) -> Any:
+        first = self._sharing.acquire(blocking=False)
+        if not first and self._sharing.acquire(timeout=-1 if deadline is None else time_left(deadline)):
+            # Only a wait: if what the other caller did has failed, those who waited go on side by side.
+            self._sharing.release()
+        try:
+            if deadline is not None:
+                time_left(deadline)
+            return drive(request.plan(), lambda inner: self.send(inner, deadline, session))
+        finally:
+            if first:
+                self._sharing.release()
+
     def _in_session(self, request: InSession, deadline: float | None) -> Any:
         with self._session(request, deadline) as session:
             return drive(request.plan(), lambda inner: self.send(inner, deadline, session))
@@ -209,6 +227,7 @@ class OnLoop(_Transport):
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
+        self._sharing = asyncio.Lock()
         self._closed = False
         self._client: AsyncMongoClient[Document] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -266,11 +285,14 @@ class OnLoop(_Transport):
             _ABANDONED.append((self._client, self._ending))
         self._sessions, self._ending = Sessions(), None
         self._client, self._loop, self._handle, self._collections = None, None, None, {}
+        self._sharing = asyncio.Lock()
 
     async def send(self, request: Any, deadline: float | None, session: AsyncClientSession | None = None) -> Any:
         """The async twin of ``Blocking.send``."""
         if type(request) is InSession:
             return await self._in_session(request, deadline)
+        if type(request) is Shared:
+            return await self._shared(request, deadline, session)
         if type(request) is Settle:
             return await self._settle(session, deadline)
         if deadline is None:
@@ -321,6 +343,17 @@ class OnLoop(_Transport):
         if found is None:
             found = self._collections[name] = database.get_collection(name, CODEC_OPTIONS)
         return found
+
+    async def _shared(self, request: Shared, deadline: float | None, session: AsyncClientSession | None) -> Any:
+        if not self._sharing.locked():
+            async with self._sharing:
+                return await adrive(request.plan(), lambda inner: self.send(inner, deadline, session))
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline), self._sharing:
+                pass
+        if deadline is not None:
+            time_left(deadline)
+        return await adrive(request.plan(), lambda inner: self.send(inner, deadline, session))
 
     async def _in_session(self, request: InSession, deadline: float | None) -> Any:
         async with self._session(request, deadline) as session:

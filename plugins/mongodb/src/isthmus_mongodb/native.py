@@ -81,6 +81,16 @@ class InSession:
 
 
 @frozen
+class Shared:
+    """Carry out a plan whose result callers share: while one of them is at it, others wait and then begin.
+
+    :param plan: asks for nothing when it finds what another caller has just read
+    """
+
+    plan: Callable[[], Generator[Any, Any, Any]]
+
+
+@frozen
 class Commit:
     """Commit the transaction of the session; may be repeated when its outcome is unknown."""
 

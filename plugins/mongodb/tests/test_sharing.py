@@ -1,0 +1,131 @@
+"""What many callers need at the same time is read by one of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from isthmus.errors import DeadlineExceeded, TableNotFound
+from isthmus_mongodb.client import Blocking, OnLoop
+from isthmus_mongodb.native import Shared
+from isthmus_mongodb.options import Options, read_options
+
+CALLERS, WORK = 6, 0.1
+
+
+class Reading:
+    """A plan that takes some time unless another caller has been through it; nothing is asked of a server."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.found: list[str] = []
+        self.begun = 0
+        self.fails = fails
+
+    def plan(self) -> Generator[Any, Any, str]:
+        """What was found."""
+        if not self.found:
+            self.begun += 1
+            time.sleep(WORK)
+            if self.fails:
+                raise TableNotFound("there is none")
+            self.found.append("it")
+        yield from ()
+        return self.found[0]
+
+
+class Answering(OnLoop):
+    """A client whose server answers everything alike, after a while."""
+
+    async def _carry_out(self, request: Any, session: Any, deadline: float | None = None) -> Any:
+        await asyncio.sleep(WORK)
+        return "it"
+
+
+@pytest.fixture
+def options() -> Options:
+    """Of a client that never connects."""
+    return read_options(urlsplit("mongodb://localhost:1/nothing"), {})
+
+
+def in_threads(transport: Blocking, reading: Reading, deadline: float | None = None) -> list[object]:
+    """What callers get that ask at the same time."""
+    barrier = Barrier(CALLERS)
+
+    def call() -> object:
+        barrier.wait()
+        try:
+            return transport.send(Shared(reading.plan), deadline)
+        except (TableNotFound, DeadlineExceeded) as error:
+            return type(error)
+
+    with ThreadPoolExecutor(CALLERS) as pool:
+        return [future.result() for future in [pool.submit(call) for _ in range(CALLERS)]]
+
+
+def test_one_thread_reads_for_all(options: Options) -> None:
+    """The others wait and take what it found."""
+    reading = Reading()
+    assert in_threads(Blocking(options), reading) == ["it"] * CALLERS
+    assert reading.begun == 1
+
+
+def test_after_a_failure_threads_read_side_by_side(options: Options) -> None:
+    """A server that is down does not keep them waiting one after the other."""
+    reading = Reading(fails=True)
+    started = time.monotonic()
+    assert in_threads(Blocking(options), reading) == [TableNotFound] * CALLERS
+    assert time.monotonic() - started < WORK * CALLERS * 0.8
+
+
+def test_who_waits_ends_at_the_deadline(options: Options) -> None:
+    """A caller that is slow does not hold up the others beyond their deadline."""
+    transport, reading = Blocking(options), Reading()
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(transport.send, Shared(reading.plan), None)
+        time.sleep(WORK / 4)
+        with pytest.raises(DeadlineExceeded):
+            transport.send(Shared(reading.plan), time.monotonic() + WORK / 4)
+        assert first.result() == "it"
+
+
+def test_one_task_reads_for_all(options: Options) -> None:
+    """The same on an event loop."""
+    found: list[str] = []
+    begun: list[int] = []
+
+    def plan() -> Generator[Any, Any, str]:
+        if not found:
+            begun.append(1)
+            found.append((yield "request"))
+        return found[0]
+
+    async def call_all() -> list[str]:
+        transport = Answering(options)
+        return await asyncio.gather(*(transport.send(Shared(plan), None) for _ in range(CALLERS)))
+
+    assert asyncio.run(call_all()) == ["it"] * CALLERS
+    assert len(begun) == 1
+
+
+def test_a_task_that_waits_ends_at_the_deadline(options: Options) -> None:
+    """A caller that is slow does not hold up others of its loop beyond their deadline."""
+
+    def plan() -> Generator[Any, Any, Any]:
+        return (yield "request")
+
+    async def call_two() -> tuple[object, object]:
+        transport = Answering(options)
+        first = asyncio.ensure_future(transport.send(Shared(plan), None))
+        await asyncio.sleep(0)
+        second = transport.send(Shared(plan), time.monotonic() + WORK / 4)
+        ended = await asyncio.gather(second, return_exceptions=True)
+        return type(ended[0]), await first
+
+    assert asyncio.run(call_two()) == (DeadlineExceeded, "it")
