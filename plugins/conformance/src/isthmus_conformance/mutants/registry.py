@@ -13,8 +13,8 @@ from isthmus import Backend, Layer
 from isthmus_conformance.rules import RULES
 
 _HOMES: Final = (
-    "order", "values", "conditions", "changes", "writes", "pages", "indexes", "batches", "transactions", "expiry",
-    "tables", "layers",
+    "order", "values", "conditions", "changes", "writes", "pages", "indexes", "batches", "transactions", "revisions",
+    "expiry", "tables", "layers",
 )  # fmt: skip
 _Made = TypeVar("_Made", bound=type[Backend] | type[Layer])
 

@@ -13,7 +13,6 @@ from isthmus.errors import (
     Closed,
     ConditionFailed,
     InvalidArgument,
-    InvalidPath,
     ItemNotFound,
     VersionConflict,
 )
@@ -32,7 +31,6 @@ CALLS: tuple[tuple[Callable[[Any], object], type[Exception]], ...] = (
     (lambda t: t.update(id="none", set={"n": 1}), ItemNotFound),
     (lambda t: t.put({"id": "1"}, when=F.n == 5), ConditionFailed),
     (lambda t: t.delete(id="1", when=F.n == 5), ConditionFailed),
-    (lambda t: t.update(id="1", set={F.n.deep: 1}), InvalidPath),
 )
 """What fails inside as it does outside, where there is one item that holds 1."""
 
