@@ -256,13 +256,17 @@ def negate(condition: Condition) -> Condition:
 
 
 def check_condition(condition: object) -> Condition:
-    """Return the argument when it is a condition.
+    """Return the argument when it is a condition, or what it gives as one by ``__condition__``.
 
     :raises InvalidArgument: it is something else
     """
-    if not isinstance(condition, Condition):
+    if isinstance(condition, Condition):
+        return condition
+    convert = getattr(type(condition), "__condition__", None)
+    if convert is None:
         _refuse_member(condition)
-    return condition
+    converted: Condition = convert(condition)
+    return converted
 
 
 def condition_operators(condition: Condition) -> int:

@@ -112,6 +112,12 @@ class RepositoryBase(Generic[T]):
         timeout: float | None,
     ) -> Steps[T]:
         change = assignments(self._mapper, *wanted)
+        for one in self._mapper.layout.key_fields:
+            if one.stored in change.touched:
+                raise InvalidArgument(
+                    f"field {one.name!r} is part of the key of {self._mapper.name}: create the new entity, delete the"
+                    " old one"
+                )
         return self._writes.update(
             self._mapper.key(key, attributes), change, self._condition(when), expected_version, timeout
         )

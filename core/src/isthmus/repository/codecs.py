@@ -47,6 +47,11 @@ class Codec:
     fixed_width: bool = False
     target: Any = field(default=None)
 
+    @property
+    def present(self) -> Codec:
+        """The codec of values that are not ``None``."""
+        return self.target if self.nullable and isinstance(self.target, Codec) else self
+
 
 def exact(kind: type, wanted: str, stored: str) -> Codec:
     """Values that are portable as they are."""

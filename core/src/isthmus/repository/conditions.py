@@ -38,8 +38,7 @@ def is_in(value: V, values: Iterable[V]) -> bool:
 def contains(container: str | bytes | Sequence[V] | AbstractSet[V], member: V) -> bool:
     """Text or bytes with this part, a list or set with this member."""
     recorder = _recorder(container, "contains")
-    codec = codec_of(recorder)
-    codec = codec.target if codec.nullable and isinstance(codec.target, Codec) else codec
+    codec = codec_of(recorder).present
     inner = codec.target if isinstance(codec.target, Codec) else codec
     return cast("bool", field_of(recorder).contains(constant(recorder, member, inner)))
 

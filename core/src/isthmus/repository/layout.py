@@ -15,6 +15,7 @@ from isthmus.repository.model import Model
 from isthmus.repository.shapes import Field, Shape
 from isthmus.repository.templates import FieldKey, Template, key_part
 from isthmus.schema import Index, Key, Table
+from isthmus.values import check_name
 
 Part = FieldKey | Template
 Pair = tuple[Part, Part | None]
@@ -192,6 +193,8 @@ def _check(layout: Layout, model: Model, owner: str) -> None:
     twice = sorted(name for name in set(names) if names.count(name) > 1)
     if twice:
         raise InvalidArgument(f"{owner} would store two things as {twice[0]!r}: give one of them another name")
+    for name in names:
+        check_name(name, top_level=True)
     managed = layout.table.managed | {layout.table.ttl}
     both = sorted(set(extra) & managed)
     if both:

@@ -77,7 +77,7 @@ class Reach:
             yield key < bound if operator == "<" else key <= bound
         elif operator in ("<", "<=") and one.codec.fixed_width:
             # Texts of one length differ at a character, whatever follows them.
-            yield from _below(key, successor_prefix(bound))
+            yield from _below(key, bound if operator == "<" else successor_prefix(bound))
 
 
 def _beginning(key: PathField, prefix: str) -> Iterator[Condition]:

@@ -45,7 +45,7 @@ class Recorder:
         raise InvalidArgument(f"{_text(self)} has no field {name!r}{_near(name, names)}")
 
     def __getitem__(self, element: str | int) -> Recorder:
-        member = _inner(codec_of(self)).target
+        member = codec_of(self).present.target
         if not isinstance(member, Codec):
             raise InvalidArgument(f"{_text(self)} has no members to look up")
         return Recorder(owner_of(self), (*path_of(self), element), member)
@@ -109,6 +109,10 @@ class Recorder:
         return condition_of(self, owner_of(self)) & condition_of(other, owner_of(self))
 
     __rand__, __ror__ = __and__, __or__
+
+    def __condition__(self) -> Condition:
+        """A truth value stands for itself where conditions are joined."""
+        return condition_of(self, owner_of(self))
 
     # ---- what can't be recorded ----
 
@@ -205,14 +209,9 @@ def _near(name: str, names: list[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else f"; its fields: {', '.join(names)}" if names else ""
 
 
-def _inner(codec: Codec) -> Codec:
-    """The codec inside an optional one."""
-    return codec.target if codec.nullable and isinstance(codec.target, Codec) else codec
-
-
 def _shapes(codec: Codec) -> tuple[Shape, ...]:
     """The classes that a value can be of."""
-    target = _inner(codec).target
+    target = codec.present.target
     if callable(target) and not isinstance(target, (Codec, Shape)):
         target = target().target
     if isinstance(target, tuple):

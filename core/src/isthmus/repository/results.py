@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import attrs
 
@@ -21,6 +21,8 @@ def written(mapper: Mapper[T], entity: T, item: Item, maintained: Mapping[str, A
     :param maintained: what Isthmus maintains in it
     """
     stored = {**item, **maintained}
+    if isinstance(entity, dict):  # its names are those of the item, and the caller's own is left alone
+        return cast("T", {**entity, **maintained})
     changes = dict(_changes(mapper, entity, maintained))
     entity = _changed(entity, changes) if changes else entity
     mapper.snapshots.keep(mapper.layout, entity, stored)

@@ -55,6 +55,12 @@ class Snapshots:
         found = self._known.get(id(entity))
         return found if found is not None and found() is entity and found.owner is owner else None
 
+    def carry(self, owner: object, source: Any, target: Any) -> None:
+        """What is known of an entity is known of its changed copy too."""
+        found = None if source is target else self.of(owner, source)
+        if found is not None:
+            self.keep(owner, target, found.item, found.gone)
+
     def drop(self, entity: Any) -> None:
         """Forget an entity."""
         self._known.pop(id(entity), None)

@@ -109,7 +109,8 @@ def _template(declared: str, fields: Mapping[str, Field], owner: str) -> Templat
         )
     found = tuple(_named(name, declared, fields, owner) for name in names)
     for one in found:
-        if not (one.codec.stored - {"null"} <= {"string"} or one.codec.exact is int) or not one.codec.stored:
+        codec = one.codec.present
+        if codec.stored != {"string"} and codec.exact is not int:
             raise InvalidArgument(
                 f"field {one.name!r} of {owner} can't stand in the template {declared!r}: use a field that is stored as"
                 " text, or an int"
