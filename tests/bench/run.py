@@ -18,7 +18,7 @@ from rich.table import Table
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.bench import embedded, imports, memory, overhead  # noqa: E402  # the folder is no installed package
+from tests.bench import embedded, imports, memory, overhead, repositories  # noqa: E402  # the folder is no installed package
 from tests.bench.measure import Measurement  # noqa: E402  # as above
 from tests.bench.servers import comparing, figures, scaling  # noqa: E402  # as above
 from tests.bench.servers.rounds import Settings  # noqa: E402  # as above
@@ -27,6 +27,7 @@ GROUPS: dict[str, Callable[[Settings], list[Measurement]]] = {
     "imports": lambda _settings: imports.measure(),
     "overhead": lambda _settings: overhead.measure(),
     "embedded": lambda _settings: embedded.measure(),
+    "repositories": lambda _settings: repositories.measure(),
     "memory": lambda _settings: memory.measure(),
     "dynamodb": comparing.DYNAMODB.measure,
     "mongodb": comparing.MONGODB.measure,
