@@ -77,6 +77,14 @@ class Attempts:
         self._number += 1
         return wait
 
+    def end(self, error: DeadlineExceeded) -> None:
+        """The end of a run that had no time left.
+
+        :raises DeadlineExceeded: with the number of runs, where it was the time for all of them that passed
+        """
+        if self._until is not None and time.monotonic() >= self._until and not error.maybe_applied:
+            raise self._too_late() from error
+
     def _given_up(self, error: Conflict) -> Conflict:
         final = Conflict(
             f"other writers were in the way in each of {self._number} attempts: allow more attempts=, or let fewer"
@@ -87,7 +95,8 @@ class Attempts:
 
     def _too_late(self) -> IsthmusError:
         return DeadlineExceeded(
-            f"the deadline passed after {self._number} attempts that other writers were in the way of: allow more time"
+            f"the deadline passed in or after {self._number} attempts: allow more time, or let fewer writers change the"
+            " same items"
         )
 
 
@@ -112,6 +121,9 @@ def run(
                     raise
         except Conflict as error:
             wait = attempts.wait_after(error)
+        except DeadlineExceeded as error:
+            attempts.end(error)
+            raise
         time.sleep(wait)
 
 
@@ -133,6 +145,9 @@ async def arun(
                     raise
         except Conflict as error:
             wait = attempts.wait_after(error)
+        except DeadlineExceeded as error:
+            attempts.end(error)
+            raise
         await asyncio.sleep(wait)
 
 
