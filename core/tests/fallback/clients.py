@@ -10,7 +10,7 @@ from typing import Any, cast
 from attrs import define, field
 
 from core.tests.fallback.keyvalue import KeyValueBackend
-from isthmus import BoundTable, Database, F, connect
+from isthmus import BoundTable, Database, F, Index, connect
 from isthmus.errors import ConditionFailed
 from isthmus.fallback.backend import FallbackBackend
 from isthmus.fallback.store import LOCK, REV, Place
@@ -83,7 +83,14 @@ class Bank:
 
     def table(self, client: Database) -> BoundTable:
         """The table of accounts."""
-        return client.table("accounts", partition_key="id", ttl="expires").ensure()
+        index = Index("by_n", ("n", int))
+        return client.table("accounts", partition_key="id", ttl="expires", indexes=[index]).ensure()
+
+    def change_records(self, change: Callable[[Item], Item | None]) -> None:
+        """Let something happen to all records that no client would do."""
+        with self.store.memory._session as session:
+            for key, item in list(session.stores[RECORDS].items.items()):
+                session.stores[RECORDS].replace(key, change(item))
 
     # ---- what is stored ----
 

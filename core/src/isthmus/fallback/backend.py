@@ -62,7 +62,7 @@ class FallbackBackend(Backend):
         self.blocking = inner.blocking  # type: ignore[misc]
         self.limits = inner.limits
         self.clock = inner.clock
-        self.capabilities = _with_transactions(inner.capabilities)
+        self.capabilities = with_transactions(inner.capabilities)
         self.store = store
         self.shared = Shared(inner, store, options, clock, Leases(clock))
         self._answers: dict[type[op.Operation], Answer] = {
@@ -149,7 +149,8 @@ class FallbackBackend(Backend):
         await self.inner.aclose()
 
 
-def _with_transactions(inner: Capabilities) -> Capabilities:
+def with_transactions(inner: Capabilities) -> Capabilities:
+    """What a backend can do with the core's transactions around it."""
     levels = inner.replace({
         Capability.TRANSACT_WRITE: ATOMIC, Capability.TRANSACT_GET: ATOMIC, Capability.IDEMPOTENCY_TOKEN: _TOKENS,
     })  # fmt: skip

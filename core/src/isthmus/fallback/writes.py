@@ -20,13 +20,14 @@ from isthmus.fallback.records import (
     with_rev,
 )
 from isthmus.fallback.session import WAIT_CAP, Flow, Native, Session
-from isthmus.fallback.store import LOST, REV, Locked, Place, Swap
+from isthmus.fallback.store import ABSENT, REV, Locked, Place, Swap
 from isthmus.leftovers import merged, part, with_error
 from isthmus.schema import Table
 from isthmus.values import Item, copy_item
 from isthmus.writes import check_index_keys, require_unchanged, visible, write
 
 Batch = op.PutMany | op.DeleteMany
+_SENDINGS = 4
 
 
 @frozen
@@ -133,23 +134,31 @@ def judged(session: Session, action: op.Action, stored: Table, image: Image) -> 
 
 
 def _sent(session: Session, action: op.Action, place: Place, item: Item | None, new: Item | None) -> Flow[bool]:
-    """Whether the swap was done; ``False`` if it was not and never will be."""
+    """Whether the swap was done; ``False`` if it was not and never will be.
+
+    After a lost answer the same swap is sent again for as long as what it expects is there: the identity of an item
+    never comes back, so only one of them can be done. Absence comes back, so it is not sent twice.
+    """
     rev = new_id()
     swap = Swap(place, identity_of(item), None if new is None else with_rev(new, rev))
-    answer = yield from session.swap("write", swap)
-    if answer is not LOST:
-        return bool(answer)
-    session.settle_in_time()
-    try:
-        now = yield from session.read("write_check", place)
-    except IsthmusError as error:
-        raise _unknown(action) from error
-    if new is not None and now is not None and now.get(REV) == rev:
-        return True
-    if not action.idempotent:
-        raise _unknown(action)
-    # Gone is gone. Else another swap can't leave both: the first that lands takes the identity away from the other.
-    return new is None and now is None
+    unsure = False
+    for _ in range(_SENDINGS):
+        answer = yield from session.swap("write", swap)
+        if answer is True or (answer is False and not unsure):
+            return bool(answer)
+        unsure = True
+        session.settle_in_time()
+        try:
+            now = yield from session.read("write_check", place)
+        except IsthmusError as error:
+            raise _unknown(action) from error
+        if (now is None) if new is None else (now is not None and now.get(REV) == rev):
+            if new is None and not action.idempotent:
+                break  # perhaps another's delete, which a condition or an answer must not be made of
+            return True
+        if swap.expected is ABSENT or identity_of(now) != swap.expected:
+            break
+    raise _unknown(action)
 
 
 def _unknown(action: op.Action) -> OutcomeUnknown:
