@@ -11,6 +11,7 @@ from attrs import fields
 import isthmus
 from docs._generate.markdown import code, described, table
 from isthmus import Capabilities, Capability, Limits
+from isthmus.fallback.backend import with_transactions
 from isthmus_conformance.report import Probes, Report
 from isthmus_mongodb.backend import MongoDBBackend
 from isthmus_mongodb.probing import Server, capabilities_of
@@ -36,7 +37,11 @@ def declared() -> dict[str, tuple[Capabilities, Limits]]:
                 found[shown] = (database.capabilities, database.limits)
     for kind in ("replica set", "standalone"):
         # A server is asked what it is; this is what follows from either answer.
-        found[f"mongodb://, {kind}"] = (capabilities_of(Server("6.0", kind)), MongoDBBackend.limits)
+        server = Server("6.0", kind)
+        levels = capabilities_of(server)
+        if not server.has_transactions:
+            levels = with_transactions(levels)
+        found[f"mongodb://, {kind}"] = (levels, MongoDBBackend.limits)
     return found
 
 

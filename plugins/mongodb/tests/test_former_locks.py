@@ -75,7 +75,7 @@ def test_a_unit_of_work_sees_and_validates_what_counts(database: Database, table
     """Its revisions are the backend's own, of items that nobody holds."""
     Holder(table, "committed").hold({"held": {"id": "held", "n": 77}})
     with database.transaction() as work:
-        seen = work.table(table).get(id="held")["n"]
+        seen: Any = work.table(table).get(id="held")["n"]
         work.table(table).update(id="held", set={"n": seen + 1})
     assert table.get(id="held")["n"] == 78
     work = database.transaction()
