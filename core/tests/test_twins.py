@@ -11,6 +11,8 @@ TWINS = [
     (isthmus.Tables, isthmus.AsyncTables),
     (isthmus.BoundTable, isthmus.AsyncBoundTable),
     (isthmus.Selection, isthmus.AsyncSelection),
+    (isthmus.Repository, isthmus.AsyncRepository),
+    (isthmus.Query, isthmus.AsyncQuery),
     (isthmus.UnitOfWork, isthmus.AsyncUnitOfWork),
     (isthmus.UnitTable, isthmus.AsyncUnitTable),
 ]

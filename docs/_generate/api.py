@@ -11,6 +11,8 @@ from attrs import AttrsInstance, Factory, fields
 from sphinx.util.typing import stringify_annotation
 
 import isthmus
+from isthmus.repository.base import RepositoryBase
+from isthmus.repository.query_spec import QuerySpec
 from isthmus.selection_spec import SelectionSpec
 from isthmus.values import Item, Value
 
@@ -46,6 +48,8 @@ def _options(thing: type) -> list[str]:
     options = ["members:"]
     if issubclass(thing, Enum):
         options.append("undoc-members:")
+    elif issubclass(thing, (RepositoryBase, QuerySpec)):
+        options.append("inherited-members:")
     elif issubclass(thing, SelectionSpec):
         options += ["inherited-members:", f"exclude-members: {', '.join(INTERNAL)}"]
     elif thing.__base__ is not object:

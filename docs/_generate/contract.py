@@ -23,6 +23,7 @@ AREAS = {
     "BAT": "Batches",
     "TXN": "Transactions",
     "TTL": "Expiry",
+    "REP": "Repositories",
     "CHG": "Change feed",
     "TAB": "Tables, set-up and errors",
     "LYR": "Layers",
