@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 from attrs import frozen
 
 from isthmus import AsyncDatabase, Backend, Capability, Layer, Plugin, RetryPolicy, Table, aconnect, connect, hookimpl
+from isthmus.errors import IsthmusError
 from tests.isolation.clients import Client, Script, aplay, in_tasks, in_threads, play
 from tests.isolation.faults import Telling
 from tests.isolation.history import History
@@ -20,6 +21,7 @@ from tests.isolation.history import History
 Surface = Literal["threads", "tasks"]
 CLIENTS = 8
 KILLED = 2
+LOOKS = 20
 OPTIONS: dict[str, Any] = {
     "retry_policy": RetryPolicy(attempts=6, base=0.002, cap=0.02, budget=10_000),
     "fallback": {"lease_ms": 200},
@@ -110,7 +112,7 @@ class Run:
             database.tables.create(workload.schema)
             play(workload.prepare(database))
             in_threads([(client, self._script(workload, database, client)) for client in self._clients()])
-            play(workload.look(database))
+            play(_looked(workload, database))
             database.tables.drop(workload.schema.name)
 
     async def _in_tasks(self, workload: Workload, backend: Backend) -> None:
@@ -118,7 +120,7 @@ class Run:
             await database.tables.create(workload.schema)
             await aplay(workload.prepare(database))
             await in_tasks([(client, self._script(workload, database, client)) for client in self._clients()])
-            await aplay(workload.look(database))
+            await aplay(_looked(workload, database))
             await database.tables.drop(workload.schema.name)
 
     def _clients(self) -> list[Client]:
@@ -136,6 +138,22 @@ class Run:
             if time.monotonic() > until and len(workload.history.done()) >= workload.least:
                 break
             yield from workload.act(database, client)
+
+
+def _looked(workload: Workload, database: Any) -> Script:
+    """Look at the end until every answer comes: dead clients may hold up others for a while.
+
+    :raises IsthmusError: they do so for good, or something else is wrong
+    """
+    calls = workload.history.calls
+    errors: list[IsthmusError] = []
+    for _ in range(LOOKS):
+        before = len(calls)
+        yield from workload.look(database)
+        errors = [call.error for call in calls[before:] if call.error is not None]
+        if not errors:
+            return
+    raise errors[0]
 
 
 def is_async(database: Any) -> bool:
