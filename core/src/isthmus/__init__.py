@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from isthmus.bound_table import BoundTable
     from isthmus.capabilities import Capabilities, Capability, Emulated, Full, Limits, Support, Unsupported, Versioned
     from isthmus.connecting import aconnect, connect
+    from isthmus.dal.async_dal import AsyncDal
+    from isthmus.dal.async_dal_base_class import AsyncDalBaseClass
+    from isthmus.dal.dal import Dal
+    from isthmus.dal.dal_base_class import DalBaseClass
+    from isthmus.dal.hooks import DalHooks
     from isthmus.database import Database, Tables
     from isthmus.errors import IsthmusError
     from isthmus.expressions import F
@@ -40,6 +45,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AsyncBoundTable",
+    "AsyncDal",
+    "AsyncDalBaseClass",
     "AsyncDatabase",
     "AsyncQuery",
     "AsyncRepository",
@@ -53,6 +60,9 @@ __all__ = [
     "BoundTable",
     "Capabilities",
     "Capability",
+    "Dal",
+    "DalBaseClass",
+    "DalHooks",
     "Database",
     "Emulated",
     "F",
@@ -94,6 +104,11 @@ _MODULES = {
         "Capabilities", "Capability", "Emulated", "Full", "Limits", "Support", "Unsupported", "Versioned",
     ),
     "connecting": ("aconnect", "connect"),
+    "dal.async_dal": ("AsyncDal",),
+    "dal.async_dal_base_class": ("AsyncDalBaseClass",),
+    "dal.dal": ("Dal",),
+    "dal.dal_base_class": ("DalBaseClass",),
+    "dal.hooks": ("DalHooks",),
     "database": ("Database", "Tables"),
     "errors": ("IsthmusError",),
     "expressions": ("F",),

@@ -1,0 +1,242 @@
+"""The class that a code base derives from for each kind of record. ``async_dal_base_class.py`` has the same names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Self, TypeVar
+
+from isthmus.bound_table import BoundTable
+from isthmus.dal.base import DalBase, single_keys
+from isthmus.dal.holding import Holding, Source
+from isthmus.dal.sources import not_open
+from isthmus.database import Database
+from isthmus.errors import IsthmusError
+from isthmus.expressions import Condition
+from isthmus.repository.base import KeyValue
+from isthmus.repository.query import Query
+from isthmus.repository.repository import Repository
+from isthmus.results import Failure, WriteManyResult
+
+T = TypeVar("T")
+
+
+class DalBaseClass(Holding, DalBase[T]):
+    """The records of one kind: derive a class for each, ``class Orders(DalBaseClass[Order])``.
+
+    ``Order`` is an attrs class with a ``Model``. A class of dictionaries names their table instead: ``class
+    Orders(DalBaseClass): table = Table("orders", "id")``. The hooks of ``DalHooks`` may be overridden.
+
+    Keys are given by the names of fields, ``get(org="acme", id="7")``; by values in the order of the key, ``get("acme",
+    "7")``; by a function that type checkers understand, ``get(lambda u: (u.org == "acme") & (u.id == "7"))``; or as one
+    mapping.
+
+    :param source: an open database, which stays open; else what ``connect`` takes, a URL say, or a function that opens
+        a database. Without it the environment and ``isthmus.toml`` say which one
+    :param options: of ``connect``: ``config_file``, ``timeout``, ``plugins``, sections
+    :raises InvalidArgument: the class doesn't say what it stores
+    """
+
+    def __init__(self, source: Source = None, /, **options: Any) -> None:
+        self.declaration()
+        self._repository: Repository[T] | None = None
+        super().__init__(source, **options)
+
+    def _attach(self, database: Database) -> None:
+        super()._attach(database)
+        mapper = self._mapper_in(database)
+        self._repository = Repository(database, mapper, database.table(mapper.table), counted=not database.writes_wait)
+        self._mapper = mapper
+
+    def _detach(self) -> None:
+        super()._detach()
+        self._repository = None
+
+    @property
+    def _records(self) -> Repository[T]:
+        if self._repository is None:
+            raise not_open(self, self._closed)
+        return self._repository
+
+    @property
+    def bound_table(self) -> BoundTable:
+        """The table, for items as dictionaries. No hook sees what goes through it."""
+        return self._records.table
+
+    def ensure(self, *, timeout: float | None = None) -> Self:
+        """Create the table, and the one that keeps unique values, unless they exist as declared."""
+        self._records.ensure(timeout=timeout)
+        return self
+
+    def drop(self, *, timeout: float | None = None) -> None:
+        """Remove the table with all its items, also those of other classes, and the one that keeps unique values."""
+        self._records.drop(timeout=timeout)
+
+    # ---- reads ----
+
+    def get(
+        self,
+        *key: Callable[[T], bool] | KeyValue | Mapping[str, Any],
+        consistent: bool = True,
+        timeout: float | None = None,
+        **attributes: Any,
+    ) -> T:
+        """Read an entity.
+
+        :raises ItemNotFound: there is none
+        :raises InvalidStoredValue: the stored item does not fit the class
+        """
+        return self._records.get(*key, consistent=consistent, timeout=timeout, **attributes)
+
+    def find(
+        self,
+        *key: Callable[[T], bool] | KeyValue | Mapping[str, Any],
+        consistent: bool = True,
+        timeout: float | None = None,
+        **attributes: Any,
+    ) -> T | None:
+        """Read an entity, or ``None`` when there is none."""
+        return self._records.find(*key, consistent=consistent, timeout=timeout, **attributes)
+
+    def get_many(
+        self, keys: Iterable[Any], /, *, consistent: bool = True, timeout: float | None = None
+    ) -> list[T | None]:
+        """Read any number of entities: in order, ``None`` for missing ones.
+
+        :param keys: each a value, a tuple of values in the order of the key, or a mapping of fields to values
+        """
+        return self._records.get_many(keys, consistent=consistent, timeout=timeout)
+
+    # ---- writes ----
+
+    def create(self, entity: T, /, *, timeout: float | None = None) -> T:
+        """Write a new entity; the entity as it is stored.
+
+        :raises AlreadyExists: its key is taken
+        :raises UniqueViolation: another entity has a value that must be unique
+        """
+        records = self._records
+        return self._loaded(self._mapper, records.create(self._ready(self._mapper, entity), timeout=timeout))
+
+    def put(
+        self, entity: T, /, *, when: Callable[[T], bool] | Condition | None = None, timeout: float | None = None
+    ) -> T:
+        """Write an entity in place of whatever has its key, attributes that the class doesn't know included.
+
+        :raises ConditionFailed: ``when`` is false for the stored entity
+        :raises VersionConflict: the stored entity is of another version
+        :raises UniqueViolation: another entity has a value that must be unique
+        """
+        records = self._records
+        return self._loaded(self._mapper, records.put(self._ready(self._mapper, entity), when=when, timeout=timeout))
+
+    def save(self, entity: T, /, *, since: T | None = None, timeout: float | None = None) -> T:
+        """Write what changed since the entity was loaded; attributes that the class doesn't know are kept.
+
+        An entity that was not loaded or written here, and any dictionary, is written with all that it has.
+
+        :param since: the entity that was loaded, where this one is a changed copy of it
+        :raises VersionConflict: somebody changed the stored entity since then
+        :raises ItemNotFound: it was deleted since then
+        :raises UniqueViolation: another entity has a value that must be unique
+        """
+        records = self._records
+        return self._loaded(self._mapper, records.save(self._ready(self._mapper, entity), since=since, timeout=timeout))
+
+    def update(
+        self,
+        *key: Callable[[T], bool] | KeyValue | Mapping[str, Any],
+        set: Callable[[T], T] | Mapping[Any, Any] | None = None,
+        add: Mapping[Any, Any] | None = None,
+        remove: str | Iterable[str] | None = None,
+        when: Callable[[T], bool] | Condition | None = None,
+        expected_version: int | None = None,
+        timeout: float | None = None,
+        **attributes: Any,
+    ) -> T:
+        """Change fields of a stored entity without reading it first; the entity afterwards.
+
+        Nobody has the entity before it is written, so neither ``before_save`` nor ``validate`` is called: use ``save``
+        where they have to be.
+
+        :param set: fields and values, or a function: ``set=lambda u: evolve(u, age=u.age + 1)`` with ``attrs.evolve``
+        :param add: fields and what is added to their number or set
+        :raises ItemNotFound: there is none
+        :raises ConditionFailed: ``when`` is false
+        :raises UniqueViolation: another entity has a value that must be unique
+        """
+        return self._records.update(
+            *key, set=set, add=add, remove=remove, when=when, expected_version=expected_version, timeout=timeout,
+            **attributes,
+        )  # fmt: skip
+
+    def delete(
+        self,
+        *key: Callable[[T], bool] | KeyValue | Mapping[str, Any] | T,
+        when: Callable[[T], bool] | Condition | None = None,
+        expected_version: int | None = None,
+        timeout: float | None = None,
+        **attributes: Any,
+    ) -> bool:
+        """Remove an entity, given by its key or itself; whether there was one.
+
+        :raises ConditionFailed: ``when`` is false
+        """
+        return self._records.delete(*key, when=when, expected_version=expected_version, timeout=timeout, **attributes)
+
+    # ---- batches ----
+
+    def put_many(self, entities: Iterable[T], /, *, timeout: float | None = None) -> WriteManyResult:
+        """Write any number of entities, not atomically; ``failures`` lists what was not written.
+
+        Hooks run for all of them before anything is sent. A batch has no conditions, so it doesn't notice an entity of
+        another class under the same key. Where versions are counted or values are unique, entities are written one by
+        one, as by ``put``, and ``timeout`` is for each of them.
+        """
+        records = self._records
+        ready = self._all_ready(self._mapper, entities)
+        if not (self._mapper.model.unique or self._mapper.table.version):
+            return records.table.put_many(map(self._mapper.item, ready), timeout=timeout)
+        return self._each(lambda entity: records.put(entity, timeout=timeout), ready)
+
+    def delete_many(self, keys: Iterable[Any], /, *, timeout: float | None = None) -> WriteManyResult:
+        """Remove any number of entities, not atomically; ``failures`` lists what was not removed.
+
+        :param keys: each an entity, or what ``get_many`` takes
+        """
+        records, given = self._records, single_keys(keys)
+        if not self._mapper.model.unique:
+            return records.table.delete_many([self._mapper.key(key, {}) for key in given], timeout=timeout)
+        return self._each(lambda key: records.delete(*key, timeout=timeout), given)
+
+    def _each(self, write: Callable[[Any], object], members: Iterable[Any]) -> WriteManyResult:
+        failures, written = [], 0
+        for position, member in enumerate(members):
+            try:
+                write(member)
+            except IsthmusError as error:
+                failures.append(Failure(position, error))
+            else:
+                written += 1
+        return WriteManyResult(written=written, failures=failures)
+
+    # ---- queries ----
+
+    def query(
+        self,
+        *key: Callable[[T], bool] | KeyValue | Mapping[str, Any],
+        index: str | None = None,
+        timeout: float | None = None,
+        **attributes: Any,
+    ) -> Query[T]:
+        """The entities of one partition, in the order of the sort key. Nothing is read before the query is used.
+
+        The fields of the partition key are given, and perhaps those of the sort key, from the first one on.
+        """
+        return self._records.query(*key, index=index, timeout=timeout, **attributes)
+
+    def scan(self, *, segment: int | None = None, segments: int = 1, timeout: float | None = None) -> Query[T]:
+        """All entities of the class, in no promised order.
+
+        :param segment: only this one of ``segments`` disjoint parts; without it all of them, read in parallel
+        """
+        return self._records.scan(segment=segment, segments=segments, timeout=timeout)
