@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from pymongo.collection import Collection
 
+import isthmus
+from isthmus import BoundTable, Database, Index
 from isthmus_mongodb.values import CODEC_OPTIONS
-from plugins.mongodb.tests.servers import DATABASE, driver, fresh_name
+from plugins.mongodb.tests.locking import LATER
+from plugins.mongodb.tests.servers import DATABASE, driver, fresh_name, in_database
 
 
 @pytest.fixture(scope="module")
@@ -19,3 +22,22 @@ def collection(mongodb_url: str) -> Iterator[Collection[dict[str, Any]]]:
         found = client[DATABASE].get_collection(fresh_name(), CODEC_OPTIONS)
         yield found
         found.drop()
+
+
+@pytest.fixture
+def alone(mongodb_standalone_url: str) -> Iterator[Database]:
+    """A database whose transactions the core runs."""
+    with isthmus.connect(in_database(mongodb_standalone_url)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def table_alone(alone: Database) -> Iterator[BoundTable]:
+    """Three items on a server that runs alone."""
+    made = alone.table(
+        fresh_name(), partition_key="id", ttl="gone", indexes=[Index("by_group", "group", ("n", int))]
+    ).ensure()
+    for name in ("held", "going", "free"):
+        made.put({"id": name, "n": 10, "group": "g", "gone": LATER})
+    yield made
+    made.drop()

@@ -15,6 +15,8 @@ from isthmus.operations import Context, Delete, Put
 from isthmus.planned import drive
 from isthmus.values import Item
 
+LATER = 5_000_000_000
+
 State = Literal["pending", "committed", "aborted", "none"]
 
 
@@ -69,3 +71,13 @@ def locking(place: Place, item: Item | None, lock: Lock, after: Item | None) -> 
     action = Delete(Context(), place.table, place.key) if after is None else Put(Context(), place.table, after)
     expected: Identity | None = identity_of(item)
     return Swap(place, expected, locked(image, place.key, place.table, lock, action, after))
+
+
+def raw(table: BoundTable, key: str) -> Any:
+    """The document of an item."""
+    return table.database.native().get_default_database()[table.name].find_one({"_id": {"id": key}})
+
+
+def sums(items: Any) -> dict[str, int]:
+    """The number of each item."""
+    return {item["id"]: item["n"] for item in items if item is not None}

@@ -41,7 +41,8 @@ class Statement:
             return Call(collection, "insert_one", (self.change,))
         if self.kind == "delete":
             return Call(collection, "delete_one", (self.where,))
-        return Call(collection, "update_one", (self.where, self.change))
+        operators = next(iter(self.change)).startswith("$")
+        return Call(collection, "update_one" if operators else "replace_one", (self.where, self.change))
 
     def member(self) -> Document:
         """What it is inside a command of many."""
