@@ -18,6 +18,7 @@ from isthmus.errors import (
     Closed,
     Conflict,
     DeadlineExceeded,
+    InvalidValue,
     IsthmusError,
     ItemTooLarge,
     OutcomeUnknown,
@@ -310,3 +311,14 @@ def test_a_closed_driver_is_closed() -> None:
 def test_a_time_limit_of_the_server_is_not_the_callers(late: bool, said: str) -> None:
     """Without a deadline there is no timeout that could be longer."""
     assert said in str(by_code({"code": 50, "codeName": "MaxTimeMSExpired"}, "db:1", writes=False, late=late))
+
+
+def test_a_validator_of_the_collection_refuses_a_value(table: BoundTable, admin: MongoClient[dict[str, Any]]) -> None:
+    """What somebody else demands of the documents is an error of the item, without its values."""
+    admin["isthmus-tests"].command({"collMod": table.name, "validator": {"n": {"$lt": 10}}})
+    for write in (lambda: table.put({"id": "a", "n": 4321}), lambda: table.update(id="a", set={"n": 4321})):
+        with pytest.raises(InvalidValue, match="validator") as caught:
+            write()
+        assert caught.value.maybe_applied is False
+        assert "4321" not in str(caught.value)
+    assert table.get(id="a")["n"] == 1

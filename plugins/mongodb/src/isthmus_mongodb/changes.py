@@ -8,7 +8,7 @@ map that may get a new name is sorted again, because the server compares maps in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from attrs import define, field
 
@@ -48,10 +48,7 @@ from isthmus_mongodb.layouts import EXPIRY
 from isthmus_mongodb.names import escape
 from isthmus_mongodb.operators import may_be_added, may_be_set
 from isthmus_mongodb.swapping import Place
-from isthmus_mongodb.values import encode_value, hidden_fields, set_tag
-
-_LOWEST: Final = -(2**63)
-_HIGHEST: Final = 2**63 - 1
+from isthmus_mongodb.values import HIGHEST, LOWEST, encode_value, hidden_fields, set_tag
 
 
 class NeedsEvaluator(Exception):
@@ -194,11 +191,9 @@ class Rebuilding:
             tag = set_tag(value)
             self.guards.append(any_of([is_missing(found), is_set(found, tag)]))
             return {tag: _sorted({"$setUnion": [_members(old, tag), _constants(value, tag)]})}
-        if not isinstance(value, int) or not _LOWEST <= value <= _HIGHEST:
+        if not isinstance(value, int) or not LOWEST <= value <= HIGHEST:
             raise NeedsEvaluator
-        room = (
-            {"$lte": [found, literal(_HIGHEST - value)]} if value >= 0 else {"$gte": [found, literal(_LOWEST - value)]}
-        )
+        room = {"$lte": [found, literal(HIGHEST - value)]} if value >= 0 else {"$gte": [found, literal(LOWEST - value)]}
         self.guards.append(any_of([is_missing(found), all_of([has_type(found, "int", "long"), room])]))
         number = literal(encode_value(value))
         return {"$cond": [is_missing(old), number, {"$add": [old, number]}]}

@@ -29,7 +29,7 @@ from isthmus.errors import (
     UniqueViolation,
 )
 from isthmus_mongodb.commands import is_write
-from isthmus_mongodb.native import Call, Command
+from isthmus_mongodb.native import Call, Command, Shared
 
 
 @frozen
@@ -92,6 +92,7 @@ CODES: dict[int, Meaning] = {
     86: _OTHER_INDEX,
     100: _NOT_KEPT,
     112: _LOCKED,
+    121: Meaning(InvalidValue, "refuses the document by the collection's validator: change the item or that validator"),
     133: _NO_PRIMARY,
     134: Meaning(Unavailable, "has no majority-committed state yet: retry"),
     189: _SHUTDOWN,
@@ -223,7 +224,7 @@ def had_no_effect(error: Exception) -> bool:
 def _only_reads(request: Any) -> bool:
     if type(request) is Call:
         return request.method in _READS
-    return type(request) is Command and next(iter(request.command)) in _READS
+    return type(request) is Shared or (type(request) is Command and next(iter(request.command)) in _READS)
 
 
 def _is_unsent(error: driver.PyMongoError, request: Any) -> bool:

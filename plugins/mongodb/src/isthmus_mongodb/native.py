@@ -84,7 +84,7 @@ class InSession:
 class Shared:
     """Carry out a plan whose result callers share: while one of them is at it, others wait and then begin.
 
-    :param plan: asks for nothing when it finds what another caller has just read
+    :param plan: only reads; asks for nothing when it finds what another caller has just read, and for nothing shared
     """
 
     plan: Callable[[], Generator[Any, Any, Any]]

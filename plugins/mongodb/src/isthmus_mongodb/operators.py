@@ -21,13 +21,11 @@ from isthmus_mongodb.layouts import EXPIRY, OPERATION, REVISION, Layout
 from isthmus_mongodb.locks import UNLOCKED, new_revision
 from isthmus_mongodb.names import escape
 from isthmus_mongodb.swapping import Place
-from isthmus_mongodb.values import Document, encode_key, encode_value, hidden_fields, moment
+from isthmus_mongodb.values import HIGHEST, LOWEST, Document, encode_key, encode_value, hidden_fields, moment
 
 MOST_BYTES: Final = 320_000
 """BSON bytes below which an item surely is within the limit of the contract (rule SIZ-6)."""
 
-_LOWEST: Final = -(2**63)
-_HIGHEST: Final = 2**63 - 1
 # BSON needs up to this many times the bytes of DynamoDB's formula: a null in a list takes two there and eight here.
 _GROWTH: Final = 8
 _OVERHEAD: Final = 64
@@ -146,7 +144,7 @@ class _Builder:
             self.removed[hidden] = ""
 
     def add(self, name: str, value: Any) -> bool:
-        if type(value) is not int or not may_be_added(self.place, name, value) or not _LOWEST <= value <= _HIGHEST:
+        if type(value) is not int or not may_be_added(self.place, name, value) or not LOWEST <= value <= HIGHEST:
             return False
         stored = escape(name)
         self.growth += growth_of(name, value)

@@ -33,8 +33,10 @@ Document = dict[str, Any]
 CODEC_OPTIONS: Final[CodecOptions[Any]] = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_MS)
 """For every collection: dates of any range decode, so that reading a hidden one never fails."""
 
-_LOWEST: Final = -(2**63)
-_HIGHEST: Final = 2**63 - 1
+LOWEST: Final = -(2**63)
+"""The lowest number that is stored as an integer."""
+HIGHEST: Final = 2**63 - 1
+"""The highest one."""
 _TAGS: Final = {"%SS": frozenset({str}), "%NS": frozenset({int, Decimal}), "%BS": frozenset({bytes})}
 _PLAIN: Final = frozenset({str, bool, type(None), bytes, int})
 _ROUNDED_DOWN: Final = Context(prec=34, rounding=ROUND_FLOOR)
@@ -53,7 +55,7 @@ def encode_value(value: Any) -> Any:
 
 
 def _integer(number: int) -> Int64 | Decimal128:
-    return Int64(number) if _LOWEST <= number <= _HIGHEST else pack(number)
+    return Int64(number) if LOWEST <= number <= HIGHEST else pack(number)
 
 
 def _map(value: dict[str, Any]) -> Document:
@@ -139,7 +141,7 @@ def moment(now: float) -> Int64 | Decimal128:
 
     Rounded down to the digits of a Decimal128, as the server compares a decimal with a double by fewer.
     """
-    if now == int(now) and abs(now) < _HIGHEST:
+    if now == int(now) and abs(now) < HIGHEST:
         return Int64(now)
     return pack(_ROUNDED_DOWN.create_decimal(Decimal(now)).normalize(_WIDE))
 
