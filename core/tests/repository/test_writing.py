@@ -231,6 +231,31 @@ def test_forms_of_keys(users: Repository[User]) -> None:
     assert users.get_many([("acme", "1"), ("acme", "2"), {"org": "acme", "id": "1"}, ann]) == [ann, None, ann, ann]
 
 
+def test_batches(users: Repository[User], notes: Repository[Note]) -> None:
+    """As one where that is safe; a failure says which member and why."""
+    entities = [Note("1", "a"), Note("2", "b")]
+    assert notes.put_many(entities).written == 2
+    people = [User("acme", "1", "a@x"), User("acme", "2", "a@x"), User("acme", "3", "c@x")]
+    result = users.put_many(people)
+    found = [(failure.position, type(failure.error)) for failure in result.failures]
+    assert [result.written, found, users.scan().count()] == [2, [(1, UniqueViolation)], 2]
+    SEEN.clear()
+    assert [notes.delete_many(["1", entities[1]]).written, notes.scan().count()] == [2, 0]
+    assert SEEN == ["delete_many", "scan"]
+    assert [users.delete_many([people[0], ("acme", "3")]).written, users.scan().count()] == [2, 0]
+    assert [notes.put_many([]).written, notes.delete_many([]).written, notes.get_many([])] == [0, 0, []]
+    users.create(User("acme", "4", "a@x"))
+
+
+def test_batches_leave_items_of_other_classes(database: Database) -> None:
+    """Where keys alone don't tell them apart."""
+    notes = database.repository(Note, model=Model("notes", "id", discriminator="note")).ensure()
+    notes.table.put({"id": "1", "type": "other"})
+    assert [len(notes.put_many([Note("1"), Note("2")]).failures), notes.scan().count()] == [1, 1]
+    assert notes.delete_many(["1", "2"]).written == 2
+    assert [item["id"] for item in notes.table.scan()] == ["1"]
+
+
 @define
 class Page:
     """Of the third shape."""

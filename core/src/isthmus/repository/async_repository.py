@@ -169,6 +169,20 @@ class AsyncRepository(RepositoryBase[T]):
         where = self._mapper.key(key, attributes)
         return await self._run(self._writes.delete(where, self._condition(when), expected_version, timeout))
 
+    async def put_many(self, entities: Iterable[T], /, *, timeout: float | None = None) -> res.WriteManyResult:
+        """Write any number of entities, not atomically; ``failures`` lists what was not written, and why.
+
+        Versions, timestamps and changed copies don't come back: read entities again before they are saved.
+        """
+        return await self._run(self._batches.put(self._entities(entities), timeout))
+
+    async def delete_many(self, keys: Iterable[Any], /, *, timeout: float | None = None) -> res.WriteManyResult:
+        """Remove any number of entities, not atomically; ``failures`` lists what was not removed, and why.
+
+        :param keys: as for ``get_many``, or entities
+        """
+        return await self._run(self._batches.delete(self._keys(keys), timeout))
+
     # ---- queries ----
 
     def query(

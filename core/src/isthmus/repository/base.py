@@ -14,6 +14,7 @@ from isthmus.arguments import members
 from isthmus.errors import InvalidArgument, ItemNotFound, SeveralFound
 from isthmus.expressions import Condition
 from isthmus.repository.assignments import assignments
+from isthmus.repository.batching import Batches
 from isthmus.repository.guards import Guards, guard_table
 from isthmus.repository.mapper import Mapper
 from isthmus.repository.model import Model
@@ -42,6 +43,7 @@ class RepositoryBase(Generic[T]):
         self._guard_table = guard_table(mapper.table) if unique else None
         guards = Guards(mapper, requests(self._guard_table)) if self._guard_table is not None else None
         self._writes = Writes(mapper, self._requests, guards, counted)
+        self._batches = Batches(mapper, self._requests, self._writes)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._mapper.name} in {self._mapper.table.name!r}>"
@@ -99,8 +101,13 @@ class RepositoryBase(Generic[T]):
         return entity
 
     def _many(self, keys: Iterable[Any], consistent: bool, timeout: float | None) -> tuple[op.GetMany, list[int]]:
-        wanted = [self._mapper.key(key if isinstance(key, tuple) else (key,), {}) for key in members(keys, "keys")]
-        return self._requests.get_many(wanted, None, consistent, timeout)
+        return self._requests.get_many(self._keys(keys), None, consistent, timeout)
+
+    def _keys(self, keys: Iterable[Any]) -> list[Item]:
+        return [self._mapper.key(key if isinstance(key, tuple) else (key,), {}) for key in members(keys, "keys")]
+
+    def _entities(self, entities: Iterable[T]) -> list[T]:
+        return [self._entity(entity) for entity in members(entities, "entities")]
 
     def _updating(
         self,

@@ -1,0 +1,65 @@
+"""Batches of entities as plans: one request of the table where that is safe, else one write after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from isthmus import results as res
+from isthmus.errors import IsthmusError
+from isthmus.repository.mapper import Mapper
+from isthmus.repository.results import written
+from isthmus.repository.templates import Template
+from isthmus.repository.writing import Steps, Writes
+from isthmus.requests import Requests
+from isthmus.values import Item
+
+T = TypeVar("T")
+
+
+class Batches(Generic[T]):
+    """The batches of one class.
+
+    Unique values need a transaction for each entity. A discriminator needs a condition for each, unless a key begins
+    with text of the class's own, so that its keys alone tell it from others.
+    """
+
+    def __init__(self, mapper: Mapper[T], requests: Requests, writes: Writes[T]) -> None:
+        self._mapper = mapper
+        self._requests = requests
+        self._writes = writes
+        own = any(isinstance(part, Template) and part.literals[0] for part in mapper.layout.keys)
+        self._together = not mapper.model.unique and (mapper.model.discriminator is None or own)
+
+    def put(self, entities: Sequence[T], timeout: float | None) -> Steps[res.WriteManyResult]:
+        """Write each in place of whatever has its key."""
+        items = [self._mapper.item(entity) for entity in entities]  # all are checked before the first is written
+        if not items:
+            return res.WriteManyResult()
+        if not self._together:
+            return (yield from self._each(entities, lambda entity: self._writes.put(entity, None, timeout)))
+        result: res.WriteManyResult = yield self._requests.put_many(items, timeout)
+        if not self._mapper.table.managed:
+            failed = {failure.position for failure in result.failures}
+            for position, (entity, item) in enumerate(zip(entities, items, strict=True)):
+                if position not in failed:
+                    written(self._mapper, entity, item, {})
+        return result
+
+    def delete(self, keys: Sequence[Item], timeout: float | None) -> Steps[res.WriteManyResult]:
+        """Remove what is there of these."""
+        if not keys:
+            return res.WriteManyResult()
+        if not self._together:
+            return (yield from self._each(keys, lambda key: self._writes.delete(key, None, None, timeout)))
+        result: res.WriteManyResult = yield self._requests.delete_many(keys, timeout)
+        return result
+
+    def _each(self, members: Sequence[Any], write: Callable[[Any], Steps[Any]]) -> Steps[res.WriteManyResult]:
+        failures = []
+        for position, member in enumerate(members):
+            try:
+                yield from write(member)
+            except IsthmusError as error:
+                failures.append(res.Failure(position, error))
+        return res.WriteManyResult(len(members) - len(failures), failures=failures)
