@@ -179,7 +179,7 @@ def test_what_conditions_mean(outers: Repository[Outer], condition: Any, ids: st
     [
         (lambda o: o.nmae == "x", "did you mean 'name'"),
         (lambda o: o.inner.ctiy == "x", "did you mean 'city'"),
-        (lambda o: o.name == 1, "Outer.name takes str, not a int"),
+        (lambda o: o.name == 1, "Outer.name takes str, not an int"),
         (lambda o: o.flag and o.flag, "truth value"),
         (lambda o: not o.flag, "truth value"),
         (lambda o: "x" in o.tags, "contains"),
@@ -189,7 +189,7 @@ def test_what_conditions_mean(outers: Repository[Outer], condition: Any, ids: st
         (lambda o: o.name[0] == "a", "no members"),
         (lambda _o: None, "gave a NoneType"),
         (lambda o: o.name, "Recorder"),
-        (lambda o: contains(o.tags, 1), "takes str, not a int"),
+        (lambda o: contains(o.tags, 1), "takes str, not an int"),
         (lambda _o: size("x") > 1, "size\\(\\) takes a field"),
         (lambda o: is_in(o.name, ["a", 1]), "takes str"),
         (lambda o: between(o.name, "a", None), "takes str, not None"),

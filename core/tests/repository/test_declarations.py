@@ -11,6 +11,7 @@ import isthmus
 from core.tests.repository.people import Event, Note, User
 from isthmus import Database, Index, Key, Model, Table
 from isthmus.errors import InvalidArgument
+from isthmus.repository.registry import registry_of
 
 
 @define
@@ -153,8 +154,15 @@ def test_a_given_table_has_to_fit(database: Database) -> None:
             database.repository(Thing, model=Model(table, *keys, **options))  # type: ignore[arg-type]  # of different types
 
 
-def test_a_class_is_understood_once(database: Database) -> None:
-    """By all views of a database; an entity that one loaded, another one saves."""
+def test_equal_models_are_understood_once(database: Database) -> None:
+    """A model that is made for each call costs no memory."""
+    for _call in range(3):
+        database.repository(Thing, model=Model("things", "id", unique=["number"]))
+    assert len(registry_of(database._pipeline)._mappers[Thing]) == 1
+
+
+def test_views_share_what_they_know(database: Database) -> None:
+    """An entity that one view of a database loaded, another one saves."""
     users = database.bind(actor="ann").repository(User).ensure()
     ann = users.create(User("acme", "1", "a@x"))
     ann.nick = "Annie"

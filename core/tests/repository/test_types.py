@@ -205,7 +205,7 @@ def test_unsupported_types_are_refused(hint: Any) -> None:
         (Colour, "red", "takes Colour, not a str"),
         (list[int], [1, "secret"], "'value[1]' of Holder takes int, not a str"),
         (list[int], (1,), "takes list[int], not a tuple"),
-        (dict[str, Leaf], {"a": Leaf(1)}, "'value.a.name' of Holder takes str, not a int"),  # type: ignore[arg-type]
+        (dict[str, Leaf], {"a": Leaf(1)}, "'value.a.name' of Holder takes str, not an int"),  # type: ignore[arg-type]
         (dict[str, int], {1: 1}, "takes dict[str, int], not a dict"),
         (Leaf | Tree, "secret", "takes Leaf | Tree, not a str"),
         (str, None, "takes str, not None"),

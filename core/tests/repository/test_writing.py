@@ -286,6 +286,19 @@ def test_every_older_shape_is_upgraded(database: Database, old: dict[str, Any]) 
     assert SEEN == ["get"]
 
 
+def test_an_update_of_an_older_shape(database: Database) -> None:
+    """Means today's shape, and the version that was read."""
+    model = Model("pages", "id", shape=3, upgrade=upgrade, version="version")
+    pages = database.repository(Page, model=model).ensure()
+    pages.table.put({"id": "1", "text": "a b"})
+    found = pages.update("1", set=lambda one: evolve(one, words=one.words + ["c"]), expected_version=1)  # noqa: RUF005
+    assert [found.words, pages.table.get(id="1")["words"], pages.get("1").words] == [["a", "b", "c"]] * 3
+    with pytest.raises(VersionConflict):
+        pages.update("1", set={"words": []}, expected_version=1)
+    with pytest.raises(ItemNotFound):
+        pages.update("2", set={"words": []})
+
+
 def test_an_upgrade_without_a_number_sees_every_item(database: Database) -> None:
     """And tells by itself whether there is something to do; one that fails is named as the reason."""
 

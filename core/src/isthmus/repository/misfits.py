@@ -37,4 +37,6 @@ def stored_misfit(value: object, wanted: str) -> Misfit:
 
 def given_misfit(value: object, wanted: str) -> Misfit:
     """A Python value of another type than its field's."""
-    return Misfit("None" if value is None else f"a {type(value).__name__}", wanted)
+    name = type(value).__name__
+    article = "an" if name[0] in "aeiouAEIOU" else "a"
+    return Misfit("None" if value is None else f"{article} {name}", wanted)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from copy import copy
+from itertools import chain
+from threading import RLock
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -21,7 +23,8 @@ class Registry:
         self._types = types
         self._snapshots = Snapshots()
         self._waiting: WeakKeyDictionary[object, Snapshots] = WeakKeyDictionary()
-        self._mappers: dict[tuple[type, int], Mapper[Any]] = {}
+        self._mappers: dict[type, list[Mapper[Any]]] = {}
+        self._lock = RLock()
 
     def mapper_in(self, unit: object, kind: type[Any], model: Model | None) -> Mapper[Any]:
         """The mapper of a class inside a unit of work, whose snapshots end with it: they tell of writes that wait."""
@@ -35,15 +38,19 @@ class Registry:
         :raises InvalidArgument: the class can't be stored, or not beside the others
         """
         declared = model_of(kind, model)
-        # A model is no key of a dictionary, and the mapper keeps it alive.
-        known = self._mappers.get((kind, id(declared)))
-        if known is not None:
-            return known
-        mapper = Mapper(kind, declared, self._types, self._snapshots)
-        for other in tuple(self._mappers.values()):
+        for known in self._mappers.get(kind, ()):
+            if known.model is declared or known.model == declared:
+                return known
+        with self._lock:
+            return self._added(kind, declared)
+
+    def _added(self, kind: type[Any], model: Model) -> Mapper[Any]:
+        mapper = Mapper(kind, model, self._types, self._snapshots)
+        for other in chain.from_iterable(self._mappers.values()):
             if other.table.name == mapper.table.name:
                 _check_beside(mapper, other)
-        return self._mappers.setdefault((kind, id(declared)), mapper)
+        self._mappers.setdefault(kind, []).append(mapper)
+        return mapper
 
 
 def _check_beside(new: Mapper[Any], known: Mapper[Any]) -> None:

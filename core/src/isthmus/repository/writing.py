@@ -143,8 +143,20 @@ class Writes(Generic[T]):
     def update(self, key: Item, change: Assignments, when: Condition | None, expected: int | None,
                timeout: float | None) -> Steps[T]:  # fmt: skip
         """Change fields of a stored entity; the entity as it is afterwards."""
+        if self._mapper.model.upgrade is not None:
+            expected = yield from self._upgraded(key, expected, timeout)
         after = yield from self._change(key, change, when, expected, False, timeout, whole=True)
         return self._mapper.entity(after)
+
+    def _upgraded(self, key: Item, expected: int | None, timeout: float | None) -> Steps[int | None]:
+        """Bring a stored item into today's shape, which is what a change means; the version that is expected now."""
+        item = (yield self._requests.get(key, {}, None, True, timeout)).item
+        if item is None or not self._mapper.is_mine(item):
+            return expected
+        before = self._version(item)
+        entity = yield from self.save(self._mapper.entity(item), None, timeout)
+        after = self._mapper.snapshots.of(self._mapper.layout, entity)
+        return expected if after is None or expected != before else self._version(after.item)
 
     def _change(self, key: Item, change: Assignments, when: Condition | None, expected: int | None, upsert: bool,
                 timeout: float | None, *, whole: bool = False) -> Steps[Item]:  # fmt: skip
