@@ -41,6 +41,11 @@ def new_operation_id() -> str:
     return f"{time.time_ns() // 1_000_000:011x}{next(_numbers) & _MASK:013x}"
 
 
+def new_mark() -> str:
+    """The digits of such an id that don't tell its time, for what only has to differ from every other one."""
+    return f"{next(_numbers) & _MASK:013x}"
+
+
 def _renew() -> None:
     """Count from another number: after a fork two processes would give the same ids."""
     global _numbers  # noqa: PLW0603  # counting takes no lock, so the counter itself is replaced

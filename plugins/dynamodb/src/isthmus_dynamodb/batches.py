@@ -14,13 +14,14 @@ from typing import Any, Final
 
 from isthmus import operations as op
 from isthmus.errors import DeadlineExceeded, IsthmusError, Throttled
+from isthmus.operation_ids import new_mark
 from isthmus.planned import Plan
 from isthmus.results import Failure, GetManyResult, WriteManyResult
 from isthmus.schema import Table
 from isthmus.values import Item
 from isthmus.writes import check_index_keys
 from isthmus_dynamodb.failures import translated
-from isthmus_dynamodb.fences import has_room, new_mark
+from isthmus_dynamodb.fences import has_room
 from isthmus_dynamodb.hidden import MARK
 from isthmus_dynamodb.native import AnswerLost, AnswerTooLarge, Json, NotSent, Request, ServiceError
 from isthmus_dynamodb.point_reads import found_item, projected

@@ -8,7 +8,7 @@ from typing import Any
 from isthmus import operation_ids
 from isthmus.capabilities import Limits
 from isthmus.errors import OutcomeUnknown
-from isthmus.operation_ids import floor, new_operation_id
+from isthmus.operation_ids import floor
 from isthmus.operations import Context, Create, Delete, Operation, Put, Update
 from isthmus.schema import Table
 from isthmus.values import Item, item_size
@@ -17,8 +17,7 @@ from isthmus_dynamodb.placeholders import Placeholders
 
 Write = Create | Put | Update | Delete
 
-_MARK_DIGITS = 13
-STAMP_BYTES = len(OPERATION_ID) + 24 + len(MARK) + _MARK_DIGITS
+STAMP_BYTES = len(OPERATION_ID) + 24 + len(MARK) + 13
 """What the hidden attributes may add to the size of an item."""
 
 
@@ -35,11 +34,6 @@ def fence_text(context: Context, table: Table, placeholders: Placeholders) -> st
         missing = f"attribute_not_exists({placeholders.name(table.key_names[0])})"
         return f"({missing} OR {name} < {placeholders.value(floor(context.operation_id))})"
     return f"{name} <> {placeholders.value(context.operation_id)}"
-
-
-def new_mark() -> str:
-    """Text that no other put has."""
-    return new_operation_id()[-_MARK_DIGITS:]
 
 
 def has_room(item: Item, limits: Limits) -> bool:

@@ -12,10 +12,11 @@ from typing import Any, Final
 from isthmus import operations as op
 from isthmus.evaluate import matches
 from isthmus.expressions import Condition
+from isthmus.operation_ids import new_mark
 from isthmus.schema import Table
 from isthmus_dynamodb.changes import creates, expressible, update_text
 from isthmus_dynamodb.conditions import AND, condition_text, expired_text, fits, free_text, visible_text
-from isthmus_dynamodb.fences import fence_text, new_mark
+from isthmus_dynamodb.fences import fence_text
 from isthmus_dynamodb.hidden import MARK, OPERATION_ID
 from isthmus_dynamodb.native import Json
 from isthmus_dynamodb.placeholders import Placeholders
