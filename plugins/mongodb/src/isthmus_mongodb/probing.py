@@ -19,7 +19,6 @@ _ALONE = (
 _DIGITS = Unsupported("MongoDB's Decimal128 holds 34 digits; store longer numbers as text")
 
 
-
 @frozen
 class Server:
     """What a server said of itself.
