@@ -261,3 +261,11 @@ def test_users_of_an_index(database: Database) -> None:
     for index, key in [("by_badge", {"org": "acme"}), ("nothing", {"org": "acme"}), (None, {"badge": 7})]:
         with pytest.raises(InvalidArgument):
             users.query(index=index, **key)  # type: ignore[arg-type]  # of different types
+
+
+def test_an_index_that_holds_a_part_is_refused(database: Database) -> None:
+    """What it lacks would be taken for missing, and written so by a save."""
+    model = Model("parts", "id", indexes=[Index("by-group", "group", projection=["name"])])
+    parts = database.repository(Outer, model=model)
+    with pytest.raises(InvalidArgument, match="does not hold field 'flag' of Outer"):
+        parts.query(index="by-group", group="g")

@@ -89,6 +89,8 @@ def test_keys_are_refused(database: Database, model: Any, told: str) -> None:
         ({"shape": 1, "shape_attribute": "type", "discriminator": "x"}, "two things as 'type'"),
         ({"ttl": "other"}, "can't be an expiry time"),
         ({"version": "id"}, "two roles"),
+        ({"version": "other"}, "counts versions: declare it as int"),
+        ({"timestamps": ("number", "x")}, "is a timestamp"),
     ],
     ids=repr,
 )
@@ -102,7 +104,8 @@ def test_options_are_refused(database: Database, options: Any, told: str) -> Non
     "wrong",
     [
         {"unique": "email"}, {"shape": 0}, {"shape": True}, {"upgrade": 1}, {"indexes": ["x"]}, {"partition_key": 1},
-        {"sort_key": 1}, {"discriminator_attribute": "__x"},
+        {"sort_key": 1}, {"discriminator_attribute": "__x"}, {"unique": ["a", "a"]}, {"unique": [()]},
+        {"unique": [("a", "a")]},
     ],
     ids=repr,
 )  # fmt: skip

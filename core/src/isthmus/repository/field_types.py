@@ -27,7 +27,7 @@ from isthmus.repository.containers import (
 )
 from isthmus.repository.misfits import Misfit, given_misfit, stored_misfit
 from isthmus.repository.shapes import Field, Shape
-from isthmus.values import check_name
+from isthmus.values import check_name, copy_value
 
 _SUPPORTED = (
     "str, int, float, Decimal, bool, bytes, datetime, date, UUID, Enum, Literal, Optional, list, tuple[X, ...], set,"
@@ -172,7 +172,8 @@ def _by_hooks(kind: type, structure: Any, unstructure: Any) -> Codec:
 
     def decode(value: Any) -> Any:
         try:
-            return structure(value, kind)
+            # What a hook keeps of the value must not be what the snapshot holds.
+            return structure(copy_value(value), kind)
         except Misfit:
             raise
         except Exception:

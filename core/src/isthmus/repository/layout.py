@@ -183,6 +183,17 @@ def _extra(table: Table, keys: Pair, pairs: Mapping[str, Pair]) -> tuple[tuple[s
     return tuple(found.items())
 
 
+def _check_maintained(layout: Layout, owner: str) -> None:
+    """Fields that Isthmus maintains are of the types that it writes."""
+    table = layout.table
+    for one in layout.shape.fields.values():
+        codec = one.codec.present
+        if one.stored == table.version and codec.exact is not int:
+            raise InvalidArgument(f"field {one.name!r} of {owner} counts versions: declare it as int")
+        if one.stored in (table.created_at, table.updated_at) and codec.stored != {"string"}:
+            raise InvalidArgument(f"field {one.name!r} of {owner} is a timestamp: declare it as datetime | None = None")
+
+
 def _check(layout: Layout, model: Model, owner: str) -> None:
     """No two things of an item under one name."""
     fields = [one.stored for one in layout.shape.fields.values()]
@@ -195,6 +206,7 @@ def _check(layout: Layout, model: Model, owner: str) -> None:
         raise InvalidArgument(f"{owner} would store two things as {twice[0]!r}: give one of them another name")
     for name in names:
         check_name(name, top_level=True)
+    _check_maintained(layout, owner)
     managed = layout.table.managed | {layout.table.ttl}
     both = sorted(set(extra) & managed)
     if both:

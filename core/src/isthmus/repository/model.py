@@ -20,7 +20,10 @@ ATTRIBUTE = "__isthmus__"
 def _constraints(unique: Iterable[str | Iterable[str]]) -> tuple[tuple[str, ...], ...]:
     if isinstance(unique, str) or not isinstance(unique, Iterable):
         raise InvalidArgument('unique is declared by a list of field names or of tuples of them: write ["email"]')
-    return tuple((names,) if isinstance(names, str) else tuple(names) for names in unique)
+    found = tuple((names,) if isinstance(names, str) else tuple(names) for names in unique)
+    if () in found or len(set(found)) < len(found) or any(len(set(names)) < len(names) for names in found):
+        raise InvalidArgument("a unique constraint names at least one field, and nothing is named twice")
+    return found
 
 
 def _indexes(indexes: Iterable[Index]) -> tuple[Index, ...]:

@@ -7,9 +7,10 @@ from typing import Any, Generic, Self, TypeVar
 
 from attrs import evolve, field, frozen
 
-from isthmus.errors import InvalidKey
+from isthmus.errors import InvalidArgument, InvalidKey
 from isthmus.expressions import Condition
 from isthmus.expressions import Field as PathField
+from isthmus.pages import visible_names
 from isthmus.repository.layout import Pair, fields_of
 from isthmus.repository.mapper import Mapper
 from isthmus.repository.narrowing import Reach
@@ -126,6 +127,13 @@ def _keys(mapper: Mapper[Any], index: str | None) -> tuple[Pair, tuple[Key, ...]
     found: Index = table.index(index)
     if index not in mapper.layout.indexes:
         raise InvalidKey(f"{mapper.name} has no keys of index {index!r}: name the index in its model")
+    held = visible_names(table, found)
+    lacking = [one.name for one in mapper.fields.values() if held is not None and one.stored not in held]
+    if lacking:
+        raise InvalidArgument(
+            f"index {index!r} does not hold field {lacking[0]!r} of {mapper.name}: widen its projection, or query the"
+            " table for dictionaries"
+        )
     return mapper.layout.indexes[index], found.keys
 
 

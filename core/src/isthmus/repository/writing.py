@@ -297,7 +297,7 @@ class Writes(Generic[T]):
         for guard, reason in zip(guards, others, strict=True):
             if isinstance(reason, (AlreadyExists, ConditionFailed)):
                 return _Lost(_identity(guard)) if guard.frees else self._violation(guard, reason)
-        return error
+        return next((reason for reason in others if reason is not None), error)
 
     def _violation(self, guard: GuardAction, reason: IsthmusError) -> IsthmusError:
         assert self._guards is not None
