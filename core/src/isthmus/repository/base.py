@@ -19,7 +19,8 @@ from isthmus.repository.guards import Guards, guard_table
 from isthmus.repository.mapper import Mapper
 from isthmus.repository.model import Model
 from isthmus.repository.recorder import recorded
-from isthmus.repository.writing import Steps, Writes
+from isthmus.repository.sending import Steps
+from isthmus.repository.writing import Writes
 from isthmus.requests import Requests, not_found
 from isthmus.schema import Table
 from isthmus.values import Item

@@ -9,8 +9,9 @@ from isthmus import results as res
 from isthmus.errors import IsthmusError
 from isthmus.repository.mapper import Mapper
 from isthmus.repository.results import written
+from isthmus.repository.sending import Steps
 from isthmus.repository.templates import Template
-from isthmus.repository.writing import Steps, Writes
+from isthmus.repository.writing import Writes
 from isthmus.requests import Requests
 from isthmus.values import Item
 
