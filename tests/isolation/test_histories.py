@@ -8,11 +8,7 @@ from typing import Any, get_args
 import pytest
 from attrs import evolve
 
-from core.tests.fallback.test_interleavings import (
-    checks_not_locked,
-    lost_commit_means_abort,
-    single_collect,
-)
+from core.tests.fallback.test_interleavings import checks_not_locked, single_collect
 from isthmus import Backend
 from isthmus.fallback import answers, reads
 from isthmus.fallback.backend import needs_fallback
@@ -59,12 +55,10 @@ def dirty_read(patch: pytest.MonkeyPatch) -> None:
 
 
 RULES: tuple[tuple[Callable[[pytest.MonkeyPatch], None], type[Workload], Store], ...] = (
-    (checks_not_locked, Duty, "keyvalue"),
     (checks_not_locked, Duty, "mongodb_standalone"),
     (single_collect, Bank, "keyvalue"),
     (single_collect, Bank, "mongodb_standalone"),
     (dirty_read, Lists, "mongodb_standalone"),
-    (lost_commit_means_abort, Lists, "keyvalue"),
 )
 """Rules of the transactions that the core does, each left out, and who notices."""
 VIOLATIONS: tuple[tuple[type[Workload], type[Broken], str], ...] = (
@@ -119,7 +113,7 @@ def test_each_violation_is_caught(
 ) -> None:
     """The real store behind a layer that does one thing wrong: the checks say so, and say what."""
     surface = get_args(Surface)[VIOLATIONS.index((kind, broken, expected)) % 2]
-    run = Run(surface, killed=0, layers=[broken])
+    run = Run(surface, calls=20, killed=0, layers=[broken])
     shown = _shown(run, Trouble(conflicts=0, losses=0), opened, store, kind, seeds, expected)
     assert shown is None, shown
 
