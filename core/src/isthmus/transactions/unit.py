@@ -122,8 +122,8 @@ class Unit:
     def _saw(self, get: op.Get, item: Item | None, revision: op.Revision | None) -> None:
         if revision is None:
             raise PluginError(
-                f"a layer answered a read of table {get.table.name!r} without the item's revision: it must pass on"
-                " reads that ask for one, and results as they come"
+                f"a read of table {get.table.name!r} was answered without the item's revision: the backend has to give"
+                " it, and layers have to pass on reads that ask for one, and results as they come"
             )
         # Two tasks may have asked at once: the first answer counts, and the commit tells whether it was the same.
         self._entries.setdefault(item_identity(get), Entry(get.table, get.key, revision, item, item))

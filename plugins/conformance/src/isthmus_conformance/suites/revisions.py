@@ -140,7 +140,7 @@ class RevisionSuite(Suite):
 
     @rule("TXN-14", "TTL-2")
     @requires(Capability.REVISION, Capability.TTL)
-    def test_an_expired_item_is_absent(self, database: Database, make_table: MakeTable, clock: FakeClock) -> None:
+    def test_a_revision_ends_with_its_item(self, database: Database, make_table: MakeTable, clock: FakeClock) -> None:
         """One that expires has changed; one that has expired is as good as none."""
         table = make_table(ttl="expires")
         table.put({**BEFORE, "expires": int(clock.now) + 10})
