@@ -7,13 +7,16 @@ from attrs import Attribute, fields
 from docs._generate.markdown import code, described, table
 from isthmus.config import Settings
 from isthmus.config.sources import CoreOptions, variable
+from isthmus.fallback.options import FallbackOptions
 from isthmus.retries import RetryPolicy
 from isthmus_dynamodb.options import Options as DynamoDBOptions
 from isthmus_mongodb.options import DEFAULTS, DRIVER_OPTIONS
 from isthmus_mongodb.options import Options as MongoDBOptions
 from isthmus_sqlite.options import Options as SQLiteOptions
 
-SECTIONS: dict[str, type] = {"retry": RetryPolicy, "sqlite": SQLiteOptions, "dynamodb": DynamoDBOptions}
+SECTIONS: dict[str, type] = {
+    "retry": RetryPolicy, "fallback": FallbackOptions, "sqlite": SQLiteOptions, "dynamodb": DynamoDBOptions
+}  # fmt: skip
 _MONGODB = """\
 In the table `[isthmus.mongodb]` of the file, for URLs `mongodb+srv:` in `[isthmus."mongodb+srv"]`. Isthmus's own are
 `prefix` and, in the file and in code only, `mappings`: what

@@ -217,7 +217,7 @@ def test_what_is_declared_only_is_listed() -> None:
     assert sorted(name.value for name in DECLARED_ONLY) == sorted(re.findall(r"^- `(\w+)`:", text, re.MULTILINE))
 
 
-@pytest.mark.parametrize("name", ["retry", "sqlite", "dynamodb", "mongodb"])
+@pytest.mark.parametrize("name", ["retry", "fallback", "sqlite", "dynamodb", "mongodb"])
 def test_each_section_of_the_configuration_has_a_heading(name: str) -> None:
     """Readers find a section by its name."""
     assert f"## `{name}`\n" in page("configuration")
