@@ -91,6 +91,11 @@ class Observers:
                       "error": attempt.error.code}  # fmt: skip
             notify(self._metric, Metric(OPERATION_RETRIES.name, 1.0, labels))
 
+    @property
+    def measure(self) -> Callable[[Metric], None] | None:
+        """What records a measurement of the core's own, if anybody does."""
+        return (lambda metric: notify(self._metric, metric)) if self._metric else None
+
     def _measure(self, outcome: Outcome, ending: str) -> None:
         if self._metric:
             labels = {"operation": outcome.kind, "table": ",".join(outcome.tables), "backend": outcome.backend,

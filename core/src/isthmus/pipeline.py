@@ -104,6 +104,8 @@ class Pipeline:
 
     def _build_chains(self) -> None:
         observers = self.observers = Observers(self.manager)
+        if self.fallback is not None:
+            self.fallback.shared.measure = observers.measure
         retry, name = RetryDecision.of(self.settings.retry_policy), self.backend.name
         dispatcher = Dispatcher(self.backend, self.manager, observers, retry)
         layers = (*self.layers, Leftovers(retry, observers, name))
@@ -136,7 +138,8 @@ class Pipeline:
     def describe_metrics(self) -> list[MetricDescription]:
         """The metrics of the core and of all plugins."""
         described = self.manager.hook.isthmus_describe_metrics()
-        return [*CORE_METRICS, *(metric for metrics in described for metric in metrics)]
+        own = CORE_METRICS if self.fallback is None else (*CORE_METRICS, *self.fallback.metrics)
+        return [*own, *(metric for metrics in described for metric in metrics)]
 
     # ---- health ----
 

@@ -42,7 +42,9 @@ class KeyValueBackend(Backend):
         self.told = told
         self.memory = MemoryBackend(clock)
         self.tables: dict[str, Table] = {}
-        self.item_store = BlockingItemStore(self.get, self.cas, self.scan, self.create, self.find, blocking=False)
+        self.item_store = self.swaps = BlockingItemStore(
+            self.get, self.cas, self.scan, self.create, self.find, blocking=False
+        )
 
     def execute(self, operation: op.Operation) -> res.Result:
         match operation:

@@ -46,6 +46,10 @@ class AnyLease:
         """By chance."""
         return self.random.random() < self.chance
 
+    def overdue(self, _record: Record) -> bool:
+        """Never: nobody has to look twice."""
+        return False
+
 
 def actions_of(random: Random, tag: str) -> list[tuple[str, op.Action, Callable[[Value], Any]]]:
     """Random actions over distinct items: the item, the action, and its meaning: a value, or a failure as ``Wrong``."""
@@ -124,7 +128,7 @@ class World:
     def __attrs_post_init__(self) -> None:
         store = self.bank.store
         options = FallbackOptions(bulk_attempts=1, snapshot_rounds=2, sweep_s=1e9)
-        self.backend = FallbackBackend(store, store.item_store, options, self.bank.wall)
+        self.backend = FallbackBackend(store, store.swaps, options, self.bank.wall)
         self.backend.shared.swept_at = 0.0
         store.execute(op.CreateTable(op.Context(), TABLE.schema))
 
@@ -198,7 +202,10 @@ class World:
         backend = self.backend
         if isinstance(request, Native):
             return backend.inner.execute(request.operation)
-        send = lambda: backend.store.send(request, None)  # noqa: E731  # perhaps later
+
+        def send() -> Any:
+            return backend.store.send(request, None)
+
         if request.function == self.bank.store.cas and random.random() < self.loss:
             chance = random.random()
             if chance < 0.4:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from core.tests.fallback.clients import Bank, Killed, at, fallback_of, kill, recover_often, steps_of, transfer, watch
+from isthmus import Database, connect
 
 BEFORE = {"a": 100, "b": 100, "c": 0}
 AFTER = {"a": 90, "b": 110, "c": 0}
@@ -163,15 +164,38 @@ def test_eight_recover_a_hundred_at_once() -> None:
 
 
 def test_recovery_tells_what_it_did() -> None:
-    """Numbers of transactions looked at, ended and left."""
+    """Numbers of transactions that were finished, undone, left alone and forgotten."""
+
+    def told(client: Database) -> dict[str, int]:
+        return {name: number for name, number in client.recover().to_dict().items() if number}
+
     bank = Bank()
     table = bank.accounts(**BEFORE)
     watch(table.database, at("after_commit", kill))
     with pytest.raises(Killed):
         transfer(table)
+    second = bank.client().table("others", partition_key="id").ensure()
+    watch(second.database, at("after_lock_1", kill))
+    with pytest.raises(Killed):
+        second.database.transact_write([second.actions.put({"id": "1"}), second.actions.put({"id": "2"})])
     helper = bank.patient()
-    assert helper.recover().to_dict() == {"examined": 1, "ended": 0, "left": 1, "failed": 0}
-    assert bank.records()[0]["state"] == "done"
+    assert told(helper) == {"examined": 2, "left": 2}
+    fallback_of(helper).shared.leases.monotonic = lambda: 100.0
+    assert told(helper) == {"examined": 2, "finished": 1, "undone": 1}
+    assert told(helper) == {"examined": 2}
     bank.wall.now += fallback_of(helper).shared.options.retention_s + 1
-    assert helper.recover().to_dict() == {"examined": 1, "ended": 1, "left": 0, "failed": 0}
-    assert helper.recover().to_dict() == {"examined": 0, "ended": 0, "left": 0, "failed": 0}
+    assert told(helper) == {"examined": 2, "forgotten": 2}
+    assert told(helper) == {}
+
+
+def test_one_call_recovers_what_is_long_dead() -> None:
+    """A newcomer has seen nothing before: it looks twice."""
+    bank = Bank()
+    table = bank.accounts(**BEFORE)
+    watch(table.database, at("after_commit", kill))
+    with pytest.raises(Killed):
+        transfer(table)
+    bank.wall.now += 60
+    newcomer = connect(bank.store, clock=bank.wall)
+    assert newcomer.recover().finished == 1
+    assert bank.amounts() == AFTER

@@ -12,6 +12,7 @@ from attrs import evolve
 
 from core.tests.fallback.clients import Bank, Killed, Wall, at, fallback_of, kill, recover_often, transfer, watch
 from isthmus import BoundTable, Database, F, aconnect, connect
+from isthmus import operations as op
 from isthmus.errors import (
     ConditionFailed,
     ConfigurationError,
@@ -148,7 +149,7 @@ def test_what_is_no_operation_id_is_refused(table: BoundTable, operation_id: str
 def test_a_lost_single_write_is_done_once(bank: Bank, table: BoundTable, act: str, applied: bool) -> None:
     """What is still as it was before is written again; the same swap can't be done twice."""
     lose(bank, lambda swap: swap.place.key == {"id": "a"}, applied=applied)
-    calls = {
+    calls: dict[str, Callable[[], Any]] = {
         "put": lambda: table.put({"id": "a", "n": 101}), "update": lambda: table.update(id="a", add={"n": 1}),
         "delete": lambda: table.delete(id="a"),
     }  # fmt: skip
@@ -211,7 +212,7 @@ def test_renewal_keeps_a_slow_transaction_alive(bank: Bank) -> None:
     other = bank.client()
     theirs = fallback_of(other).shared.leases
     clock = Wall(0.0)
-    mine.monotonic = theirs.monotonic = clock  # type: ignore[misc]
+    mine.monotonic = theirs.monotonic = clock
     states: list[Any] = []
 
     def pass_time(_step: str) -> None:
@@ -303,7 +304,10 @@ def test_both_images_must_fit(bank: Bank, more: int) -> None:
     object.__setattr__(bank.store.item_store, "item_bytes", 4_096 + 2 * 1_000)
     table.put({"id": "d", "t": "t" * (1_000 - len("idd") - len("t"))})
     do = table.actions
-    actions = [do.update(id="a", set={"n": 0}), do.put({"id": "d", "t": "t" * (1_000 - len("iddt") + more)})]
+    actions: list[op.Action] = [
+        do.update(id="a", set={"n": 0}),
+        do.put({"id": "d", "t": "t" * (1_000 - len("iddt") + more)}),
+    ]
     if not more:
         table.database.transact_write(actions)
         return
@@ -367,8 +371,13 @@ def test_revisions_are_those_of_the_store(bank: Bank, table: BoundTable) -> None
         return result.revision
 
     revision, nothing = seen("a"), seen("z")
-    again = lambda: evolve(table.actions.update(id="a", add={"n": 1}), unchanged=revision)  # noqa: E731
-    create = lambda: evolve(table.actions.put({"id": "z"}), unchanged=nothing)  # noqa: E731
+
+    def again() -> op.Update:
+        return evolve(table.actions.update(id="a", add={"n": 1}), unchanged=revision)
+
+    def create() -> op.Put:
+        return evolve(table.actions.put({"id": "z"}), unchanged=nothing)
+
     assert seen("a") == revision
     database.transact_write([again(), create()])
     with pytest.raises(TransactionFailed) as caught:

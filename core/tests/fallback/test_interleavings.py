@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core.tests.fallback.schedules import World
-from core.tests.fallback.serial import Call, explained
+from core.tests.fallback.serial import Call, State, explained
 from isthmus import operations as op
 from isthmus.fallback import attempts, coordinator, reads, records
 from isthmus.fallback.attempts import Verdict
@@ -81,8 +81,13 @@ def test_a_broken_rule_is_found(
 
 def test_the_oracle_keeps_real_time() -> None:
     """An answer that came before another call began comes first in every explanation."""
-    put = lambda tag: lambda state: {**state, "x": (tag,)}  # noqa: E731
-    sees = lambda tag: lambda state: state if state["x"] == (tag,) else None  # noqa: E731
+
+    def put(tag: str) -> Callable[[State], State | None]:
+        return lambda state: {**state, "x": (tag,)}
+
+    def sees(tag: str) -> Callable[[State], State | None]:
+        return lambda state: state if state["x"] == (tag,) else None
+
     first, second = Call("1", put("1"), 0, 1, "must"), Call("2", put("2"), 2, 3, "must")
     assert explained([first, second], {"x": None}, {"x": ("2",)})
     assert not explained([first, second], {"x": None}, {"x": ("1",)})

@@ -185,7 +185,7 @@ class TestLocked:
         assert table.scan().count() == len(present)
         for amount in (1, 2):
             chosen = sorted(name for name, found in present.items() if found == amount)
-            assert sorted(item["id"] for item in table.scan().where(F.n == amount)) == chosen
+            assert sorted(str(item["id"]) for item in table.scan().where(F.n == amount)) == chosen
             assert table.scan().where(F.n == amount).count() == len(chosen)
         assert all(set(item) == {"id", "n"} for item in table.scan())
         assert all(set(item) == {"n"} for item in table.scan().select("n"))
@@ -195,7 +195,7 @@ class TestLocked:
         bank = Bank()
         expected = state(bank)
         table = bank.table(bank.patient())
-        found = sorted(item["id"] for item in table.query(index="by_n", n=1))
+        found = sorted(str(item["id"]) for item in table.query(index="by_n", n=1))
         assert found == sorted(name for name, amount in expected.items() if amount == 1)
         assert {item["id"] for item in table.query(index="by_n", n=2)} <= {
             n for n, amount in expected.items() if amount == 2

@@ -25,5 +25,5 @@ def recover(url: str | None, as_json: bool) -> int:
     if as_json:
         print(json.dumps(done.to_dict()))
     else:
-        print(f"transactions: {done.examined} looked at, {done.ended} ended, {done.left} left, {done.failed} failed")
+        print(", ".join(f"{number} {name}" for name, number in done.to_dict().items()))
     return ExitCode.BACKEND if done.failed else ExitCode.OK

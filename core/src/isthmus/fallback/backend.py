@@ -14,6 +14,7 @@ from isthmus.capabilities import Capabilities, Capability, Emulated, Full, Unsup
 from isthmus.errors import IsthmusError
 from isthmus.fallback import answers, coordinator, recovery, writes
 from isthmus.fallback.leases import Leases
+from isthmus.fallback.metrics import DESCRIPTIONS
 from isthmus.fallback.options import FallbackOptions
 from isthmus.fallback.session import Flow, Native, Session, Shared
 from isthmus.fallback.store import ItemStore
@@ -55,6 +56,8 @@ def needs_fallback(backend: Backend) -> bool:
 
 class FallbackBackend(Backend):
     """A backend with the transactions of the core around it."""
+
+    metrics = DESCRIPTIONS
 
     def __init__(self, inner: Backend, store: ItemStore, options: FallbackOptions, clock: Clock) -> None:
         self.inner = inner
@@ -187,4 +190,4 @@ def _resolve(session: Session, operation: op.Resolve) -> Flow[res.Result]:
 
 
 def _recover(limit: int | None) -> Answer:
-    return lambda session, _operation: recovery.recover_all(session, limit)
+    return lambda session, _operation: recovery.recover_all(session, limit, twice=True)

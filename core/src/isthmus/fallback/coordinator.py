@@ -23,6 +23,7 @@ from isthmus.errors import (
 )
 from isthmus.fallback.attempts import Attempt, Judged, Member, Verdict
 from isthmus.fallback.locks import finish, stop
+from isthmus.fallback.metrics import ATTEMPTS, UNKNOWN
 from isthmus.fallback.reads import read_all, snapshot
 from isthmus.fallback.records import Image, Record
 from isthmus.fallback.session import WAIT_BASE, WAIT_CAP, Flow, Session
@@ -159,8 +160,10 @@ class _Transaction:
             number += 1
             result = yield from self._attempt(number, found.before)
             if result is not None:
+                self.session.measured(ATTEMPTS, number)
                 return result
             if not (yield from self.session.wait(number - 1, BACK_OFF_BASE, BACK_OFF_CAP)):
+                self.session.measured(ATTEMPTS, number)
                 raise Conflict("other writers were in the way of this transaction, nothing was applied: repeat it")
 
     # ---- tokens ----
@@ -253,6 +256,7 @@ class _Transaction:
         return TransactWriteResult()
 
     def _unknown(self, attempt: Attempt) -> OutcomeUnknown:
+        self.session.measured(UNKNOWN)
         error = OutcomeUnknown(
             "the store did not answer the commit of this transaction: pass the error's operation_id to resolve()"
         )

@@ -43,7 +43,11 @@ class Leases:
         unchanged = self.monotonic() - self._first_seen((record.id, record.attempt, record.beat))
         if unchanged >= record.lease_ms / 1000 + GRACE:
             return True
-        return unchanged >= SECOND_LOOK and self.wall() > record.lease_until / 1000 + CLOCK_DOUBT
+        return unchanged >= SECOND_LOOK and self.overdue(record)
+
+    def overdue(self, record: Record) -> bool:
+        """Whether the lease ended long ago by the wall clock, which may be wrong."""
+        return self.wall() > record.lease_until / 1000 + CLOCK_DOUBT
 
     def _first_seen(self, sighting: Sighting) -> float:
         with self._lock:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from isthmus.errors import Conflict, IsthmusError
 from isthmus.fallback.attempts import Attempt, kept
+from isthmus.fallback.metrics import PINNED
 from isthmus.fallback.records import Image, chosen, image_before, lock_of, unlocked_image
 from isthmus.fallback.session import WAIT_BASE, WAIT_CAP, Flow, Session
 from isthmus.fallback.store import Place
@@ -99,6 +100,7 @@ def pinned(
     session: Session, places: Sequence[Place], pins: Sequence[int], first: list[Image]
 ) -> Flow[list[Image] | None]:
     """The images read first, if they held together while some of the items were locked; else ``None``."""
+    session.measured(PINNED)
     attempt = Attempt(session, [kept(places[number], first[number]) for number in pins])
     if not (yield from attempt.begin()):
         return None

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import time
+from collections import Counter
+from contextlib import suppress
+from typing import Final
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from isthmus.errors import IsthmusError
-from isthmus.fallback.locks import recover, stop
-from isthmus.fallback.records import Record
+from isthmus.fallback.leases import SECOND_LOOK
+from isthmus.fallback.locks import Fate, finish, recover, stop
 from isthmus.fallback.session import Flow, Session
+from isthmus.layers import Sleep
 from isthmus.operations import Resolve
 from isthmus.results import Outcome, ResolveResult
 from isthmus.values import Item
 
 SWEPT_AT_ONCE: Final = 25
+SWEEP_SECONDS: Final = 1.0
+"""What a look for dead clients may take of the time of the caller whom it meets."""
 _PAGE: Final = 100
+_MARGIN: Final = 0.05
 _LOOKS: Final = 3
 
 
@@ -23,44 +30,58 @@ _LOOKS: Final = 3
 class Recovery:
     """What ``recover`` did.
 
-    :param examined: records that were looked at
-    :param ended: transactions that were finished or undone, and records that went because their time had come
-    :param left: those that may still be at work, or whose end is remembered for a while
+    :param examined: transactions that were looked at
+    :param finished: those that were committed, and are applied now
+    :param undone: those that were not, and are taken back now
+    :param forgotten: those that had ended long ago, of which nothing is stored any more
+    :param left: those that may still be at work; the next call looks again
     :param failed: those that could not be dealt with; the next call tries again
     """
 
     examined: int = 0
-    ended: int = 0
+    finished: int = 0
+    undone: int = 0
+    forgotten: int = 0
     left: int = 0
     failed: int = 0
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, int]:
         """The numbers as JSON-ready data."""
-        return {"examined": self.examined, "ended": self.ended, "left": self.left, "failed": self.failed}
+        return asdict(self)
 
 
-def recover_all(session: Session, limit: int | None = None) -> Flow[Recovery]:
+def recover_all(session: Session, limit: int | None = None, *, twice: bool = False) -> Flow[Recovery]:
     """Finish or undo every transaction whose client does not go on.
 
     :param limit: most records to look at
+    :param twice: whether to look at those again that seem to be dead: one look never tells, as clocks differ
     """
-    counts = {True: 0, False: 0, None: 0}
+    fates: dict[str, Fate | None] = {}
     start: Item | None = None
-    examined = 0
-    while True:
-        wanted = _PAGE if limit is None else min(_PAGE, limit - examined)
-        items, start = yield from session.scan_records(start, wanted)
+    while limit is None or len(fates) < limit:
+        items, start = yield from session.scan_records(
+            start, _PAGE if limit is None else min(_PAGE, limit - len(fates))
+        )
         for item in items:
-            examined += 1
-            counts[(yield from _ended(session, item))] += 1
-        if start is None or examined == limit:
-            return Recovery(examined, counts[True], counts[False], counts[None])
+            fates[str(item["id"])] = yield from _fate(session, str(item["id"]))
+        if start is None:
+            break
+    overdue = [record_id for record_id, fate in fates.items() if fate is Fate.OVERDUE]
+    if twice and overdue:
+        yield Sleep(SECOND_LOOK + _MARGIN)
+        for record_id in overdue:
+            fates[record_id] = yield from _fate(session, record_id)
+    counts = Counter(fates.values())
+    return Recovery(
+        examined=len(fates), finished=counts[Fate.FINISHED], undone=counts[Fate.UNDONE],
+        forgotten=counts[Fate.FORGOTTEN], left=counts[Fate.ALIVE] + counts[Fate.OVERDUE], failed=counts[None],
+    )  # fmt: skip
 
 
-def _ended(session: Session, item: Item) -> Flow[bool | None]:
-    """Whether a transaction was ended; ``None`` where that failed."""
+def _fate(session: Session, record_id: str) -> Flow[Fate | None]:
+    """What a look at one record came to; ``None`` where it failed."""
     try:
-        return (yield from recover(session, Record.from_item(item).id))
+        return (yield from recover(session, record_id))
     except IsthmusError:
         return None
 
@@ -72,10 +93,11 @@ def sweep(session: Session) -> Flow[None]:
     if now - shared.swept_at < shared.options.sweep_s:
         return
     shared.swept_at = now
-    try:
+    deadline = session.deadline
+    session.deadline = min(time.monotonic() + SWEEP_SECONDS, float("inf") if deadline is None else deadline)
+    with suppress(IsthmusError):
         yield from recover_all(session, SWEPT_AT_ONCE)
-    except IsthmusError:
-        return
+    session.deadline = deadline
 
 
 def resolve(session: Session, operation: Resolve) -> Flow[ResolveResult]:
@@ -90,6 +112,6 @@ def resolve(session: Session, operation: Resolve) -> Flow[ResolveResult]:
             continue
         outcome = "not_applied" if record.state == "aborted" else "applied"
         if record.state == "committed":
-            yield from recover(session, record.id)
+            yield from finish(session, record)
         break
     return ResolveResult(outcome)

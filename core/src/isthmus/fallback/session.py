@@ -20,6 +20,7 @@ from isthmus.fallback.options import FallbackOptions
 from isthmus.fallback.records import Record, records_table
 from isthmus.fallback.store import ABSENT, LOST, Answer, ItemStore, Place, StorePlan, Swap
 from isthmus.layers import Sleep
+from isthmus.metrics import Metric, MetricDescription
 from isthmus.operations import Context, DescribeTable, Get, ItemKey, Operation, Put
 from isthmus.results import Result, TableResult
 from isthmus.schema import Table
@@ -61,6 +62,7 @@ class Shared:
     leases: Leases
     at_step: Callable[[str], None] | None = None
     uniform: Callable[[float, float], float] = random.uniform
+    measure: Callable[[Metric], None] | None = None
     records: Table = field(init=False)
     records_made: bool = field(default=False, init=False)
     swept_at: float = field(default=float("-inf"), init=False)
@@ -108,6 +110,11 @@ class Session:
             return False
         yield Sleep(seconds)
         return True
+
+    def measured(self, metric: MetricDescription, value: float = 1.0, **labels: str) -> None:
+        """Tell a measurement to whoever records them."""
+        if self.shared.measure is not None:
+            self.shared.measure(Metric(metric.name, value, {"backend": self.shared.backend.name, **labels}))
 
     # ---- items ----
 
