@@ -79,7 +79,15 @@ def engines_of(page: Path) -> list[Kind]:
 def stands(page: Path, running: Callable[[Kind], Running]) -> Iterator[Stand]:
     """A store of its own on each engine that a page names."""
     for kind in engines_of(page):
-        yield (_dynamodb if kind == "dynamodb" else _mongodb)(kind, running(kind).url)
+        yield store(kind, running(kind).url)
+
+
+def store(kind: Kind, url: str) -> Stand:
+    """A store of its own on an engine that runs.
+
+    :param url: of the engine
+    """
+    return (_dynamodb if kind == "dynamodb" else _mongodb)(kind, url)
 
 
 def _dynamodb(kind: Kind, url: str) -> Stand:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self, TypeVar
 
 from isthmus.async_bound_table import AsyncBoundTable
 from isthmus.async_database import AsyncDatabase
 from isthmus.dal.async_holding import AsyncHolding, Source
-from isthmus.dal.base import DalBase, single_keys
+from isthmus.dal.base import DalBase
 from isthmus.dal.sources import not_open
-from isthmus.errors import IsthmusError
 from isthmus.expressions import Condition
 from isthmus.repository.async_query import AsyncQuery
 from isthmus.repository.async_repository import AsyncRepository
 from isthmus.repository.base import KeyValue
-from isthmus.results import Failure, WriteManyResult
+from isthmus.results import WriteManyResult
 
 T = TypeVar("T")
 
@@ -194,38 +193,19 @@ class AsyncDalBaseClass(AsyncHolding, DalBase[T]):
     # ---- batches ----
 
     async def put_many(self, entities: Iterable[T], /, *, timeout: float | None = None) -> WriteManyResult:
-        """Write any number of entities, not atomically; ``failures`` lists what was not written.
+        """Write any number of entities, not atomically; ``failures`` lists what was not written, and why.
 
-        Hooks run for all of them before anything is sent. A batch has no conditions, so it doesn't notice an entity of
-        another class under the same key. Where versions are counted or values are unique, entities are written one by
-        one, as by ``put``, and ``timeout`` is for each of them.
+        Hooks run for all of them before anything is sent. Versions, timestamps and changed copies don't come back: read
+        entities again before they are saved.
         """
-        records = self._records
-        ready = self._all_ready(self._mapper, entities)
-        if not (self._mapper.model.unique or self._mapper.table.version):
-            return await records.table.put_many(map(self._mapper.item, ready), timeout=timeout)
-        return await self._each(lambda entity: records.put(entity, timeout=timeout), ready)
+        return await self._records.put_many(self._all_ready(self._mapper, entities), timeout=timeout)
 
     async def delete_many(self, keys: Iterable[Any], /, *, timeout: float | None = None) -> WriteManyResult:
-        """Remove any number of entities, not atomically; ``failures`` lists what was not removed.
+        """Remove any number of entities, not atomically; ``failures`` lists what was not removed, and why.
 
-        :param keys: each an entity, or what ``get_many`` takes
+        :param keys: as for ``get_many``, or entities
         """
-        records, given = self._records, single_keys(keys)
-        if not self._mapper.model.unique:
-            return await records.table.delete_many([self._mapper.key(key, {}) for key in given], timeout=timeout)
-        return await self._each(lambda key: records.delete(*key, timeout=timeout), given)
-
-    async def _each(self, write: Callable[[Any], Awaitable[object]], members: Iterable[Any]) -> WriteManyResult:
-        failures, written = [], 0
-        for position, member in enumerate(members):
-            try:
-                await write(member)
-            except IsthmusError as error:
-                failures.append(Failure(position, error))
-            else:
-                written += 1
-        return WriteManyResult(written=written, failures=failures)
+        return await self._records.delete_many(keys, timeout=timeout)
 
     # ---- queries ----
 

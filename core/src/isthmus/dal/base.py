@@ -108,13 +108,8 @@ class DalBase(DalHooks[T]):
 
 def _copied(entity: T) -> T:
     """A dictionary's copy, so that hooks leave the caller's own alone; other objects as they are."""
-    return type(entity)(entity) if isinstance(entity, dict) else entity
+    return cast("T", dict(entity)) if isinstance(entity, dict) else entity
 
 
 def _plural(kind: type[Any]) -> str:
     return "dictionaries" if kind is dict else f"{kind.__name__} objects"
-
-
-def single_keys(keys: Iterable[Any]) -> list[tuple[Any, ...]]:
-    """What ``delete_many`` takes, as what ``delete`` takes."""
-    return [key if isinstance(key, tuple) else (key,) for key in members(keys, "keys")]

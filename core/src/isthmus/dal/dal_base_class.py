@@ -6,16 +6,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self, TypeVar
 
 from isthmus.bound_table import BoundTable
-from isthmus.dal.base import DalBase, single_keys
+from isthmus.dal.base import DalBase
 from isthmus.dal.holding import Holding, Source
 from isthmus.dal.sources import not_open
 from isthmus.database import Database
-from isthmus.errors import IsthmusError
 from isthmus.expressions import Condition
 from isthmus.repository.base import KeyValue
 from isthmus.repository.query import Query
 from isthmus.repository.repository import Repository
-from isthmus.results import Failure, WriteManyResult
+from isthmus.results import WriteManyResult
 
 T = TypeVar("T")
 
@@ -186,38 +185,19 @@ class DalBaseClass(Holding, DalBase[T]):
     # ---- batches ----
 
     def put_many(self, entities: Iterable[T], /, *, timeout: float | None = None) -> WriteManyResult:
-        """Write any number of entities, not atomically; ``failures`` lists what was not written.
+        """Write any number of entities, not atomically; ``failures`` lists what was not written, and why.
 
-        Hooks run for all of them before anything is sent. A batch has no conditions, so it doesn't notice an entity of
-        another class under the same key. Where versions are counted or values are unique, entities are written one by
-        one, as by ``put``, and ``timeout`` is for each of them.
+        Hooks run for all of them before anything is sent. Versions, timestamps and changed copies don't come back: read
+        entities again before they are saved.
         """
-        records = self._records
-        ready = self._all_ready(self._mapper, entities)
-        if not (self._mapper.model.unique or self._mapper.table.version):
-            return records.table.put_many(map(self._mapper.item, ready), timeout=timeout)
-        return self._each(lambda entity: records.put(entity, timeout=timeout), ready)
+        return self._records.put_many(self._all_ready(self._mapper, entities), timeout=timeout)
 
     def delete_many(self, keys: Iterable[Any], /, *, timeout: float | None = None) -> WriteManyResult:
-        """Remove any number of entities, not atomically; ``failures`` lists what was not removed.
+        """Remove any number of entities, not atomically; ``failures`` lists what was not removed, and why.
 
-        :param keys: each an entity, or what ``get_many`` takes
+        :param keys: as for ``get_many``, or entities
         """
-        records, given = self._records, single_keys(keys)
-        if not self._mapper.model.unique:
-            return records.table.delete_many([self._mapper.key(key, {}) for key in given], timeout=timeout)
-        return self._each(lambda key: records.delete(*key, timeout=timeout), given)
-
-    def _each(self, write: Callable[[Any], object], members: Iterable[Any]) -> WriteManyResult:
-        failures, written = [], 0
-        for position, member in enumerate(members):
-            try:
-                write(member)
-            except IsthmusError as error:
-                failures.append(Failure(position, error))
-            else:
-                written += 1
-        return WriteManyResult(written=written, failures=failures)
+        return self._records.delete_many(keys, timeout=timeout)
 
     # ---- queries ----
 

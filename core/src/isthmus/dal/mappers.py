@@ -65,10 +65,12 @@ class ItemMapper(Mapper[Item]):
     def key_values(
         self, given: tuple[Any, ...], attributes: Mapping[str, Any], fields: tuple[Field, ...]
     ) -> Mapping[str, Any]:
+        if len(given) != 1 or not isinstance(given[0], Mapping):
+            return super().key_values(given, attributes, fields)
         names = [one.name for one in fields]
-        if len(given) == 1 and not attributes and isinstance(given[0], Mapping) and given[0].keys() >= set(names):
-            return {name: given[0][name] for name in names}  # the key, or a whole item
-        return super().key_values(given, attributes, fields)
+        if not attributes and given[0].keys() >= set(names):
+            return {name: given[0][name] for name in names}  # of a whole item, say
+        return self._joined(given[0], attributes)
 
 
 def _pair(partition: Key, sort: Key | None) -> tuple[FieldKey, FieldKey | None]:

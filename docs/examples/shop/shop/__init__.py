@@ -1,0 +1,1 @@
+"""A small shop: customers with credit, stock, and orders that reserve it."""
