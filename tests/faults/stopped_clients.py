@@ -1,6 +1,6 @@
 """A process that forks clients, each of which stops itself at one step of a transfer.
 
-It reads one job for each line of its input: ``{"table", "signal", "transfers": [[name, size, way, token, point], …]}``.
+It reads one job for each line: ``{"table", "signal", "visits", "transfers": [[name, size, way, token, point], …]}``.
 For a signal that stops, it answers as soon as all clients stand still, and lets them go on when a further line comes.
 It answers with the outcome or the signal of each. Forked from here, where nothing was opened, clients start quickly.
 """
@@ -28,12 +28,12 @@ def main(url: str) -> None:
     for line in sys.stdin:
         job = json.loads(line)
         if job["signal"] == "none":
-            say([steps_of(url, job["table"], *one) for one in job["transfers"]])
+            say([steps_of(url, job["table"], job["visits"], *one) for one in job["transfers"]])
             continue
         number = getattr(signal, job["signal"])
         clients: list[int] = []
         for place, one in enumerate(job["transfers"]):
-            clients.append(started(url, job["table"], number, *one))
+            clients.append(started(url, job["table"], job["visits"], number, *one))
             if place >= _AT_ONCE:
                 wait_for(clients[place - _AT_ONCE])
         for client in clients[-_AT_ONCE:]:
@@ -52,13 +52,15 @@ def say(answer: Any) -> None:
     sys.stdout.flush()
 
 
-def steps_of(url: str, table: str, name: str, size: int, way: Any, token: str | None, _point: object) -> list[str]:
-    """The steps of a transfer that nothing stops, seen in a process of its own."""
+def steps_of(
+    url: str, table: str, visits: bool, name: str, size: int, way: Any, token: str | None, _point: object
+) -> list[str]:
+    """The steps of a client that nothing stops, seen in a process of its own."""
     reader, writer = os.pipe()
     client = os.fork()
     if not client:
         steps = Steps()
-        watched(url, table, Transfer(name, size, way, token), steps)
+        watched(url, table, Transfer(name, size, way, token), steps, visits=visits)
         os.write(writer, json.dumps(steps.seen).encode())
         os._exit(0)
     os.close(writer)
@@ -73,14 +75,17 @@ def _all_of(reader: int) -> bytes:
         return pipe.read()
 
 
-def started(url: str, table: str, number: int, name: str, size: int, way: Any, token: str | None, point: int) -> int:
+def started(
+    url: str, table: str, visits: bool, number: int, name: str, size: int, way: Any, token: str | None, point: str
+) -> int:
     """The process of a client that stops at a step."""
     client = os.fork()
     if client:
         return client
     status = _FAILED
     try:
-        status = _OUTCOMES.index(watched(url, table, Transfer(name, size, way, token), Steps(point, number)))
+        outcome = watched(url, table, Transfer(name, size, way, token), Steps(point, number), visits=visits)
+        status = _OUTCOMES.index(outcome)
     finally:
         os._exit(status)
 

@@ -84,23 +84,31 @@ def carry_out(table: BoundTable, transfer: Transfer) -> Outcome:
 
 @define
 class Steps:
-    """Stops this process at one step of the protocol, by a signal, and notes the steps up to it.
+    """Stops this process when it first comes to one step of the protocol, by a signal, and notes the steps.
 
-    :param point: the number of the step, or ``None`` to go through
+    :param point: the name of the step, or ``None`` to go through
     """
 
-    point: int | None = None
+    point: str | None = None
     signal: int = 0
     seen: list[str] = field(factory=list)
 
     def __call__(self, step: str) -> None:
         self.seen.append(step)
-        if self.point == len(self.seen) - 1:
+        if self.point == step and self.seen.count(step) == 1:
             os.kill(os.getpid(), self.signal)
 
 
-def watched(url: str, table: str, transfer: Transfer, steps: Callable[[str], None]) -> Outcome:
-    """A whole client: connect, transfer once, report."""
+def visit(table: BoundTable, account: str) -> None:
+    """Write to an account as somebody who has no part in the transfer."""
+    table.update(id=account, add={"visits": 1})
+
+
+def watched(url: str, table: str, transfer: Transfer, steps: Callable[[str], None], *, visits: bool = False) -> Outcome:
+    """A whole client: connect, transfer once, report.
+
+    :param visits: whether it visits the first account instead
+    """
     with connect(url, transfer.way) as database:
         bound = accounts(database, table)
         bound.get(id=transfer.accounts[0])
@@ -108,4 +116,7 @@ def watched(url: str, table: str, transfer: Transfer, steps: Callable[[str], Non
         # The transfer alone is of interest, so nobody looks for the remains of others meanwhile.
         shared.shared.swept_at = time.monotonic()
         shared.shared.at_step = steps
-        return carry_out(bound, transfer)
+        if not visits:
+            return carry_out(bound, transfer)
+        visit(bound, transfer.accounts[0])
+        return "applied"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from isthmus_mongodb.catalogue import RECORDS
 from plugins.mongodb.tests.locking import Holder
 from plugins.mongodb.tests.servers import driver, fresh_name, in_database
 
-_DATABASE = "isthmus-former"
+_DATABASE = f"isthmus-former-{os.getpid()}"
 
 
 @pytest.fixture

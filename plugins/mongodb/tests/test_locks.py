@@ -214,16 +214,13 @@ def test_records_expire_by_an_index_of_the_server(table: BoundTable) -> None:
 
 def test_each_prefix_has_records_of_its_own(mongodb_standalone_url: str) -> None:
     """Databases with different prefixes don't see each other's transactions, or tokens."""
-    replayed = []
+    replayed, name, token = [], fresh_name(), fresh_name()
     for prefix in ("one-", "two-"):
         with isthmus.connect(in_database(mongodb_standalone_url, f"prefix={prefix}")) as database:
-            table = database.table("shared", partition_key="id").ensure()
+            table = database.table(name, partition_key="id").ensure()
             actions = [table.actions.put({"id": prefix}), table.actions.put({"id": "b"})]
-            replayed.append(database.transact_write(actions, token=TOKEN).replayed)
+            replayed.append(database.transact_write(actions, token=token).replayed)
             names = database.native().get_default_database().list_collection_names()
             table.drop()
             assert f"isthmus_transactions_{prefix}" in names
     assert replayed == [False, False]
-
-
-TOKEN = fresh_name()
