@@ -11,6 +11,8 @@ from attrs import AttrsInstance, Factory, fields
 from sphinx.util.typing import stringify_annotation
 
 import isthmus
+from isthmus.dal.async_holding import AsyncHolding
+from isthmus.dal.holding import Holding
 from isthmus.repository.base import RepositoryBase
 from isthmus.repository.query_spec import QuerySpec
 from isthmus.selection_spec import SelectionSpec
@@ -48,7 +50,7 @@ def _options(thing: type) -> list[str]:
     options = ["members:"]
     if issubclass(thing, Enum):
         options.append("undoc-members:")
-    elif issubclass(thing, (RepositoryBase, QuerySpec)):
+    elif issubclass(thing, (RepositoryBase, QuerySpec, Holding, AsyncHolding)):
         options.append("inherited-members:")
     elif issubclass(thing, SelectionSpec):
         options += ["inherited-members:", f"exclude-members: {', '.join(INTERNAL)}"]

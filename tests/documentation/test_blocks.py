@@ -126,7 +126,8 @@ def test_the_guide_walks_through_every_file_of_the_example() -> None:
     example = ROOT / "docs" / "examples" / "isthmus-lmdb"
     files = {file for file in example.rglob("*.py") if file.name != "__init__.py"} | {example / "pyproject.toml"}
     assert len(files) == 7
-    assert files == {(block.page.parent / block.argument).resolve() for block in INCLUDES}
+    shown = {(block.page.parent / block.argument).resolve() for block in INCLUDES}
+    assert files == {file for file in shown if file.is_relative_to(example)}
 
 
 def test_the_tutorial_and_the_readme_have_code() -> None:
