@@ -48,6 +48,12 @@ class Mixed(Dal):
     tasks: AsyncTasks
 
 
+class Covering(Dal):
+    """A group with a member in the place of a method."""
+
+    close: Tasks  # type: ignore[assignment]
+
+
 class Empty(Dal):
     """A group of nothing."""
 
@@ -81,7 +87,8 @@ def test_a_group_may_be_a_member() -> None:
     ("kind", "reason"),
     [
         (Clash, "members 'tasks' and 'chores' of Clash have the same discriminator 'task' in table 'things'"),
-        (Mixed, "Mixed.tasks is a AsyncTasks: sync and async ones don't mix"),
+        (Mixed, "Mixed.tasks is of class AsyncTasks: sync and async ones don't mix"),
+        (Covering, "a member of Covering is called 'close', as a method is"),
         (Empty, "Empty has no members"),
         (Unknown, "Unknown has a member of a class that its module doesn't have: name 'Nowhere'"),
     ],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -191,6 +193,14 @@ def test_async_opening(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
             await kind(lambda: None).open()
 
     asyncio.run(run())
+
+
+def test_a_sync_program_loads_no_async_half() -> None:
+    """Nor does one without a DAL load the DAL."""
+    code = "import sys, isthmus; isthmus.connect('memory://'); print('isthmus.dal' in sys.modules); isthmus.Dal"
+    code += "; print('isthmus.async_database' in sys.modules, 'isthmus.dal.async_holding' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["False", "False", "False"]
 
 
 def test_nothing_is_left_open_when_a_group_does_not_fit() -> None:
