@@ -26,18 +26,19 @@ def collection(mongodb_url: str) -> Iterator[Collection[dict[str, Any]]]:
 
 @pytest.fixture
 def alone(mongodb_standalone_url: str) -> Iterator[Database]:
-    """A database whose transactions the core runs."""
-    with isthmus.connect(in_database(mongodb_standalone_url)) as opened:
+    """A database whose transactions the core runs. It is gone afterwards, with what dead clients left in it."""
+    name = f"{DATABASE}-{fresh_name()}"
+    with isthmus.connect(in_database(mongodb_standalone_url, database=name)) as opened:
         yield opened
+        opened.native().drop_database(name)
 
 
 @pytest.fixture
-def table_alone(alone: Database) -> Iterator[BoundTable]:
+def table_alone(alone: Database) -> BoundTable:
     """Three items on a server that runs alone."""
     made = alone.table(
         fresh_name(), partition_key="id", ttl="gone", indexes=[Index("by_group", "group", ("n", int))]
     ).ensure()
     for name in ("held", "going", "free"):
         made.put({"id": name, "n": 10, "group": "g", "gone": LATER})
-    yield made
-    made.drop()
+    return made
