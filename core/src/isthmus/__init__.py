@@ -1,7 +1,5 @@
 """Isthmus: one data-access API over embedded SQLite, memory and any backend shipped as a package.
 
-DynamoDB and MongoDB follow.
-
 Names are loaded when they are first used, so that a program pays only for the half, sync or async, that it works with.
 """
 
