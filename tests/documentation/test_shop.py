@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 import os
@@ -120,6 +121,26 @@ def test_the_last_pieces_are_sold_once(url: str, modules: Callable[[str], Any]) 
         assert answers == ["open", "open", "open", "there are not enough of Atlas"]
         assert (shop.product("b1").available, shop.reserved("b1"), shop.total()) == (0, 3, 370)
         assert len(shop.open_orders()) == 3
+
+
+@pytest.mark.parametrize("url", ["memory", "sqlite", "mongodb", "dynamodb"], indirect=True)
+def test_the_last_pieces_are_sold_once_on_an_event_loop(url: str, modules: Callable[[str], Any]) -> None:
+    """The same for four tasks."""
+    records, story = modules("shop.records"), modules("shop.story")
+
+    async def rush() -> None:
+        async with modules("shop.async_dal").AsyncShop(url) as shop:
+            await (await shop.ensure()).stock([records.Product("b1", "Atlas", "books", 10, 3)])
+            for buyer in range(4):
+                await shop.register(str(buyer), f"Buyer {buyer}", f"{buyer}@example.org", 100)
+            buying = (shop.order(str(buyer), f"100{buyer}", story.NOON, {"b1": 1}) for buyer in range(4))
+            answers = await asyncio.gather(*buying, return_exceptions=True)
+            refused = [str(answer) for answer in answers if isinstance(answer, BaseException)]
+            assert refused == ["there are not enough of Atlas"]
+            found = (await shop.product("b1")).available, await shop.reserved("b1"), await shop.total()
+            assert found == (0, 3, 370)
+
+    asyncio.run(rush())
 
 
 @pytest.mark.parametrize("url", ["dynamodb"], indirect=True)

@@ -8,7 +8,6 @@ from isthmus.async_database import AsyncDatabase
 from isthmus.dal.async_dal_base_class import AsyncDalBaseClass
 from isthmus.dal.async_holding import AsyncHolding, Source
 from isthmus.dal.members import Group, members_of
-from isthmus.dal.sources import not_open
 
 
 class AsyncDal(AsyncHolding, Group):
@@ -23,26 +22,36 @@ class AsyncDal(AsyncHolding, Group):
     """
 
     def __init__(self, source: Source = None, /, **options: Any) -> None:
-        self._members = members_of(type(self), (AsyncDalBaseClass, AsyncDal))
+        self._members: dict[str, type[AsyncHolding]] = members_of(type(self), (AsyncDalBaseClass, AsyncDal))
         super().__init__(source, **options)
 
     if not TYPE_CHECKING:  # which would believe in any attribute
 
         def __getattr__(self, name: str) -> object:
-            if name in vars(self).get("_members", ()):
-                raise not_open(self, self._closed)
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+            if name not in vars(self).get("_members", ()):
+                raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+            vars(self)[name] = found = self._member(name)
+            return found
+
+    def _member(self, name: str) -> AsyncHolding:
+        """One that is used for the first time: a transaction makes only those that it needs."""
+        if self._origin is not None:
+            origin: AsyncHolding = getattr(self._origin, name)
+            return origin.within(self.database)
+        return self._members[name](self.database)
 
     def _attach(self, database: AsyncDatabase) -> None:
-        joined = {
-            name: held.within(database) if isinstance(held := vars(self).get(name), AsyncHolding) else kind(database)
-            for name, kind in self._members.items()
-        }
         super()._attach(database)
-        vars(self).update(joined)
+        self._forget()
+        if self._origin is None:
+            for name in self._members:  # what does not fit is refused now
+                getattr(self, name)
 
     def _detach(self) -> None:
         super()._detach()
+        self._forget()
+
+    def _forget(self) -> None:
         for name in self._members:
             vars(self).pop(name, None)
 

@@ -32,6 +32,7 @@ class AsyncHolding:
         self._source = source
         self._options = options
         self._database: AsyncDatabase | None = None
+        self._origin: Self | None = None  # what this is a view of
         self._closed = False
         self._opening = asyncio.Lock()
         if isinstance(source, AsyncDatabase):
@@ -88,7 +89,7 @@ class AsyncHolding:
         if getattr(database, "_pipeline", None) is not self.database._pipeline:  # noqa: SLF001  # the core's own
             raise foreign(self)
         view = copy(self)
-        view._source = database  # noqa: SLF001  # of this class
+        view._origin, view._source = self, database  # noqa: SLF001  # of this class
         view._attach(database)  # noqa: SLF001
         return view
 

@@ -31,6 +31,7 @@ class Holding:
         self._source = source
         self._options = options
         self._database: Database | None = None
+        self._origin: Self | None = None  # what this is a view of
         self._closed = False
         self._opening = threading.Lock()
         if isinstance(source, Database):
@@ -87,7 +88,7 @@ class Holding:
         if getattr(database, "_pipeline", None) is not self.database._pipeline:  # noqa: SLF001  # the core's own
             raise foreign(self)
         view = copy(self)
-        view._source = database  # noqa: SLF001  # of this class
+        view._origin, view._source = self, database  # noqa: SLF001  # of this class
         view._attach(database)  # noqa: SLF001
         return view
 
