@@ -27,7 +27,7 @@ from isthmus.repository.containers import (
 )
 from isthmus.repository.misfits import Misfit, given_misfit, stored_misfit
 from isthmus.repository.shapes import Field, Shape
-from isthmus.values import check_name, copy_value
+from isthmus.values import check_name, copy_value, normalise
 
 _SUPPORTED = (
     "str, int, float, Decimal, bool, bytes, datetime, date, UUID, Enum, Literal, Optional, list, tuple[X, ...], set,"
@@ -168,7 +168,7 @@ def _by_hooks(kind: type, structure: Any, unstructure: Any) -> Codec:
     def encode(value: Any) -> Any:
         if not isinstance(value, kind):
             raise given_misfit(value, kind.__name__)
-        return unstructure(value)
+        return normalise(unstructure(value))  # a copy: what it came from may change before the entity is saved
 
     def decode(value: Any) -> Any:
         try:

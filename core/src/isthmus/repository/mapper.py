@@ -15,7 +15,8 @@ from isthmus.repository.layout import layout_of
 from isthmus.repository.misfits import Misfit
 from isthmus.repository.model import Model
 from isthmus.repository.shapes import ABSENT, Field
-from isthmus.repository.snapshots import NOTHING_GONE, Snapshots
+from isthmus.repository.snapshots import Snapshots
+from isthmus.repository.unknown import kept
 from isthmus.values import Item, copy_item
 
 T = TypeVar("T")
@@ -71,6 +72,11 @@ class Mapper(Generic[T]):
             item.pop(self.table.version, None)  # it was never stored
         return item
 
+    def kept(self, stored: str, value: Any, old: Item) -> Any:
+        """The stored form of a changed field, with what the old one holds beside its class."""
+        one = next((one for one in self.fields.values() if one.stored == stored), None)
+        return value if one is None or stored not in old else kept(one.codec, value, old[stored])
+
     def given(self, misfit: Misfit) -> InvalidValue:
         """The error of a value that a caller gave."""
         if not misfit.way:
@@ -108,16 +114,14 @@ class Mapper(Generic[T]):
 
         :raises InvalidStoredValue: the item does not fit the class
         """
-        gone = NOTHING_GONE
         today = item
         if self.model.upgrade is not None or self.model.shape is not None:
             today = self._upgraded(item)
-            gone = frozenset(item.keys() - today.keys())
         try:
             entity: T = self._decode(today)
         except Misfit as misfit:
             raise self.stored_misfit(misfit, item) from misfit.__cause__
-        self.snapshots.keep(self.layout, entity, item, gone)
+        self.snapshots.keep(self.layout, entity, item, today)
         return entity
 
     def is_mine(self, item: Item) -> bool:

@@ -11,18 +11,15 @@ from isthmus.values import Item
 class Snapshot(weakref.ref[Any]):
     """A weak reference to an entity, with its item.
 
-    ``gone`` names attributes of the item that ``upgrade`` took out.
+    ``today`` is the item as ``upgrade`` made it, and the item itself where it is of today's shape.
     """
 
-    __slots__ = ("gone", "item", "owner", "place")
+    __slots__ = ("item", "owner", "place", "today")
 
     owner: object
     item: Item
-    gone: frozenset[str]
+    today: Item
     place: int
-
-
-NOTHING_GONE: frozenset[str] = frozenset()
 
 
 class Snapshots:
@@ -41,13 +38,14 @@ class Snapshots:
         self._known = known
         self._forget = forget
 
-    def keep(self, owner: object, entity: Any, item: Item, gone: frozenset[str] = NOTHING_GONE) -> None:
+    def keep(self, owner: object, entity: Any, item: Item, today: Item | None = None) -> None:
         """Remember an entity's item; one of a class without weak references is not remembered."""
         try:
             snapshot = Snapshot(entity, self._forget)
         except TypeError:
             return
-        snapshot.owner, snapshot.item, snapshot.gone, snapshot.place = owner, item, gone, id(entity)
+        snapshot.owner, snapshot.item, snapshot.place = owner, item, id(entity)
+        snapshot.today = item if today is None else today
         self._known[snapshot.place] = snapshot
 
     def of(self, owner: object, entity: Any) -> Snapshot | None:
@@ -59,7 +57,7 @@ class Snapshots:
         """What is known of an entity is known of its changed copy too."""
         found = None if source is target else self.of(owner, source)
         if found is not None:
-            self.keep(owner, target, found.item, found.gone)
+            self.keep(owner, target, found.item, found.today)
 
     def drop(self, entity: Any) -> None:
         """Forget an entity."""

@@ -88,7 +88,7 @@ class Writes(Sender[T]):
             return entity
         expected = self._version(snapshot.item)
         after = yield from self._change(key, change, self._unversioned(expected), expected, False, timeout)
-        return self._saved(entity, {**snapshot.item, **item}, change, after)
+        return self._saved(entity, {**snapshot.item, **change.put}, change, after)
 
     def _save_unknown(self, entity: T, item: Item, timeout: float | None) -> Steps[T]:
         """All fields of an entity that was not read here; what else is stored stays."""
@@ -106,9 +106,15 @@ class Writes(Sender[T]):
 
     def _difference(self, item: Item, snapshot: Snapshot) -> Assignments:
         stored, keep = snapshot.item, self._managed
-        put = {name: value for name, value in item.items()
-               if name not in keep and (name not in stored or not _same(value, stored[name]))}  # fmt: skip
-        gone = {name for name in (self._mapper.owned | snapshot.gone) - keep if name in stored and name not in item}
+        put = {}
+        for name, value in item.items():
+            if name in keep or (name in stored and _same(value, stored[name])):
+                continue
+            new = self._mapper.kept(name, value, snapshot.today)
+            if name not in stored or not equal(new, stored[name]):
+                put[name] = new
+        taken_out = stored.keys() - snapshot.today.keys()
+        gone = {name for name in (self._mapper.owned | taken_out) - keep if name in stored and name not in item}
         return Assignments(put, gone)
 
     def _version(self, item: Item) -> int | None:
