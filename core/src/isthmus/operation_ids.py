@@ -25,8 +25,8 @@ from isthmus.values import canonical_bytes, check_table_name, from_canonical_byt
 O = TypeVar("O", bound=Operation)  # noqa: E741  # an operation
 
 CLOCK_MARGIN = 30.0
-"""Seconds by which an id may be older than its effect: what the clocks of two writers may differ, and how long an attempt
-may wait for a server and for a connection."""
+"""Seconds by which an id may be older than its effect: what the clocks of two writers may differ, and how long an
+attempt may wait for a server and for a connection."""
 
 _TIME_DIGITS = 11
 _ID_DIGITS = 24
