@@ -27,6 +27,7 @@ from isthmus.values import Item, copy_item
 from isthmus.writes import visible
 
 T = TypeVar("T")
+M = TypeVar("M", bound=op.Get | op.Action)
 Steps = Generator[op.Operation, Any, T]
 # They read nothing that is validated, and change nothing.
 _PASSED_ON: Final = (op.DescribeTable, op.ListTables, op.Resolve)
@@ -97,7 +98,7 @@ class Unit:
 
     def _load(self, members: Iterable[op.Get | op.Action]) -> Steps[None]:
         """Read those items that are not known yet; several of them as of one moment."""
-        unknown = {item_identity(one): one for one in members if item_identity(one) not in self._entries}
+        unknown = self._unknown(members)
         self._admit(len(unknown))
         gets = [
             op.Get(self.context(one.context), one.table, one.table.key_of(one.key), revision=True)
@@ -113,6 +114,9 @@ class Unit:
         answers = yield op.TransactGet(gets[0].context, tuple(gets))
         for get, item, revision in zip(gets, answers.items, answers.revisions or [None] * len(gets), strict=True):
             self._saw(get, item, revision)
+
+    def _unknown(self, members: Iterable[M]) -> dict[Identity, M]:
+        return {item_identity(one): one for one in members if item_identity(one) not in self._entries}
 
     def _admit(self, more: int) -> None:
         most = self._limits.transaction_actions
@@ -153,8 +157,15 @@ class Unit:
     def _put_many(self, operation: op.PutMany) -> Steps[res.Result]:
         puts = [op.Put(operation.context, operation.table, item) for item in operation.items]
         for put in puts:
-            yield from self._apply(put)
-        return res.WriteManyResult(len(puts))
+            self._rules.managed(put)  # one that is invalid writes nothing
+        yield from self._prepare(puts)
+        failures = []
+        for position, put in enumerate(puts):
+            try:
+                yield from self._apply(put)
+            except IsthmusError as error:
+                failures.append(res.Failure(position, error))
+        return res.WriteManyResult(len(puts) - len(failures), failures=failures)
 
     def _delete_many(self, operation: op.DeleteMany) -> Steps[res.Result]:
         deletes = [op.Delete(operation.context, operation.table, key) for key in operation.keys]
@@ -167,7 +178,7 @@ class Unit:
         """Several actions, all or none of them kept."""
         if operation.token is not None:
             raise InvalidArgument("inside a unit of work there is no token: give it to transaction()")
-        yield from self._load([action for action in operation.actions if not self._is_blind(action)])
+        yield from self._prepare(operation.actions)
         judgements = [self._judgement(action) for action in operation.actions]
         reasons = [one if isinstance(one, IsthmusError) else None for one in judgements]
         if any(reasons):
@@ -175,6 +186,11 @@ class Unit:
         for action in operation.actions:
             yield from self._apply(action)
         return res.TransactWriteResult()
+
+    def _prepare(self, actions: Sequence[op.Action]) -> Steps[None]:
+        """Read what several actions need, unless they are too many: then none of them is kept."""
+        self._admit(len(self._unknown(actions)))
+        yield from self._load([action for action in actions if not self._is_blind(action)])
 
     def _judgement(self, action: op.Action) -> IsthmusError | None:
         try:
@@ -187,11 +203,13 @@ class Unit:
         """The visible item before an action, and the one after it, which is kept."""
         if self._is_blind(action):
             self._admit(1)
-            entry = self._entries.setdefault(item_identity(action), _unread(action))
+            entry = _unread(action)
         else:
             yield from self._load([action])
             entry = self._entries[item_identity(action)]
         old, new = self._judged(action, entry)
+        # Not before: one that is refused leaves an item of which nothing is known.
+        self._entries[item_identity(action)] = entry
         if not isinstance(action, op.Check):
             entry.image = None if new is None else copy_item(new)
             entry.written.append(action)

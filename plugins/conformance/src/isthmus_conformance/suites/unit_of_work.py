@@ -112,6 +112,56 @@ class JudgingSuite(Suite):
                     call()
         assert table.scan().count() == most - 9
 
+    @rule("TXN-20", "TXN-3")
+    @requires(*NEEDED)
+    def test_of_several_items_that_are_too_many_none_is_kept(self, database: Database, table: BoundTable) -> None:
+        """Whether they come as actions or as a batch."""
+        most = database.limits.transaction_actions
+        with database.transaction() as tx:
+            inside: Any = tx.table(table)
+            inside.put_many([{"id": f"{number}"} for number in range(most - 1)])
+            both = [{"id": "first"}, {"id": "second"}]
+            calls: list[Callable[[], object]] = [
+                lambda: tx.transact_write([inside.actions.put(one) for one in both]), lambda: inside.put_many(both),
+            ]  # fmt: skip
+            for call in calls:
+                with pytest.raises(InvalidArgument, match="split it"):
+                    call()
+            inside.put({"id": "last"})
+        assert table.find(id="first") is None
+        assert table.scan().count() == most
+
+    @rule("TXN-18", "TXN-16")
+    @requires(*NEEDED)
+    def test_a_put_that_is_refused_tells_nothing_of_its_item(self, database: Database, make_table: MakeTable) -> None:
+        """What comes after it reads the item as if the put had never been asked for."""
+        table = make_table(timestamps=True)
+        table.put({"id": "1", "n": 1})
+        with database.transaction() as tx:
+            inside: Any = tx.table(table)
+            calls: list[Callable[[], object]] = [
+                lambda: inside.put({"id": "1", "created_at": 5}),
+                lambda: inside.put_many([{"id": "2"}, {"id": "1", "created_at": 5}]),
+            ]
+            for call in calls:
+                with pytest.raises(InvalidArgument):
+                    call()
+            inside.update(id="1", add={"n": 1}, upsert=True)
+            inside.update(id="1", set={"more": True})
+        assert [(item["id"], item["n"], item["more"]) for item in table.scan()] == [("1", 2, True)]
+
+    @rule("TXN-18", "BAT-6")
+    @requires(*NEEDED)
+    def test_a_batch_tells_its_failures(self, database: Database, make_table: MakeTable) -> None:
+        """As it does outside: the others are written."""
+        table = make_table(versioned=True)
+        table.create({"id": "1"})
+        with database.transaction() as tx:
+            result = tx.table(table).put_many([{"id": "1"}, {"id": "2"}])
+            assert [(failure.position, type(failure.error)) for failure in result.failures] == [(0, VersionConflict)]
+            assert result.written == 1
+        assert table.scan().count() == 2
+
     @rule("TXN-20")
     @requires(*NEEDED)
     def test_after_the_end_it_is_closed(self, database: Database, table: BoundTable) -> None:
