@@ -17,6 +17,7 @@ from isthmus.writes import item_changed, require, write
 class Entry:
     """One item.
 
+    :param table: as it was declared where the item was met first; by it the item expires
     :param revision: what was seen when it was read; ``None`` if it was written without having been read
     :param stored: the item as it was read, ``None`` where there was none
     :param image: the item as the unit of work leaves it
@@ -36,9 +37,9 @@ class Entry:
         What the caller's conditions were judged on is what ``unchanged`` requires, so they are not sent again.
         """
         if len(self.written) == 1:
-            return self._alone(self.written[0])
+            return self._expiring(self._alone(self.written[0]))
         if self.image is not None:
-            return self._left(context, self.image)
+            return self._expiring(self._left(context, self.image))
         if self.written and self.stored is None and self.revision is None:
             return op.Delete(context, self.table, self.key)
         if self.written and self.stored is not None:
@@ -56,13 +57,25 @@ class Entry:
 
     def _left(self, context: op.Context, image: Item) -> op.Action:
         """Several writes as the item that they left."""
+        table = self._maintained()
         if self.revision is not None and self.stored is None:
-            return op.Create(context, self.table, image, unchanged=self.revision)
-        return op.Put(context, self.table, self._as_next_version(image), unchanged=self.revision)
+            return op.Create(context, table, image, unchanged=self.revision)
+        return op.Put(context, table, self._as_next_version(image, table.version), unchanged=self.revision)
 
-    def _as_next_version(self, image: Item) -> Item:
+    def _maintained(self) -> Table:
+        """The table as the last writer declared it that has a version or timestamps maintained, if one has."""
+        if self.revision is None:  # nobody knows of a version to count on from
+            return self.table
+        return next((one.table for one in reversed(self.written) if one.table.managed), self.table)
+
+    def _expiring(self, action: op.Action) -> op.Action:
+        """The action, with expiry judged as it was when the item was read."""
+        if action.table.ttl == self.table.ttl:
+            return action
+        return evolve(action, table=evolve(action.table, ttl=self.table.ttl))
+
+    def _as_next_version(self, image: Item, name: str | None) -> Item:
         """The image at the version that was read: the core counts on from there."""
-        name = self.table.version
         if name is None or self.stored is None:
             return image
         rest = {attribute: value for attribute, value in image.items() if attribute != name}

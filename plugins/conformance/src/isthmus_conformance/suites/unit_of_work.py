@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from attrs import evolve
 
-from isthmus import BoundTable, Database, F
+from isthmus import BoundTable, Capability, Database, F
 from isthmus.errors import (
     AlreadyExists,
     Closed,
@@ -16,8 +17,8 @@ from isthmus.errors import (
     ItemNotFound,
     VersionConflict,
 )
-from isthmus_conformance.base import MakeTable, Suite, requires, stored_items
-from isthmus_conformance.comparing import assert_same_items
+from isthmus_conformance.base import FakeClock, MakeTable, Suite, requires, stored_items
+from isthmus_conformance.comparing import assert_same, assert_same_items
 from isthmus_conformance.rules import rule
 from isthmus_conformance.suites.unit_conflicts import ValidationSuite
 from isthmus_conformance.suites.unit_machine import UnitMachineSuite
@@ -94,6 +95,32 @@ class JudgingSuite(Suite):
             assert tx.table(table).delete(id="1", expected_version=2) is True
             tx.table(table).create({"id": "1", "anew": True})
         assert (table.get(id="1")["version"], table.get(id="1")["anew"]) == (3, True)
+
+    @rule("TXN-17", "CND-9")
+    @requires(*NEEDED)
+    def test_versions_of_what_was_read_by_a_plain_declaration(self, database: Database, make_table: MakeTable) -> None:
+        """Writes by the declaration that counts versions count one, whoever read the item first."""
+        table = make_table(versioned=True)
+        table.create({"id": "1", "n": 1})
+        with database.transaction() as tx:
+            tx.table(database.table(evolve(table.schema, version=None))).get(id="1")
+            for _ in range(2):
+                tx.table(table).update(id="1", add={"n": 1})
+        assert_same({"id": "1", "n": 3, "version": 2}, table.get(id="1"))
+
+    @rule("TXN-16", "TTL-2")
+    @requires(*NEEDED, Capability.TTL)
+    def test_an_item_expires_as_it_was_first_declared(
+        self, database: Database, make_table: MakeTable, clock: FakeClock
+    ) -> None:
+        """What has expired may be made anew by a declaration without expiry: that is no conflict."""
+        table = make_table(ttl="expires")
+        table.put({"id": "1", "expires": int(clock.now) + 10})
+        clock.advance(20)
+        with database.transaction() as tx:
+            assert tx.table(table).find(id="1") is None
+            tx.table(database.table(evolve(table.schema, ttl=None))).create({"id": "1", "n": 1})
+        assert_same({"id": "1", "n": 1}, table.get(id="1"))
 
     @rule("TXN-20")
     @requires(*NEEDED)
