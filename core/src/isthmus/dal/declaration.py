@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import types
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import Any, ForwardRef, Generic, TypeVar, cast, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 from attrs import frozen
 
@@ -63,15 +62,15 @@ def kind_of(owner: type[Any], base: type[Any]) -> type[Any] | None:
 
     :raises InvalidArgument: it is no class
     """
-    for one in getattr(owner, "__orig_bases__", ()) if "__orig_bases__" in vars(owner) else ():
+    for one in vars(owner).get("__orig_bases__", ()):
         origin = get_origin(one)
-        if origin is None or origin is Generic or not issubclass(cast("type[Any]", origin), base):
+        if not (isinstance(origin, type) and issubclass(origin, base)):
             continue
         given = get_args(one)[0]
         if isinstance(given, TypeVar):
             return None
-        kind = get_origin(given) if isinstance(given, types.GenericAlias) or get_origin(given) else given
-        if isinstance(kind, (ForwardRef, str)) or not isinstance(kind, type):
+        kind = get_origin(given) or given
+        if not isinstance(kind, type):
             raise InvalidArgument(f"{owner.__name__} names its class by {given!r}: put the class itself there")
         return kind
     inherited: type[Any] | None = getattr(owner, "_kind", None)
