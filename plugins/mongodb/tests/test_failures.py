@@ -316,7 +316,11 @@ def test_a_time_limit_of_the_server_is_not_the_callers(late: bool, said: str) ->
 def test_a_validator_of_the_collection_refuses_a_value(table: BoundTable, admin: MongoClient[dict[str, Any]]) -> None:
     """What somebody else demands of the documents is an error of the item, without its values."""
     admin["isthmus-tests"].command({"collMod": table.name, "validator": {"n": {"$lt": 10}}})
-    for write in (lambda: table.put({"id": "a", "n": 4321}), lambda: table.update(id="a", set={"n": 4321})):
+    writes: list[Callable[[], Any]] = [
+        lambda: table.put({"id": "a", "n": 4321}),
+        lambda: table.update(id="a", set={"n": 4321}),
+    ]
+    for write in writes:
         with pytest.raises(InvalidValue, match="validator") as caught:
             write()
         assert caught.value.maybe_applied is False

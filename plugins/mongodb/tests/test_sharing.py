@@ -108,7 +108,8 @@ def test_one_task_reads_for_all(options: Options) -> None:
 
     async def call_all() -> list[str]:
         transport = Answering(options)
-        return await asyncio.gather(*(transport.send(Shared(plan), None) for _ in range(CALLERS)))
+        answers: list[str] = await asyncio.gather(*(transport.send(Shared(plan), None) for _ in range(CALLERS)))
+        return answers
 
     assert asyncio.run(call_all()) == ["it"] * CALLERS
     assert len(begun) == 1

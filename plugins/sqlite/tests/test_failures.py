@@ -14,7 +14,7 @@ from isthmus import errors
 from isthmus_sqlite import transactions
 from isthmus_sqlite.backend import SQLiteBackend
 from isthmus_sqlite.failures import missing_table, translate
-from isthmus_sqlite.sessions import Session
+from isthmus_sqlite.session import Session
 
 
 def failure(code: int) -> sqlite3.Error:
