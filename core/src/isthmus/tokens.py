@@ -8,7 +8,7 @@ from attrs import fields
 
 from isthmus.errors import InvalidArgument
 from isthmus.expressions import Changes, Condition, to_portable
-from isthmus.operations import Action, TransactWrite
+from isthmus.operations import Action, Check, TransactWrite
 from isthmus.values import Value, canonical_bytes
 
 TOKEN_SECONDS = 600.0
@@ -33,12 +33,17 @@ def content_digest(transaction: TransactWrite) -> bytes:
     """SHA-256 of what a caller asked for and where it goes; the same gives the same digest in every process.
 
     Layers may have changed the values since, so a repetition is known by the caller's own content. Tables and keys are
-    those of the store: what a layer sends elsewhere for another caller is no repetition.
+    those of the store: what a layer sends elsewhere for another caller is no repetition. What a unit of work only read,
+    and what became of its writes of one item, depends on what was there, so neither counts.
     """
     if transaction.content is None:
         return sha256(canonical_bytes([_content(action) for action in transaction.actions])).digest()
-    places: list[Value] = [[action.kind, action.table.name, action.key] for action in transaction.actions]
-    return sha256(canonical_bytes([transaction.content, places])).digest()
+    places = sorted(canonical_bytes([one.table.name, one.key]) for one in transaction.actions if not _only_read(one))
+    return sha256(canonical_bytes([transaction.content, *places])).digest()
+
+
+def _only_read(action: Action) -> bool:
+    return isinstance(action, Check) and action.condition is None
 
 
 def _content(action: Action) -> Value:

@@ -135,6 +135,20 @@ class RunSuite(Suite):
 
     @rule("TXN-19", "TXN-8")
     @requires(*NEEDED, Capability.IDEMPOTENCY_TOKEN)
+    def test_a_token_is_known_again_whatever_was_there(self, database: Database, table: BoundTable) -> None:
+        """Items that were read along the way, and whether a write found something, are not what was asked for."""
+        token = own_token(table, 2)
+        for _ in range(2):
+            with database.transaction(token=token) as tx:
+                inside = tx.table(table)
+                if inside.find(id="1") is None:
+                    inside.find(id="2")
+                inside.update(id="1", add={"n": 1}, upsert=True)
+                inside.update(id="1", set={"more": True})
+        assert_same_items([{"id": "1", "n": 1, "more": True}], stored_items(database, table))
+
+    @rule("TXN-19", "TXN-8")
+    @requires(*NEEDED, Capability.IDEMPOTENCY_TOKEN)
     def test_a_token_makes_a_repetition_harmless(self, database: Database, table: BoundTable) -> None:
         """The same calls under the same token are applied once, though they read something else by then."""
         filled(table, 1)
