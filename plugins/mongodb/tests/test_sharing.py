@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from isthmus.errors import DeadlineExceeded, TableNotFound
-from isthmus_mongodb.client import Blocking, OnLoop
+from isthmus_mongodb.blocking import Blocking
 from isthmus_mongodb.native import Shared
+from isthmus_mongodb.on_loop import OnLoop
 from isthmus_mongodb.options import Options, read_options
 
 CALLERS, WORK = 6, 0.1

@@ -19,13 +19,14 @@ from isthmus.errors import BackendError, IsthmusError
 from isthmus.planned import Plan, PlannedBackend, drive
 from isthmus.results import Result
 from isthmus_mongodb import batches, items, mapped_pages, mapped_plans, queries, tables, transactions
+from isthmus_mongodb.blocking import Blocking
 from isthmus_mongodb.catalogue import Catalogue, Stored
-from isthmus_mongodb.client import Blocking, OnLoop
 from isthmus_mongodb.closing import Gate
 from isthmus_mongodb.failures import OTHER_COLLECTION, had_no_effect, note_request, translate
 from isthmus_mongodb.item_store import MongoDBItemStore
 from isthmus_mongodb.mapped_tables import MappedTables
 from isthmus_mongodb.native import Command
+from isthmus_mongodb.on_loop import OnLoop
 from isthmus_mongodb.options import Options, read_options
 from isthmus_mongodb.probing import Server, capabilities_of, server_of
 from isthmus_mongodb.swapping import Place

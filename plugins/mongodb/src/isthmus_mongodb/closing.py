@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from weakref import WeakSet
 
 from isthmus.errors import Closed
+from isthmus_mongodb.forks import forget_after_fork
 
 # A call without a deadline may wait for a server that never answers; closing then goes on without it, seconds.
 LONGEST_WAIT = 30.0
@@ -16,10 +15,10 @@ class Gate:
     """Counts the calls at work."""
 
     def __init__(self) -> None:
-        self.renew()
-        _GATES.add(self)
+        self.forget()
+        forget_after_fork(self)
 
-    def renew(self) -> None:
+    def forget(self) -> None:
         """Forget who is inside: after a fork the other threads are not here."""
         self._lock = threading.Lock()
         self._idle = threading.Event()
@@ -53,15 +52,3 @@ class Gate:
     def wait(self) -> None:
         """Wait until everybody is out, for a bounded time."""
         self._idle.wait(LONGEST_WAIT)
-
-
-_GATES: WeakSet[Gate] = WeakSet()
-
-
-def _after_fork() -> None:
-    for gate in list(_GATES):
-        gate.renew()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -14,13 +14,14 @@ from isthmus.schema import Table
 from isthmus.values import Item
 from isthmus_mongodb import swap_batches, swapping
 from isthmus_mongodb.admission import Admission
+from isthmus_mongodb.blocking import Blocking
 from isthmus_mongodb.catalogue import RECORDS, Catalogue
-from isthmus_mongodb.client import Blocking, OnLoop
 from isthmus_mongodb.closing import Gate
 from isthmus_mongodb.failures import translate
 from isthmus_mongodb.layouts import layout_of
 from isthmus_mongodb.locks import decode_physical
 from isthmus_mongodb.native import Call, Command
+from isthmus_mongodb.on_loop import OnLoop
 from isthmus_mongodb.physical import Statement, statement_of
 from isthmus_mongodb.tables import MAJORITY, index_models
 from isthmus_mongodb.values import encode_key
