@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from enum import Enum
+from threading import Barrier, Thread
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -10,7 +14,8 @@ import pytest
 from attrs import define, field
 
 import isthmus
-from isthmus import Database, Model
+from isthmus import Database, Key, Model, Table
+from isthmus.errors import InvalidArgument
 
 
 @define
@@ -115,3 +120,100 @@ def test_another_class_takes_nothing_over(database: Database, basket: Basket) ->
     basket.payment = Cash("Ann")
     database.repository(Basket).save(basket)
     assert stored(database)["payment"] == {"by": "Ann", "_type": "Cash"}
+
+
+@define
+class Stamped:
+    """Its timestamps do not come back from batches."""
+
+    __isthmus__: ClassVar[Model] = Model("stamped", "id", timestamps=True)
+
+    id: str
+    text: str = ""
+
+
+def test_a_batch_is_not_forgotten(database: Database) -> None:
+    """A field that is set back to what was read before the batch is sent."""
+    records = database.repository(Stamped).ensure()
+    records.create(Stamped("1", "old"))
+    found = records.get("1")
+    found.text = "new"
+    assert records.put_many([found]).failures == ()
+    found.text = "old"
+    records.save(found)
+    assert records.get("1").text == "old"
+
+
+def test_an_item_that_was_not_read_is_saved_whole(database: Database) -> None:
+    """An entity that is made of it is not taken for stored."""
+    baskets = database.repository(Basket).ensure()
+    baskets.save(baskets.from_item({"id": "7", "note": "n"}))
+    assert baskets.get("7").note == "n"
+
+
+@define
+class Lease:
+    """In a table that is declared elsewhere."""
+
+    __isthmus__: ClassVar[Model] = Model(Table("leases", Key("id"), ttl="until"), "id")
+
+    id: str
+    until: datetime | None = None
+
+
+def test_the_expiry_of_a_declared_table(database: Database) -> None:
+    """Is stored as the table needs it, whether or not the model names it again."""
+    leases = database.repository(Lease).ensure()
+    leases.put(Lease("1", datetime(2101, 1, 1, tzinfo=UTC)))
+    assert leases.table.get(id="1")["until"] == 4133980800
+    assert leases.get("1").until == datetime(2101, 1, 1, tzinfo=UTC)
+    with pytest.raises(InvalidArgument, match="has passed"):
+        leases.put(Lease("2", datetime(2001, 1, 1, tzinfo=UTC)))
+
+
+class Mixed(Enum):
+    """Text and a number."""
+
+    TEXT = "a"
+    NUMBER = 1
+
+
+def test_sets_of_several_stored_types_are_refused(database: Database) -> None:
+    """No store has them."""
+
+    @define
+    class Bag:
+        id: str
+        marks: set[Mixed]
+
+    with pytest.raises(InvalidArgument, match="'marks' of Bag"):
+        database.repository(Bag, model=Model("bags", "id"))
+
+
+@pytest.fixture
+def _hasty() -> Iterator[None]:
+    """Threads take turns often."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.00001)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("_hasty")
+def test_threads_that_ask_for_a_repository_first(database: Database) -> None:
+    """Get one understanding of its class, so that one saves what another one read."""
+    for number in range(40):
+        model = Model(f"baskets{number}", "id")
+        together, found = Barrier(4), []
+
+        def ask(model: Model = model, together: Barrier = together, found: list[Any] = found) -> None:
+            together.wait()
+            found.append(database.repository(Basket, model=model)._mapper.layout)  # what is shared
+
+        threads = [Thread(target=ask) for _ in range(4)]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join()
+        assert len(found) == 4
+        assert len(set(map(id, found))) == 1

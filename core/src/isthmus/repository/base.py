@@ -69,11 +69,13 @@ class RepositoryBase(Generic[T]):
         return self._mapper.item(entity)
 
     def from_item(self, item: Mapping[str, Any]) -> T:
-        """The entity of a stored item.
+        """The entity of an item, which need not be stored: ``save`` writes all its fields.
 
         :raises InvalidStoredValue: the item does not fit the class
         """
-        return self._mapper.entity(dict(item))
+        entity = self._mapper.entity(dict(item))
+        self._mapper.snapshots.drop(entity)
+        return entity
 
     def _get(
         self, key: tuple[Any, ...], attributes: Mapping[str, Any], consistent: bool, timeout: float | None

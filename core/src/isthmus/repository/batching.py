@@ -39,9 +39,11 @@ class Batches(Generic[T]):
             return res.WriteManyResult()
         if not self._together:
             return (yield from self._each(entities, lambda entity: self._writes.put(entity, None, timeout)))
+        for entity in entities:
+            self._mapper.snapshots.drop(entity)  # what is stored, of those that fail too, may not come back
         result: res.WriteManyResult = yield self._requests.put_many(items, timeout)
+        failed = {failure.position for failure in result.failures}
         if not self._mapper.table.managed:
-            failed = {failure.position for failure in result.failures}
             for position, (entity, item) in enumerate(zip(entities, items, strict=True)):
                 if position not in failed:
                     written(self._mapper, entity, item, {})

@@ -47,7 +47,7 @@ def sequence_codec(kind: type[list[Any] | tuple[Any, ...]], member: Codec) -> Co
 def set_codec(kind: type[set[Any] | frozenset[Any]], member: Codec) -> Codec | None:
     """A set, or ``None`` where its members can't be members of a stored set."""
     stored = {_SET_TYPES.get(name) for name in member.stored}
-    if not stored or None in stored or member.nullable:
+    if len(stored) != 1 or None in stored or member.nullable:
         return None
     wanted = f"{kind.__name__}[{member.wanted}]"
     plain = {member.exact}

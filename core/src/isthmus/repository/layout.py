@@ -71,7 +71,8 @@ def _shape(kind: type[Any], model: Model, types: FieldTypes) -> Shape:
     for name in (*model.names, *(name for constraint in model.unique for name in constraint)):
         if name not in shape.fields:
             raise InvalidArgument(f"the model of {kind.__name__} names {name!r}, which is none of its fields")
-    expiry = _expiry(shape.fields.get(model.ttl or ""), kind)
+    ttl = model.table.ttl if isinstance(model.table, Table) else _stored(model.ttl, shape)
+    expiry = _expiry(next((one for one in shape.fields.values() if one.stored == ttl), None), kind)
     return types.shape(kind, model.names, expiry) if expiry else shape
 
 

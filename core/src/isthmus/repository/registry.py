@@ -38,11 +38,14 @@ class Registry:
         :raises InvalidArgument: the class can't be stored, or not beside the others
         """
         declared = model_of(kind, model)
-        for known in self._mappers.get(kind, ()):
-            if known.model is declared or known.model == declared:
-                return known
-        with self._lock:
-            return self._added(kind, declared)
+        known = self._known(kind, declared)
+        if known is not None:
+            return known
+        with self._lock:  # another thread may have come first
+            return self._known(kind, declared) or self._added(kind, declared)
+
+    def _known(self, kind: type[Any], model: Model) -> Mapper[Any] | None:
+        return next((one for one in self._mappers.get(kind, ()) if one.model is model or one.model == model), None)
 
     def _added(self, kind: type[Any], model: Model) -> Mapper[Any]:
         mapper = Mapper(kind, model, self._types, self._snapshots)
