@@ -346,7 +346,7 @@ def test_a_table_that_is_not_fit_is_refused_before_any_write(bank: Bank, table: 
     assert bank.requests["cas"] == 0
 
 
-@pytest.mark.parametrize("option", [{"lease_ms": 0}, {"record_table": ""}, {"lease": 1}, {"sweep_s": -1}])
+@pytest.mark.parametrize("option", [{"lease_ms": 0}, {"lease": 1}, {"sweep_s": -1}])
 def test_wrong_options_are_refused(option: dict[str, Any]) -> None:
     """With the name of the option."""
     with pytest.raises(ConfigurationError, match=next(iter(option))):

@@ -9,7 +9,17 @@ from typing import Any, Literal
 from attrs import frozen
 
 from isthmus import BoundTable
-from isthmus.fallback.records import NOTHING, Lock, Named, Record, identity_of, locked, new_id, unlocked_image
+from isthmus.fallback.records import (
+    NOTHING,
+    RECORD_TABLE,
+    Lock,
+    Named,
+    Record,
+    identity_of,
+    locked,
+    new_id,
+    unlocked_image,
+)
 from isthmus.fallback.store import Identity, Place, Swap
 from isthmus.operations import Context, Delete, Put
 from isthmus.planned import drive
@@ -56,12 +66,11 @@ class Holder:
 
     def record(self, lock: Lock, places: list[Place]) -> None:
         """Write the record that says what becomes of the locks."""
-        shared = self.fallback.shared
         named = tuple(Named(place.table.name, place.key) for place in places)
         state: Any = self.state
         record = Record(lock.record, lock.attempt, state, named, 1, int(time.time() * 1000))
-        self.run(self.fallback.store.create_records(shared.records))
-        place = Place(shared.records, {"id": record.id})
+        self.run(self.fallback.store.create_records(RECORD_TABLE))
+        place = Place(RECORD_TABLE, {"id": record.id})
         assert self.run(self.fallback.store.swap(Swap(place, None, record.to_item()))) is True
 
 

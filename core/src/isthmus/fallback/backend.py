@@ -16,6 +16,7 @@ from isthmus.fallback import answers, coordinator, recovery, writes
 from isthmus.fallback.leases import Leases
 from isthmus.fallback.metrics import DESCRIPTIONS
 from isthmus.fallback.options import FallbackOptions
+from isthmus.fallback.records import RECORD_TABLE
 from isthmus.fallback.session import Flow, Native, Session, Shared
 from isthmus.fallback.store import ItemStore
 from isthmus.layers import Sleep
@@ -172,14 +173,14 @@ def _transact_write(session: Session, operation: op.TransactWrite) -> Flow[res.R
     return (yield from coordinator.transact_write(session, operation))
 
 
-def _list_tables(session: Session, operation: op.ListTables) -> Flow[res.Result]:
+def _list_tables(_session: Session, operation: op.ListTables) -> Flow[res.Result]:
     """The tables without that of the records: copies and exports are made from what is listed."""
     found: res.TablesResult = yield Native(operation)
-    return evolve(found, names=[name for name in found.names if name != session.shared.records.name])
+    return evolve(found, names=[name for name in found.names if name != RECORD_TABLE.name])
 
 
 def _resolve(session: Session, operation: op.Resolve) -> Flow[res.Result]:
-    if operation.table_name == session.shared.records.name:
+    if operation.table_name == RECORD_TABLE.name:
         return (yield from recovery.resolve(session, operation))
     backend = session.shared.backend
     level = backend.capabilities[Capability.OPERATION_ID]

@@ -25,7 +25,7 @@ from isthmus.fallback.attempts import Attempt, Judged, Member, Verdict
 from isthmus.fallback.locks import finish, stop
 from isthmus.fallback.metrics import ATTEMPTS, UNKNOWN
 from isthmus.fallback.reads import read_all, snapshot
-from isthmus.fallback.records import Image, Record
+from isthmus.fallback.records import RECORD_TABLE, Image, Record
 from isthmus.fallback.session import WAIT_BASE, WAIT_CAP, Flow, Session
 from isthmus.fallback.store import Place
 from isthmus.fallback.writes import judged, swapped
@@ -261,7 +261,7 @@ class _Transaction:
             "the store did not answer the commit of this transaction: pass the error's operation_id to resolve()"
         )
         record = attempt.record
-        error.operation_id = attempt_id(self.session.shared.records.name, record.id, record.attempt)
+        error.operation_id = attempt_id(RECORD_TABLE.name, record.id, record.attempt)
         return error
 
     def _finished(self, attempt: Attempt) -> Flow[None]:

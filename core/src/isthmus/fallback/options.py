@@ -7,7 +7,6 @@ from typing import Any
 from attrs import Attribute, field, frozen
 
 from isthmus.errors import ConfigurationError
-from isthmus.values import check_table_name
 
 
 def _least(least: float) -> Any:
@@ -28,7 +27,6 @@ class FallbackOptions:
     :param bulk_attempts: attempts that lock all items at once, before items are locked one by one in order
     :param snapshot_rounds: how often a transactional read looks again before it holds the items
     :param sweep_s: least time between two looks for transactions of dead clients, seconds
-    :param record_table: name of the table of records
     """
 
     lease_ms: int = field(default=5_000, validator=_least(1))
@@ -37,6 +35,3 @@ class FallbackOptions:
     bulk_attempts: int = field(default=2, validator=_least(0))
     snapshot_rounds: int = field(default=8, validator=_least(1))
     sweep_s: float = field(default=60.0, validator=_least(0))
-    record_table: str = field(
-        default="isthmus_transactions", validator=lambda _options, _attribute, name: check_table_name(name)
-    )

@@ -227,9 +227,8 @@ class Record:
         )  # fmt: skip
 
 
-def records_table(name: str) -> Table:
-    """The table that holds the records."""
-    return Table(name, "id", ttl="purge_at")
+RECORD_TABLE = Table("isthmus_transactions", "id", ttl="purge_at")
+"""The table that holds the records; all clients of a database must agree on it."""
 
 
 def chosen(item: Item, record: Record | None) -> Image | None:

@@ -17,7 +17,7 @@ from isthmus.backends import Backend
 from isthmus.errors import BackendError, Conflict, DeadlineExceeded, IsthmusError, TableNotFound
 from isthmus.fallback.leases import Leases
 from isthmus.fallback.options import FallbackOptions
-from isthmus.fallback.records import Record, records_table
+from isthmus.fallback.records import RECORD_TABLE, Record
 from isthmus.fallback.store import ABSENT, LOST, Answer, ItemStore, Place, StorePlan, Swap
 from isthmus.layers import Sleep
 from isthmus.metrics import Metric, MetricDescription
@@ -63,12 +63,8 @@ class Shared:
     at_step: Callable[[str], None] | None = None
     uniform: Callable[[float, float], float] = random.uniform
     measure: Callable[[Metric], None] | None = None
-    records: Table = field(init=False)
     records_made: bool = field(default=False, init=False)
     swept_at: float = field(default=float("-inf"), init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.records = records_table(self.options.record_table)
 
 
 class Session:
@@ -165,7 +161,7 @@ class Session:
 
     def record_place(self, record_id: str) -> Place:
         """Where a record is."""
-        return Place(self.shared.records, {"id": record_id})
+        return Place(RECORD_TABLE, {"id": record_id})
 
     def record(self, step: str, record_id: str) -> Flow[Record | None]:
         """The record of that id."""
@@ -187,14 +183,14 @@ class Session:
     def scan_records(self, start: Item | None, limit: int) -> Flow[tuple[list[Item], Item | None]]:
         """Some records beyond ``start``, and where the next call starts."""
         found: tuple[list[Item], Item | None] = yield from self._asked(
-            "scan_records", lambda: self.store.scan_records(self.shared.records, start, limit), None
+            "scan_records", lambda: self.store.scan_records(RECORD_TABLE, start, limit), None
         )
         return found
 
     def ensure_records(self) -> Flow[None]:
         """Make sure that there is a table for records."""
         if not self.shared.records_made:
-            yield from self._asked("create_records", lambda: self.store.create_records(self.shared.records), None)
+            yield from self._asked("create_records", lambda: self.store.create_records(RECORD_TABLE), None)
             self.shared.records_made = True
 
     # ---- tables ----
@@ -260,7 +256,7 @@ class Session:
         if isinstance(failure, IsthmusError):
             return failure
         context = evolve(self.context, deadline=self.deadline)
-        of = table or self.shared.records
+        of = table or RECORD_TABLE
         operation = Put(context, of, {}) if writes else Get(context, of, {})
         known = self.shared.backend.translate_error(failure, operation)
         name = self.shared.backend.name

@@ -22,6 +22,7 @@ from isthmus.errors import (
     SchemaMismatch,
     TableNotFound,
 )
+from isthmus.fallback.records import RECORD_TABLE
 from isthmus.schema import Table
 from isthmus_mongodb.layouts import Layout, layout_of
 from isthmus_mongodb.native import Call, Command, MadeCollection, Shared
@@ -29,7 +30,7 @@ from isthmus_mongodb.swapping import Place
 
 CATALOGUE = "isthmus_tables"
 TOKENS = "isthmus_tokens"
-RECORDS = "isthmus_transactions"
+RECORDS = RECORD_TABLE.name
 FORMAT = 1
 _RESERVED = "isthmus_"
 # How long a definition that was read is believed, seconds.
