@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from bisect import bisect_left, bisect_right
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -72,7 +73,7 @@ class MemorySession(Session):
         self._clock = clock
         _SESSIONS.add(self)
         self.stores: dict[str, Store] = {}
-        self.tokens: dict[str, tuple[float, bytes]] = {}
+        self.tokens: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
         self.between = False
 
     def __enter__(self) -> Self:
@@ -137,8 +138,11 @@ class MemorySession(Session):
                 yield place
 
     def token(self, token: str, now: float) -> bytes | None:
-        self.tokens = {name: kept for name, kept in self.tokens.items() if kept[0] > now}
-        return self.tokens[token][1] if token in self.tokens else None
+        # All are kept for equally long, so those that expire first come first.
+        while self.tokens and next(iter(self.tokens.values()))[0] <= now:
+            self.tokens.popitem(last=False)
+        expires, digest = self.tokens.get(token, (now, None))
+        return digest if expires > now else None
 
     def keep_token(self, token: str, digest: bytes, expires: float) -> None:
         self.tokens[token] = (expires, digest)

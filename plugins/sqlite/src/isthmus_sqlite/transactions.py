@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from types import TracebackType
+from typing import Final
+from zlib import crc32
 
 from isthmus import operations as op
 from isthmus.capabilities import Limits
@@ -18,6 +20,9 @@ from isthmus_sqlite.files import TOKENS
 from isthmus_sqlite.layout import Layout, stored_item
 from isthmus_sqlite.session import Session
 from isthmus_sqlite.sessions import Sessions
+
+_TIDY: Final = 256
+"""One in so many tokens removes those that have expired."""
 
 
 class Writing:
@@ -76,8 +81,7 @@ def write_all(
         if not isinstance(action, op.Check):
             store(session, layout, action.key, image)
     if operation.token is not None:
-        row = (operation.token, now + TOKEN_SECONDS, content_digest(operation))
-        session.execute(f"INSERT INTO {TOKENS} (token, expires, digest) VALUES (?, ?, ?)", row)
+        _keep(session, operation.token, content_digest(operation), now)
     return TransactWriteResult()
 
 
@@ -105,10 +109,17 @@ def _judge(
 
 
 def _replayed(session: Session, token: str, digest: bytes, now: float) -> bool:
-    session.execute(f"DELETE FROM {TOKENS} WHERE expires <= ?", (now,))
-    row = session.execute(f"SELECT digest FROM {TOKENS} WHERE token = ?", (token,)).fetchone()
+    row = session.execute(f"SELECT digest FROM {TOKENS} WHERE token = ? AND expires > ?", (token, now)).fetchone()
     if row is None:
         return False
     if row[0] != digest:
         raise IdempotencyMismatch("this token was used for other content: use a new token")
     return True
+
+
+def _keep(session: Session, token: str, digest: bytes, now: float) -> None:
+    row = (token, now + TOKEN_SECONDS, digest)
+    session.execute(f"INSERT OR REPLACE INTO {TOKENS} (token, expires, digest) VALUES (?, ?, ?)", row)
+    # They are looked for among all, which would soon cost each transaction more than all the rest.
+    if crc32(token.encode()) % _TIDY == 0:
+        session.execute(f"DELETE FROM {TOKENS} WHERE expires <= ?", (now,))
