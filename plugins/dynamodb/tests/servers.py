@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -20,9 +20,11 @@ from isthmus import BackendConfig
 from isthmus_dynamodb.native import Json, Request, Transport
 from isthmus_dynamodb.options import Options, read_options
 from isthmus_dynamodb.transports import open_transport
+from isthmus_dynamodb.transports.fast import FastTransport
 
 Handler = Callable[[socket.socket], None]
 LIST_TABLES = Request("ListTables", {})
+LONGEST_WAIT = 10.0
 
 
 class Caller:
@@ -93,6 +95,25 @@ def options_of(url: str, **changes: Any) -> Options:
     """The options in a URL, some of them changed."""
     parts = urlsplit(url)
     return read_options(BackendConfig(parts, time.time, {**dict(parse_qsl(parts.query)), **changes}))
+
+
+def until_queued(transport: Transport, callers: int) -> None:
+    """Wait until so many threads wait for a connection of the fast transport."""
+    assert isinstance(transport, FastTransport)
+    _until_long(transport._pool._waiting, callers)
+
+
+async def until_queued_here(transport: Transport, callers: int) -> None:
+    """Wait until so many tasks of the running loop do."""
+    assert isinstance(transport, FastTransport)
+    await asyncio.to_thread(_until_long, transport._loops[asyncio.get_running_loop()]._waiting, callers)
+
+
+def _until_long(queue: Sized, length: int) -> None:
+    until = time.monotonic() + LONGEST_WAIT
+    while len(queue) < length:
+        assert time.monotonic() < until
+        time.sleep(0.001)
 
 
 class Server:
@@ -219,3 +240,29 @@ def echoing(seconds: float = 0.0) -> Handler:
             sock.sendall(answer(request.partition(b"\r\n\r\n")[2]))
 
     return handle
+
+
+class Holding:
+    """A handler that echoes like ``echoing``, but keeps its answers back until the test lets them go."""
+
+    def __init__(self) -> None:
+        self._begun, self._go = threading.Event(), threading.Event()
+
+    def __call__(self, sock: socket.socket) -> None:
+        """Serve one connection."""
+        while request := read_request(sock):
+            self._begun.set()
+            self._go.wait(LONGEST_WAIT)
+            sock.sendall(answer(request.partition(b"\r\n\r\n")[2]))
+
+    def until_begun(self) -> None:
+        """Wait until a request has arrived."""
+        assert self._begun.wait(LONGEST_WAIT)
+
+    async def until_begun_there(self) -> None:
+        """Wait likewise, while the event loop goes on."""
+        await asyncio.to_thread(self.until_begun)
+
+    def let_go(self) -> None:
+        """Answer, from now on at once."""
+        self._go.set()

@@ -13,6 +13,7 @@ import pytest
 from isthmus.errors import Closed
 from isthmus_dynamodb.native import Transport
 from plugins.dynamodb.tests.servers import (
+    Holding,
     answer,
     answering,
     calling,
@@ -20,6 +21,8 @@ from plugins.dynamodb.tests.servers import (
     echoing,
     open_fast,
     serving,
+    until_queued,
+    until_queued_here,
 )
 
 
@@ -50,43 +53,47 @@ def test_closing_closes_the_sockets(mode: str) -> None:
 
 def test_a_call_at_work_while_another_thread_closes_ends_well() -> None:
     """Closing waits for nobody and breaks nobody's answer."""
-    with serving(echoing(0.3)) as server, ThreadPoolExecutor(1) as threads:
+    held = Holding()
+    with serving(held) as server, ThreadPoolExecutor(1) as threads:
         transport = open_fast(server.url)
         call = threads.submit(transport.send, echo(1), None)
-        time.sleep(0.1)
+        held.until_begun()
         transport.close()
+        held.let_go()
         assert call.result() == {"n": 1}
 
 
 def test_closing_refuses_the_threads_that_wait() -> None:
     """Who waits for a connection is told at once, and opens none."""
-    with serving(echoing(0.5)) as server, ThreadPoolExecutor(3) as threads:
+    held = Holding()
+    with serving(held) as server, ThreadPoolExecutor(3) as threads:
         transport = open_fast(server.url, max_connections=1, pool_timeout=20)
         first = threads.submit(transport.send, echo(1), None)
-        time.sleep(0.1)
+        held.until_begun()
         others = [threads.submit(transport.send, echo(number), None) for number in (2, 3)]
-        time.sleep(0.1)
+        until_queued(transport, 2)
         transport.close()
-        started = time.monotonic()
-        assert [type(one.exception(10)) for one in others] == [Closed, Closed]
-        assert time.monotonic() - started < 0.25
+        assert [type(one.exception(5)) for one in others] == [Closed, Closed]
+        held.let_go()
         assert (first.result(), server.connections) == ({"n": 1}, 1)
 
 
 def test_closing_refuses_the_tasks_that_wait() -> None:
     """Likewise on an event loop; a call at work gets its answer."""
+    held = Holding()
 
     async def run(transport: Transport) -> list[object]:
         first = asyncio.ensure_future(transport.asend(echo(1), None))
-        await asyncio.sleep(0.1)
+        await held.until_begun_there()
         others = [asyncio.ensure_future(transport.asend(echo(number), None)) for number in (2, 3)]
-        await asyncio.sleep(0.1)
+        await until_queued_here(transport, 2)
         others[1].cancel()
         await transport.aclose()
-        done, _ = await asyncio.wait(others, timeout=0.2)
+        done, _ = await asyncio.wait(others, timeout=5)
+        held.let_go()
         return [len(done), type(others[0].exception()), others[1].cancelled(), await first]
 
-    with serving(echoing(0.5)) as server:
+    with serving(held) as server:
         transport = open_fast(server.url, max_connections=1, pool_timeout=20)
         assert asyncio.run(run(transport)) == [2, Closed, True, {"n": 1}]
         assert server.connections == 1

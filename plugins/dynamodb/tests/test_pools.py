@@ -17,6 +17,7 @@ import pytest
 from isthmus.errors import DeadlineExceeded, Unavailable
 from isthmus_dynamodb.native import Json, Transport
 from plugins.dynamodb.tests.servers import (
+    Holding,
     Together,
     answer,
     by_tasks,
@@ -85,18 +86,20 @@ def test_waiting_for_a_connection_ends(
     pool_timeout: float, timeout: float | None, kind: type[Exception], reason: str
 ) -> None:
     """The queue of an async pool has the limit of the option and the deadline."""
+    held = Holding()
 
     async def run(transport: Transport) -> BaseException:
-        deadline = None if timeout is None else time.monotonic() + timeout
         slow = asyncio.ensure_future(transport.asend(echo(1), None))
-        await asyncio.sleep(0.05)
+        await held.until_begun_there()
+        deadline = None if timeout is None else time.monotonic() + timeout
         error = await first_failure(transport.asend(echo(2), deadline))
         slow.cancel()
         await asyncio.gather(slow, return_exceptions=True)
         await transport.aclose()
+        held.let_go()
         return error
 
-    with serving(echoing(2.0)) as server:
+    with serving(held) as server:
         error = asyncio.run(run(open_fast(server.url, max_connections=1, pool_timeout=pool_timeout)))
     with pytest.raises(kind, match=reason):
         raise error
@@ -113,12 +116,14 @@ def test_a_threads_waiting_for_a_connection_ends(
     pool_timeout: float, timeout: float | None, kind: type[Exception], reason: str
 ) -> None:
     """The queue of threads has the same limits, and whoever held the connection is not disturbed."""
-    with serving(echoing(0.5)) as server, ThreadPoolExecutor(1) as threads:
+    held = Holding()
+    with serving(held) as server, ThreadPoolExecutor(1) as threads:
         transport = open_fast(server.url, max_connections=1, pool_timeout=pool_timeout)
         slow = threads.submit(transport.send, echo(1), None)
-        time.sleep(0.1)
+        held.until_begun()
         with pytest.raises(kind, match=reason):
             transport.send(echo(2), None if timeout is None else time.monotonic() + timeout)
+        held.let_go()
         assert slow.result() == {"n": 1}
         assert transport.send(echo(3), None) == {"n": 3}
         transport.close()
@@ -126,18 +131,19 @@ def test_a_threads_waiting_for_a_connection_ends(
 
 def test_cancellation_closes_the_connection_and_the_next_call_gets_its_own_answer() -> None:
     """The late answer of a cancelled call reaches nobody."""
-    ended = threading.Event()
+    begun, ended = threading.Event(), threading.Event()
 
     def handle(sock: socket.socket) -> None:
         request = read_request(sock)
         if b'{"n":1}' in request:
+            begun.set()
             ended.set() if not read_request(sock) else None
             return
         sock.sendall(answer(request.partition(b"\r\n\r\n")[2]))
 
     async def run(transport: Transport) -> Json:
         task = asyncio.ensure_future(transport.asend(echo(1), None))
-        await asyncio.sleep(0.1)
+        assert await asyncio.to_thread(begun.wait, 10)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
