@@ -15,7 +15,7 @@ from attrs import define, field
 
 import isthmus
 from isthmus import Database, Key, Model, Table
-from isthmus.errors import InvalidArgument
+from isthmus.errors import ConditionFailed, InvalidArgument, ItemNotFound, VersionConflict
 
 
 @define
@@ -217,3 +217,47 @@ def test_threads_that_ask_for_a_repository_first(database: Database) -> None:
             one.join()
         assert len(found) == 4
         assert len(set(map(id, found))) == 1
+
+
+def test_an_entity_without_anything_but_its_key(database: Database) -> None:
+    """Is written where there is none, and changes one that is there."""
+
+    @define
+    class Tag:
+        id: str
+        note: str | None = None
+
+    tags = database.repository(Tag, model=Model("tags", "id")).ensure()
+    tags.save(Tag("1"))
+    tags.table.update(id="1", set={"note": "old", "more": 1})
+    assert tags.save(Tag("1")) == tags.get("1") == Tag("1")
+    assert tags.table.get(id="1") == {"id": "1", "more": 1}
+
+
+@define
+class Plain:
+    """Versioned."""
+
+    id: str
+    email: str | None = None
+    version: int = 0
+
+
+@pytest.mark.parametrize("unique", [[], ["email"]], ids=["plain", "unique"])
+def test_what_is_not_there_fails_alike(database: Database, unique: list[str]) -> None:
+    """With and without unique values."""
+    records = database.repository(Plain, model=Model("records", "id", version="version", unique=unique)).ensure()
+    with pytest.raises(ConditionFailed):
+        records.delete("1", when=lambda one: one.email == "a")
+    with pytest.raises(VersionConflict):
+        records.delete("1", expected_version=3)
+    with pytest.raises(ConditionFailed):
+        records.update("1", set={"email": "a"}, when=lambda one: one.email == "b")
+    with pytest.raises(VersionConflict):
+        records.update("1", set={"email": "a"}, expected_version=3)
+    with pytest.raises(VersionConflict):
+        records.save(Plain("1", "a", 3))
+    with pytest.raises(ItemNotFound):
+        records.update("1", set={"email": "a"})
+    assert records.delete("1") is False
+    assert records.delete(records.create(Plain("1", "a"))) is True

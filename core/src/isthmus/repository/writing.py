@@ -7,12 +7,7 @@ from typing import Any, TypeVar, cast
 
 from isthmus import operations as op
 from isthmus import results as res
-from isthmus.errors import (
-    ConditionFailed,
-    InvalidArgument,
-    InvalidKey,
-    ItemNotFound,
-)
+from isthmus.errors import AlreadyExists, ConditionFailed, InvalidArgument, InvalidKey
 from isthmus.expressions import Condition
 from isthmus.expressions import Field as PathField
 from isthmus.repository.assignments import Assignments
@@ -98,10 +93,17 @@ class Writes(Sender[T]):
             {name: value for name, value in item.items() if name not in table.key_names and name not in self._managed},
             set(self._mapper.owned - item.keys() - self._managed - set(table.key_names)),
         )
-        if (table.version is not None and expected is None) or not change.put:
+        if table.version is not None and expected is None:
             return (yield from self.create(entity, timeout))
         key = self._mapper.key_of(item)
-        after = yield from self._change(key, change, None, expected, expected is None, timeout)
+        if (
+            not change.put
+            and expected is None
+            and (yield self._requests.get(key, {}, None, True, timeout)).item is None
+        ):
+            return (yield from self.create(entity, timeout))  # there is nothing to put into an item, which makes none
+        upsert = expected is None and bool(change.put)
+        after = yield from self._change(key, change, None, expected, upsert, timeout)
         return self._saved(entity, item, change, after)
 
     def _difference(self, item: Item, snapshot: Snapshot) -> Assignments:
@@ -162,14 +164,13 @@ class Writes(Sender[T]):
             )
             return cast("res.WriteResult", result).item or {}
 
-        def decide(current: Item | None, relied: Condition) -> tuple[op.Action, Item]:
-            if current is None and not upsert:
-                raise self._not_found(key)
+        def decide(current: Item | None, relied: Condition) -> tuple[op.Action, Item | None]:
             filled = self._filled(change, key, current or {})
             new = {**(current or {}), **key, **filled.put}
             new = {name: value for name, value in new.items() if name not in filled.gone}
             action = self._update(key, filled, self._mine(when, relied), expected, upsert, None, timeout)
-            return action, new
+            # Without an item it fails, for the reason that the store gives, and no guard is needed.
+            return action, None if current is None and not upsert else new
 
         new = yield from self._guarded(key, decide, relies, timeout)
         if whole or not self._counted:
@@ -223,20 +224,18 @@ class Writes(Sender[T]):
                     return False
                 raise
 
-        def decide(_current: Item | None, relied: Condition) -> tuple[op.Action, Item | None]:
+        existed = False
+
+        def decide(current: Item | None, relied: Condition) -> tuple[op.Action, Item | None]:
+            nonlocal existed
+            existed = current is not None
             return self._requests.delete(key, {}, self._mine(when, relied), expected, None, timeout), None
 
-        # The guards of an item that is not there went with it.
-        found = (yield self._requests.get(key, {}, None, True, timeout)).item
-        if found is None or not self._mapper.is_mine(found):
+        try:
+            yield from self._guarded(key, decide, self._guards.relies_on, timeout)
+        except AlreadyExists:  # by an item of another class
             return False
-        yield from self._guarded(key, decide, self._guards.relies_on, timeout)
-        return True
-
-    def _not_found(self, key: Item) -> ItemNotFound:
-        error = ItemNotFound(f"there is no {self._mapper.name} with this key: create it")
-        error.table, error.key, error.operation = self._mapper.table.name, key, "update"
-        return error
+        return existed
 
     def _written(self, entity: T, item: Item, stored: Mapping[str, Any] | None) -> T:
         found = stored or {}
