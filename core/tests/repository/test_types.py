@@ -154,7 +154,6 @@ def test_how_values_are_stored(hint: Any, value: Any, stored: Any) -> None:
         ({"factory": lambda: 9}, None, None, 9),
         ({"default": attrs.Factory(lambda self: len(self.id), takes_self=True)}, None, None, 1),
     ],
-    ids=repr,
 )
 def test_optional_values_and_defaults(options: dict[str, Any], value: Any, stored: Any, without: Any) -> None:
     """``None`` is told from a default; an item without the attribute gives the default."""

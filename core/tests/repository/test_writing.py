@@ -185,7 +185,6 @@ def test_conditions_of_writes(users: Repository[User]) -> None:
         {"set": lambda u: evolve(u, email=1)}, {"set": lambda u: evolve(u, email=u.badge + 1)}, {"set": lambda _u: 1},
         {"set": {"version": 3}}, {"add": {"badge": 1}}, {},
     ],
-    ids=repr,
 )  # fmt: skip
 def test_wrong_changes_are_refused(users: Repository[User], wrong: Any) -> None:
     """Before anything is written."""
@@ -214,7 +213,6 @@ def test_wrong_changes_are_refused(users: Repository[User], wrong: Any) -> None:
         (lambda u: (u.org == "acme") & (u.org == "b"),),
         (lambda u: (u.org > "acme") & (u.id == "1"),),
     ],
-    ids=repr,
 )
 def test_wrong_keys_are_refused(users: Repository[User], key: Any) -> None:
     """Whatever form they have."""
