@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import Enum
 from threading import Barrier, Thread
@@ -261,3 +262,20 @@ def test_what_is_not_there_fails_alike(database: Database, unique: list[str]) ->
         records.update("1", set={"email": "a"})
     assert records.delete("1") is False
     assert records.delete(records.create(Plain("1", "a"))) is True
+
+
+@pytest.mark.parametrize("commits", [True, False])
+def test_an_entity_that_a_unit_of_work_wrote(database: Database, commits: bool) -> None:
+    """Is saved whole after it, whether or not it was read before and the unit was committed."""
+    baskets = database.repository(Basket).ensure()
+    basket = baskets.create(Basket("1", "old"))
+    with suppress(KeyError), database.transaction() as tx:
+        basket.note = "new"
+        tx.repository(Basket).save(basket)
+        if not commits:
+            raise KeyError
+    assert baskets.get("1").note == ("new" if commits else "old")
+    for note in ("old", "new"):
+        basket.note = note
+        baskets.save(basket)
+        assert baskets.get("1").note == note

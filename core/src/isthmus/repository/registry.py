@@ -13,7 +13,7 @@ from isthmus.pipeline import Pipeline
 from isthmus.repository.field_types import FieldTypes
 from isthmus.repository.mapper import Mapper
 from isthmus.repository.model import Model, model_of
-from isthmus.repository.snapshots import Snapshots
+from isthmus.repository.snapshots import Snapshots, WaitingSnapshots
 
 
 class Registry:
@@ -29,7 +29,7 @@ class Registry:
     def mapper_in(self, unit: object, kind: type[Any], model: Model | None) -> Mapper[Any]:
         """The mapper of a class inside a unit of work, whose snapshots end with it: they tell of writes that wait."""
         mapper = copy(self.mapper(kind, model))
-        mapper.snapshots = self._waiting.setdefault(unit, Snapshots())
+        mapper.snapshots = self._waiting.setdefault(unit, WaitingSnapshots(self._snapshots))
         return mapper
 
     def mapper(self, kind: type[Any], model: Model | None) -> Mapper[Any]:

@@ -65,3 +65,23 @@ class Snapshots:
 
     def __len__(self) -> int:
         return len(self._known)
+
+
+class WaitingSnapshots(Snapshots):
+    """Those of a unit of work. Whether what it wrote of an entity is stored, nobody knows outside."""
+
+    __slots__ = ("_outside",)
+
+    def __init__(self, outside: Snapshots) -> None:
+        super().__init__()
+        self._outside = outside
+
+    def keep(self, owner: object, entity: Any, item: Item, today: Item | None = None) -> None:
+        """Remember an entity's item here, and forget what is known of it outside."""
+        self._outside.drop(entity)
+        super().keep(owner, entity, item, today)
+
+    def drop(self, entity: Any) -> None:
+        """Forget an entity, here and outside."""
+        self._outside.drop(entity)
+        super().drop(entity)
