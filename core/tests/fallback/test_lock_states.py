@@ -175,6 +175,16 @@ class TestLocked:
         assert [(item or {}).get("n") for item in many] == [expected[name] for name in IDS]
         assert {name: (table.find(id=name) or {}).get("n") for name in IDS} == expected
 
+    def test_snapshot_of_absent_items(self, state: State) -> None:
+        """What a dead client left where there is nothing keeps nobody from reading several such items at once."""
+        bank = Bank()
+        expected = state(bank)
+        names = ("deleted", "made", "free", "gone", "never")
+        table = bank.table(bank.client(snapshot_rounds=2))
+        found = table.database.transact_get([table.actions.get(id=name) for name in names], timeout=5)
+        assert [(item or {}).get("n") for item in found] == [expected.get(name) for name in names]
+        assert amounts(bank) == expected
+
     def test_pages(self, state: State) -> None:
         """Scans, filters and counts see the images that count, and no placeholder."""
         bank = Bank()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from isthmus.errors import Conflict, IsthmusError
 from isthmus.fallback.attempts import Attempt, kept
+from isthmus.fallback.locks import settle
 from isthmus.fallback.metrics import PINNED
 from isthmus.fallback.records import Image, chosen, image_before, lock_of, unlocked_image
 from isthmus.fallback.session import WAIT_BASE, WAIT_CAP, Flow, Session
@@ -112,4 +114,16 @@ def pinned(
         yield from attempt.give_up()
         raise
     yield from attempt.give_up()
-    return first if good else None
+    if good:
+        return first
+    yield from _cleared(session, [places[number] for number in pins])
+    return None
+
+
+def _cleared(session: Session, places: Sequence[Place]) -> Flow[None]:
+    """Take away what dead clients left in these places, else it would be in the way of every further round."""
+    items = yield from session.read_many("pin_read", places)
+    for place, item in zip(places, items, strict=True):
+        if item is not None and lock_of(item) is not None:
+            with suppress(Conflict):
+                yield from settle(session, place, item, patient=False)
