@@ -6,7 +6,7 @@ import types
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
-from enum import Enum, IntEnum, StrEnum
+from enum import Enum, Flag, IntEnum, StrEnum
 from typing import Annotated, Any, Literal, NewType, Union
 from uuid import UUID
 
@@ -35,6 +35,16 @@ class Level(IntEnum):
     """Members are numbers too."""
 
     LOW = 1
+
+
+class Options(Flag):
+    """Members that can be combined."""
+
+    ONE = 1
+    TWO = 2
+
+
+LATEST = datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))
 
 
 class Mode(StrEnum):
@@ -209,6 +219,8 @@ def test_unsupported_types_are_refused(hint: Any) -> None:
         (Leaf | Tree, "secret", "takes Leaf | Tree, not a str"),
         (str, None, "takes str, not None"),
         (Literal["a"], "secret", "takes one of its literals, not a str"),
+        (datetime, LATEST, "field 'value' of Holder takes datetime, not a datetime that is out of range in UTC"),
+        (Options, Options.ONE | Options.TWO, "takes one member of Options, not several members in one"),
     ],
     ids=repr,
 )  # fmt: skip

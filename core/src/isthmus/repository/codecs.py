@@ -108,7 +108,10 @@ def _encode_moment(value: Any) -> str:
         raise given_misfit(value, "datetime")
     if value.tzinfo is None or value.utcoffset() is None:
         raise Misfit("a datetime without a time zone", "datetime with one")
-    return utc_text(value)
+    try:
+        return utc_text(value)
+    except OverflowError:
+        raise Misfit("a datetime that is out of range in UTC", "datetime") from None
 
 
 def _decode_moment(value: Any) -> datetime:
@@ -205,6 +208,8 @@ def enum_codec(kind: type[Enum]) -> Codec | None:
     def encode(member: Any) -> Any:
         if type(member) is not kind:
             raise given_misfit(member, kind.__name__)
+        if member not in values:  # a combination of flags
+            raise Misfit("several members in one", f"one member of {kind.__name__}")
         return values[member]
 
     def decode(value: Any) -> Enum:

@@ -12,6 +12,7 @@ from uuid import UUID
 from isthmus.errors import InvalidArgument
 from isthmus.repository.codecs import Codec
 from isthmus.repository.recorder import Recorder, codec_of, condition_of, constant, field_of
+from isthmus.repository.sizes import SetSize
 
 V = TypeVar("V")
 # Constraints, not a bound: so a number and text are no common type of both.
@@ -45,7 +46,9 @@ def contains(container: str | bytes | Sequence[V] | AbstractSet[V], member: V) -
 
 def size(value: str | bytes | Sequence[Any] | AbstractSet[Any] | Mapping[Any, Any]) -> int:
     """UTF-16 code units of text, bytes of binary, members of the others; to be compared with a number."""
-    return cast("int", field_of(_recorder(value, "size")).size())
+    recorder = _recorder(value, "size")
+    field = field_of(recorder)
+    return cast("int", field.size() if codec_of(recorder).empty is None else SetSize(field))
 
 
 def missing(value: object) -> bool:

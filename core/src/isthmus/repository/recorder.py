@@ -96,12 +96,12 @@ class Recorder:
         return self + other
 
     def __sub__(self, other: Any) -> Any:
-        if codec_of(self).empty is not None:
+        if codec_of(self).present.empty is not None:
             return Delete(path_of(self), constant(self, other))
         return Add(path_of(self), constant(self, -other))
 
     def __or__(self, other: Any) -> Any:
-        if codec_of(self).empty is not None:
+        if codec_of(self).present.empty is not None:
             return Add(path_of(self), constant(self, other))
         return condition_of(self, owner_of(self)) | condition_of(other, owner_of(self))
 
@@ -127,6 +127,12 @@ class Recorder:
 
     def __iter__(self) -> NoReturn:
         raise InvalidArgument(f"{_text(self)} can't be iterated while a condition is recorded: {_HINT}")
+
+    def __format__(self, spec: str) -> NoReturn:
+        raise InvalidArgument(f"{_text(self)} can't be made text while a condition is recorded: compare it as it is")
+
+    def __str__(self) -> NoReturn:
+        self.__format__("")
 
     def __repr__(self) -> str:
         return _text(self)
@@ -196,7 +202,11 @@ def recorded(condition: Callable[[Any], Any] | Condition, owner: str, shape: Sha
         raise InvalidArgument(
             f"a condition is a function such as lambda u: u.age >= 18, not {type(condition).__name__}"
         )
-    return condition_of(condition(recorder_of(owner, shape)), owner)
+    try:
+        found = condition(recorder_of(owner, shape))
+    except TypeError as error:
+        raise InvalidArgument(f"the condition on {owner} can't be recorded ({error}): {_HINT}") from error
+    return condition_of(found, owner)
 
 
 def _text(recorder: Recorder) -> str:
