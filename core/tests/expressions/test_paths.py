@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from isthmus.errors import InvalidArgument, InvalidPath
-from isthmus.expressions import F, check_path, path_of, path_text, path_tree
+from isthmus.expressions import F, changes, check_path, path_of, path_text, path_tree, projection
 
 
 @pytest.mark.parametrize(
@@ -38,6 +40,25 @@ def test_bad_paths(path: object) -> None:
     """PTH-3, PTH-4, PTH-9, COL-3: bad lengths, elements and names are refused."""
     with pytest.raises(InvalidArgument):
         check_path(path)  # type: ignore[arg-type]  # bad input on purpose
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda: F["__op"].x == 1, lambda: F.a == F["__op"], lambda: F["__op"].size() > 1,
+        lambda: projection(["__op"]), lambda: changes(copy={"a": "__op"}), lambda: changes(set={"__op": 1}),
+        lambda: changes(remove=F["__op"].x),
+    ],
+)  # fmt: skip
+def test_what_belongs_to_isthmus_has_no_path(use: Callable[[], object]) -> None:
+    """PTH-7: neither conditions nor projections nor changes may name it, as backends keep different things there."""
+    with pytest.raises(InvalidPath, match="reserved"):
+        use()
+
+
+def test_names_inside_of_maps_are_free() -> None:
+    """PTH-7: they can't meet ours."""
+    assert path_text(path_of(F.a["__op"])) == "a.__op"
 
 
 def test_text_is_one_name() -> None:
