@@ -63,7 +63,7 @@ def seen_parts(action: op.Action, now: float, placeholders: Placeholders) -> lis
     if not isinstance(seen, Seen):
         return [free_text(action.table, now, placeholders)]
     parts = _marks(seen, placeholders)
-    attributes = [name for name in seen.item if name not in action.table.key_names]
+    attributes = _compared(action, seen)
     if len(attributes) <= _PARTS:
         parts += [f"{placeholders.name(name)} = {placeholders.value(seen.item[name])}" for name in attributes]
     elif not any(seen.marks):
@@ -73,6 +73,16 @@ def seen_parts(action: op.Action, now: float, placeholders: Placeholders) -> lis
         *parts,
         visible_text(action.table, now, placeholders),
     ]
+
+
+def compares_all(action: op.Action) -> bool:
+    """Whether :func:`seen_parts` compares each attribute that an action's item has."""
+    seen = None if action.unchanged is None else action.unchanged.seen
+    return isinstance(seen, Seen) and len(_compared(action, seen)) <= _PARTS
+
+
+def _compared(action: op.Action, seen: Seen) -> list[str]:
+    return [name for name in seen.item if name not in action.table.key_names]
 
 
 def _marks(seen: Seen, placeholders: Placeholders) -> list[str]:

@@ -19,7 +19,7 @@ from isthmus_dynamodb.forms import stamped, with_condition
 from isthmus_dynamodb.hidden import HIDDEN
 from isthmus_dynamodb.native import Json
 from isthmus_dynamodb.placeholders import Placeholders
-from isthmus_dynamodb.revisions import seen_parts
+from isthmus_dynamodb.revisions import compares_all, seen_parts
 from isthmus_dynamodb.service import Service
 from isthmus_dynamodb.values import encode_item
 
@@ -97,7 +97,9 @@ def _unchanged(action: op.Action, current: Item | None, now: float, placeholders
     if current is None:
         return [free_text(table, now, placeholders)]
     parts: list[str | None] = [f"attribute_exists({placeholders.name(table.key_names[0])})"]
-    for name in sorted(_names(action) - set(table.key_names)):
+    names = _names(action) - set(table.key_names)
+    # Compared once: an expression has room for just so many.
+    for name in sorted(names - current.keys() if compares_all(action) else names):
         alias = placeholders.name(name)
         same = f"{alias} = {placeholders.value(current[name])}" if name in current else f"attribute_not_exists({alias})"
         parts.append(same)
