@@ -134,6 +134,26 @@ def test_batches_wait_for_locks(table: BoundTable) -> None:
     assert raw(table, "going") is None
 
 
+def test_a_batch_deletes_what_was_locked_only_for_a_moment(table: BoundTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An item that was left out because of its lock counts, also when the lock is gone before somebody looks."""
+    Holder(table, "none").hold({"held": None})
+    inner: Any = table.database.backend.inner  # type: ignore[attr-defined]  # the core is around it
+    send = inner.send
+    settled = []
+
+    def sending(request: Any, operation: Any) -> Any:
+        answer = send(request, operation)
+        if not settled and getattr(request, "method", None) == "delete_many":
+            settled.append(1)
+            table.update(id="held", add={"n": 1})
+        return answer
+
+    monkeypatch.setattr(inner, "send", sending)
+    assert table.delete_many([{"id": "held"}, {"id": "free"}]).written == 2
+    assert settled
+    assert raw(table, "held") is None
+
+
 def test_a_pending_transaction_is_stopped_through_its_record(table: BoundTable) -> None:
     """A writer waits for the lease only, and the transaction is undone as a whole."""
     Holder(table, "pending").hold(AFTER)

@@ -22,7 +22,7 @@ from isthmus.writes import check_index_keys
 from isthmus_mongodb.catalogue import Catalogue, Stored
 from isthmus_mongodb.failures import OTHER_COLLECTION, by_code
 from isthmus_mongodb.layouts import REVISION, TRANSACTION
-from isthmus_mongodb.locks import LOCKED, UNLOCKED, decode_physical, is_locked, locked, new_revision
+from isthmus_mongodb.locks import UNLOCKED, decode_physical, is_locked, locked, new_revision
 from isthmus_mongodb.native import Call, Replacements
 from isthmus_mongodb.values import Document, decode_visible, encode_item, encode_key
 
@@ -121,11 +121,14 @@ def delete_many(catalogue: Catalogue, operation: op.DeleteMany, hosts: str, tran
         return Call(stored.collection, "delete_many", ({"_id": {"$in": keys[chunk]}, **unlocked},))
 
     def left(chunk: slice, deleted: int) -> Failures:
-        """The members that are locked; where as many were deleted as were named, there is none."""
+        """The members that were locked; where as many were deleted as were named, there is none.
+
+        Whatever is still there counts: a lock may be gone by now, and with it what would tell of it.
+        """
         if not stored.place.locks or deleted == chunk.stop - chunk.start:
             return []
-        held = {"_id": {"$in": keys[chunk]}, **LOCKED}
-        documents = yield Call(stored.collection, "find", (held, {"_id": 1}), {"batch_size": _CHUNK + 1})
+        there = {"_id": {"$in": keys[chunk]}}
+        documents = yield Call(stored.collection, "find", (there, {"_id": 1}), {"batch_size": _CHUNK + 1})
         ids = [document["_id"] for document in documents]
         return [Failure(place, locked()) for place in range(chunk.start, chunk.stop) if keys[place] in ids]
 
