@@ -254,6 +254,35 @@ def test_batches_leave_items_of_other_classes(database: Database) -> None:
     assert [item["id"] for item in notes.table.scan()] == ["1"]
 
 
+@pytest.mark.parametrize(
+    ("sort", "other", "calls"),
+    [
+        ("{id}", "USER#{id}", 3),  # what is its own is in no key
+        ("US{id}", "USER#{id}", 3),  # is it a beginning of another one's
+        ("NOTE#{id}", "USER#{id}", 1),
+        ("NOTE#{id}", "{id}", 3),  # the other one's may begin so
+    ],
+)
+def test_batches_of_classes_that_share_partitions(database: Database, sort: str, other: str, calls: int) -> None:
+    """One request where the last key tells them apart, else one with a condition for each."""
+    model = Model("shared", "ORG#{text}", sort, discriminator="note")
+    notes = database.repository(Note, model=model).ensure()
+    database.repository(Page, model=Model("shared", "ORG#{id}", other, discriminator="page"))
+    SEEN.clear()
+    assert notes.put_many([Note(one, "acme") for one in "123"]).written == 3
+    assert len(SEEN) == calls
+
+
+def test_a_batch_does_not_write_over_another_class(database: Database) -> None:
+    """Whose items lie in the same partitions."""
+    notes = database.repository(Note, model=Model("shared", "ORG#{text}", "{id}", discriminator="note")).ensure()
+    pages = database.repository(Page, model=Model("shared", "ORG#{id}", "USER#{id}", discriminator="page"))
+    pages.put(Page("1"))
+    assert len(notes.put_many([Note("USER#1", "1")]).failures) == 1
+    notes.delete_many([("1", "USER#1")])
+    assert pages.get("1") == Page("1")
+
+
 @define
 class Page:
     """Of the third shape."""

@@ -21,16 +21,23 @@ T = TypeVar("T")
 class Batches(Generic[T]):
     """The batches of one class.
 
-    Unique values need a transaction for each entity. A discriminator needs a condition for each, unless a key begins
-    with text of the class's own, so that its keys alone tell it from others.
+    Unique values need a transaction for each entity. A discriminator needs a condition for each, unless keys begin with
+    text of the class's own, so that they alone tell it from others.
     """
 
     def __init__(self, mapper: Mapper[T], requests: Requests, writes: Writes[T]) -> None:
         self._mapper = mapper
         self._requests = requests
         self._writes = writes
-        own = any(isinstance(part, Template) and part.literals[0] for part in mapper.layout.keys)
-        self._together = not mapper.model.unique and (mapper.model.discriminator is None or own)
+
+    @property
+    def _together(self) -> bool:
+        model = self._mapper.model
+        if model.unique or model.discriminator is None:
+            return not model.unique
+        # Classes that are stored together often share partitions, so what is their own is said by the last key.
+        own = _beginnings(self._mapper)[-1] != ""
+        return own and not any(_may_meet(self._mapper, other) for other in self._mapper.beside)
 
     def put(self, entities: Sequence[T], timeout: float | None) -> Steps[res.WriteManyResult]:
         """Write each in place of whatever has its key."""
@@ -66,3 +73,16 @@ class Batches(Generic[T]):
             except IsthmusError as error:
                 failures.append(res.Failure(position, error))
         return res.WriteManyResult(len(members) - len(failures), failures=failures)
+
+
+def _beginnings(mapper: Mapper[Any]) -> list[str]:
+    """The text that each key begins with, whatever the entity."""
+    return [part.literals[0] if isinstance(part, Template) else "" for part in mapper.layout.keys if part is not None]
+
+
+def _may_meet(one: Mapper[Any], other: Mapper[Any]) -> bool:
+    """Whether entities of two classes can have the same keys."""
+    if one.model.discriminator == other.model.discriminator:
+        return False
+    pairs = zip(_beginnings(one), _beginnings(other), strict=True)
+    return all(left.startswith(right) or right.startswith(left) for left, right in pairs)

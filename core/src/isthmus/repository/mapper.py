@@ -33,6 +33,8 @@ class Mapper(Generic[T]):
         self.model = model
         self.layout = layout_of(kind, model, types)
         self.table = self.layout.table
+        self.beside: list[Mapper[Any]] = [self]
+        """All mappers of the table that are known, this one included: the registry adds to it."""
         self.snapshots = snapshots
         self.fields = self.layout.shape.fields
         self._encode = self.layout.shape.encode

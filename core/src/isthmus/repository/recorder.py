@@ -131,7 +131,7 @@ class Recorder:
     def __format__(self, spec: str) -> NoReturn:
         raise InvalidArgument(f"{_text(self)} can't be made text while a condition is recorded: compare it as it is")
 
-    def __str__(self) -> NoReturn:
+    def __str__(self) -> NoReturn:  # noqa: PLE0307  # never returns
         self.__format__("")
 
     def __repr__(self) -> str:

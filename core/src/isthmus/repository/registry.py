@@ -52,6 +52,9 @@ class Registry:
         for other in chain.from_iterable(self._mappers.values()):
             if other.table.name == mapper.table.name:
                 _check_beside(mapper, other)
+                mapper.beside = other.beside
+        if mapper not in mapper.beside:
+            mapper.beside.append(mapper)
         self._mappers.setdefault(kind, []).append(mapper)
         return mapper
 
