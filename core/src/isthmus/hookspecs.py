@@ -121,8 +121,8 @@ class HookSpecs:
 
         Called once for each, after its ``isthmus_operation_failed``. ``error.maybe_applied`` tells when the outcome is
         unknown; reasons that are ``Conflict`` tell that other writers were in the way. Also called for a unit of work
-        whose body raised: ``transaction`` then holds what had been asked for and was never sent, and ``error`` is what
-        was raised, or ``RolledBack`` where that was no ``IsthmusError``.
+        whose body raised, or which is too large: ``transaction`` then holds what had been asked for and was never
+        sent, and ``error`` is what was raised, or ``RolledBack`` where that was no ``IsthmusError``.
         """
 
     # ---- errors ----

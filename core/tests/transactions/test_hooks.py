@@ -10,7 +10,7 @@ import pytest
 import isthmus
 from isthmus import BoundTable, Plugin, UnitOfWork, hookimpl
 from isthmus import operations as op
-from isthmus.errors import Conflict, IsthmusError, ItemNotFound, TransactionFailed
+from isthmus.errors import Conflict, InvalidArgument, IsthmusError, ItemNotFound, TransactionFailed
 from isthmus.observing import Attempt
 from isthmus.results import TransactWriteResult
 
@@ -63,6 +63,37 @@ def test_a_commit_is_told(watching: Watching, table: BoundTable) -> None:
         tx.table(table).get(id="1")
         tx.table(table).put({"id": "2"})
     assert watching.seen == [("committed", 2)]
+
+
+def test_a_validation_is_no_transaction(watching: Watching, table: BoundTable) -> None:
+    """What is told is the end of the unit of work, once."""
+    with table.database.transaction() as tx:
+        tx.table(table).get(id="1")
+        tx.validate()
+        tx.table(table).find(id="2")
+        tx.validate()
+        tx.table(table).put({"id": "2"})
+    assert watching.seen == [("committed", 2)]
+
+
+def test_a_body_that_is_believed_is_told_once(watching: Watching, table: BoundTable) -> None:
+    """Although what it read was validated before."""
+
+    def body(tx: UnitOfWork) -> None:
+        tx.table(table).get(id="1")
+        tx.table(table).get(id="2")
+
+    with pytest.raises(ItemNotFound):
+        table.database.run_transaction(body)
+    assert watching.seen == [("rolled back", 2)]
+
+
+def test_what_is_too_large_to_be_sent_is_told(watching: Watching, table: BoundTable) -> None:
+    """It was never sent, as where the body raises."""
+    with pytest.raises(InvalidArgument, match="split it"), table.database.transaction() as tx:
+        tx.table(table).put_many([{"id": str(number), "x": "x" * 400_000} for number in range(11)])
+    assert watching.seen == [("rolled back", 11)]
+    assert [one.code for one in watching.errors] == ["invalid_argument"]
 
 
 @pytest.mark.parametrize(

@@ -240,11 +240,10 @@ class Unit:
         """What is sent: one action for each item, in the order in which they were met."""
         return tuple([entry.action(context) for entry in self._entries.values()])
 
-    def commit(self, context: op.Context, token: str | None) -> Steps[res.TransactWriteResult | None]:
-        """Send everything as one transaction; ``None`` where there is nothing to write and one read to trust.
+    def transaction(self, context: op.Context, token: str | None) -> op.TransactWrite | None:
+        """Everything as one transaction; ``None`` where there is nothing to write and one read to trust.
 
-        :raises Conflict: an item was changed since it was read, or other writers were in the way
-        :raises TransactionFailed: an action failed for another reason
+        :raises InvalidArgument: it is too large
         """
         if not self._asked and self._reads <= 1:
             return None
@@ -254,7 +253,7 @@ class Unit:
             # A repetition asks for the same, but may have read something else.
             asked = evolve(transaction, actions=tuple(self._asked), content=None)
             transaction = evolve(transaction, content=content_digest(asked))
-        return (yield from _sent(transaction))
+        return transaction
 
     @property
     def spans_moments(self) -> bool:
@@ -269,12 +268,29 @@ class Unit:
         read = [entry for entry in self._entries.values() if entry.revision is not None]
         if not read:
             return
-        context = self.context(context)
-        checks = [op.Check(context, entry.table, entry.key, None, entry.revision) for entry in read]
-        yield from _sent(transact_write(checks, None, self._limits, context))
+        found = yield from self._revisions(read, self.context(context))
+        changed = sum(entry.revision != revision for entry, revision in zip(read, found, strict=True))
+        if changed:
+            conflict = _changed(changed, len(read))
+            conflict.backend, conflict.operation = self._backend, op.TransactWrite.kind
+            conflict.table = ",".join(dict.fromkeys(entry.table.name for entry in read))
+            raise conflict
+
+    def _revisions(self, entries: Sequence[Entry], context: op.Context) -> Steps[Sequence[op.Revision | None]]:
+        """What items are now, by reads alone: observers are told of no transaction that is none."""
+        gets = tuple([op.Get(context, entry.table, entry.key, revision=True) for entry in entries])
+        if len(gets) == 1:
+            return [(yield gets[0]).revision]
+        revisions: Sequence[op.Revision | None] = (yield op.TransactGet(context, gets)).revisions
+        return revisions
 
 
-def _sent(transaction: op.TransactWrite) -> Steps[res.TransactWriteResult]:
+def sent(transaction: op.TransactWrite) -> Steps[res.TransactWriteResult]:
+    """Send what a unit of work came to.
+
+    :raises Conflict: an item was changed since it was read, or other writers were in the way
+    :raises TransactionFailed: an action failed for another reason
+    """
     try:
         result: res.TransactWriteResult = yield transaction
     except TransactionFailed as error:
@@ -290,12 +306,16 @@ def _conflict(error: TransactionFailed) -> Conflict | None:
     changed = sum(isinstance(reason, Conflict) for reason in error.reasons)
     if not changed:
         return None
-    conflict = Conflict(
-        f"{changed} of the {len(error.reasons)} items of this unit of work were changed since it read them: run it"
-        " again, as run_transaction() does"
-    )
+    conflict = _changed(changed, len(error.reasons))
     conflict.backend, conflict.operation, conflict.table = error.backend, error.operation, error.table
     return conflict
+
+
+def _changed(changed: int, items: int) -> Conflict:
+    return Conflict(
+        f"{changed} of the {items} items of this unit of work were changed since it read them: run it again, as"
+        " run_transaction() does"
+    )
 
 
 def _unread(action: op.Action) -> Entry:

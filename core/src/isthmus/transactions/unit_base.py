@@ -15,7 +15,7 @@ from isthmus.pipeline import Pipeline
 from isthmus.schema import Table
 from isthmus.tokens import check_token
 from isthmus.transactions.nesting import Place, enter, leave
-from isthmus.transactions.unit import Steps, Unit
+from isthmus.transactions.unit import Steps, Unit, sent
 
 State = Literal["new", "open", "committing", "committed", "failed", "rolled back"]
 _NEEDED = (Capability.TRANSACT_WRITE, Capability.REVISION)
@@ -94,15 +94,24 @@ class Course:
         """The end of a body that succeeded."""
         self._leave("committing")
         self.state = "failed"
-        result = yield from self.unit.commit(context, self.token)
+        try:
+            transaction = self.unit.transaction(context, self.token)
+        except IsthmusError as error:
+            self._tell(error, context)
+            raise
+        result = None if transaction is None else (yield from sent(transaction))
         self.state = "committed"
         return result
 
     def roll_back(self, raised: BaseException, context: Context) -> None:
         """The end of a body that raised: nothing is sent, observers are told."""
         self._leave("rolled back")
+        self._tell(_described(raised), context)
+
+    def _tell(self, error: IsthmusError, context: Context) -> None:
+        """Tell observers of a transaction that was never sent."""
         transaction = op.TransactWrite(context, self.unit.actions(context), self.token)
-        self.pipeline.observers.rolled_back(transaction, _described(raised))
+        self.pipeline.observers.rolled_back(transaction, error)
 
     def _leave(self, state: State) -> None:
         if self._place is not None:
