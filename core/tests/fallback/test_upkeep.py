@@ -60,6 +60,20 @@ def test_the_first_transaction_looks_for_dead_clients() -> None:
     assert bank.locked() == []
 
 
+def test_remembered_transactions_hide_no_dead_client() -> None:
+    """The look goes past what is kept for its token only, however much of that comes first."""
+    bank = dead("after_commit")
+    table = bank.table(bank.client())
+    pair = [table.actions.put({"id": name}) for name in ("x", "y")]
+    for number in range(40):
+        table.database.transact_write(pair, token=f"token {number}")
+    assert bank.locked() == ["a", "b", "c"]
+    looking = bank.client(sweep_s=0)
+    for _ in range(8):  # each look at its clock takes a second
+        looking.transact_write(pair)
+    assert bank.locked() == []
+
+
 def test_a_failing_look_hurts_nobody() -> None:
     """Transactions don't depend on it."""
     bank = Bank()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from attrs import asdict, frozen
 
@@ -22,6 +22,7 @@ SWEPT_AT_ONCE: Final = 25
 SWEEP_SECONDS: Final = 1.0
 """What a look for dead clients may take of the time of the caller whom it meets."""
 _PAGE: Final = 100
+_SWEPT_PAGES: Final = 10
 _MARGIN: Final = 0.05
 _LOOKS: Final = 3
 
@@ -96,8 +97,27 @@ def sweep(session: Session) -> Flow[None]:
     deadline = session.deadline
     session.deadline = min(time.monotonic() + SWEEP_SECONDS, float("inf") if deadline is None else deadline)
     with suppress(IsthmusError):
-        yield from recover_all(session, SWEPT_AT_ONCE)
+        yield from _swept(session)
     session.deadline = deadline
+
+
+def _swept(session: Session) -> Flow[None]:
+    """Go on where the last look ended: ended transactions that are only remembered are many, and may all come first."""
+    shared, seen = session.shared, 0
+    for _ in range(_SWEPT_PAGES):
+        items, shared.sweep_from = yield from session.scan_records(shared.sweep_from, _PAGE)
+        unended = [str(item["id"]) for item in items if _is_open(item, session.now())]
+        for record_id in unended:
+            yield from _fate(session, record_id)
+        seen += len(unended)
+        if seen >= SWEPT_AT_ONCE or shared.sweep_from is None:
+            return
+
+
+def _is_open(item: Item, now: float) -> bool:
+    """Whether a record may need somebody: it is not ended, or its time has come."""
+    purge_at: Any = item.get("purge_at")
+    return purge_at is None or purge_at <= now
 
 
 def resolve(session: Session, operation: Resolve) -> Flow[ResolveResult]:

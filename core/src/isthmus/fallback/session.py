@@ -65,6 +65,7 @@ class Shared:
     measure: Callable[[Metric], None] | None = None
     records_made: bool = field(default=False, init=False)
     swept_at: float = field(default=float("-inf"), init=False)
+    sweep_from: Item | None = field(default=None, init=False)
 
 
 class Session:
