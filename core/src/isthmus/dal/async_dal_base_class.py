@@ -116,7 +116,9 @@ class AsyncDalBaseClass(AsyncHolding, DalBase[T]):
         :raises UniqueViolation: another entity has a value that must be unique
         """
         records = self._records
-        return self._loaded(self._mapper, await records.create(self._ready(self._mapper, entity), timeout=timeout))
+        return self._written(
+            self._mapper, entity, await records.create(self._ready(self._mapper, entity), timeout=timeout)
+        )
 
     async def put(
         self, entity: T, /, *, when: Callable[[T], bool] | Condition | None = None, timeout: float | None = None
@@ -128,8 +130,8 @@ class AsyncDalBaseClass(AsyncHolding, DalBase[T]):
         :raises UniqueViolation: another entity has a value that must be unique
         """
         records = self._records
-        return self._loaded(
-            self._mapper, await records.put(self._ready(self._mapper, entity), when=when, timeout=timeout)
+        return self._written(
+            self._mapper, entity, await records.put(self._ready(self._mapper, entity), when=when, timeout=timeout)
         )
 
     async def save(self, entity: T, /, *, since: T | None = None, timeout: float | None = None) -> T:
@@ -143,8 +145,8 @@ class AsyncDalBaseClass(AsyncHolding, DalBase[T]):
         :raises UniqueViolation: another entity has a value that must be unique
         """
         records = self._records
-        return self._loaded(
-            self._mapper, await records.save(self._ready(self._mapper, entity), since=since, timeout=timeout)
+        return self._written(
+            self._mapper, entity, await records.save(self._ready(self._mapper, entity), since=since, timeout=timeout)
         )
 
     async def update(

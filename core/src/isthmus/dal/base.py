@@ -91,6 +91,12 @@ class DalBase(DalHooks[T]):
         mapper.snapshots.carry(mapper.layout, entity, loaded)
         return loaded
 
+    def _written(self, mapper: Mapper[T], entity: T, stored: T) -> T:
+        """The entity that the caller gets for one that was given and then written."""
+        # Where ``before_save`` made a copy, the caller's own has to know too what is stored now.
+        mapper.snapshots.carry(mapper.layout, stored, entity)
+        return self._loaded(mapper, stored)
+
     def _check_kind(self, mapper: Mapper[T], entity: object) -> None:
         if not isinstance(entity, mapper.kind):
             raise InvalidArgument(f"{type(self).__name__} takes {_plural(mapper.kind)}, not {type(entity).__name__}")
@@ -103,7 +109,11 @@ class DalBase(DalHooks[T]):
             )
 
     def _all_ready(self, mapper: Mapper[T], entities: Iterable[T]) -> list[T]:
-        return [self._ready(mapper, entity) for entity in members(entities, "entities")]
+        given = list(members(entities, "entities"))
+        found = [self._ready(mapper, entity) for entity in given]
+        for entity in given:
+            mapper.snapshots.drop(entity)  # what is stored of copies won't come back
+        return found
 
 
 def _copied(entity: T) -> T:

@@ -114,7 +114,7 @@ class DalBaseClass(Holding, DalBase[T]):
         :raises UniqueViolation: another entity has a value that must be unique
         """
         records = self._records
-        return self._loaded(self._mapper, records.create(self._ready(self._mapper, entity), timeout=timeout))
+        return self._written(self._mapper, entity, records.create(self._ready(self._mapper, entity), timeout=timeout))
 
     def put(
         self, entity: T, /, *, when: Callable[[T], bool] | Condition | None = None, timeout: float | None = None
@@ -126,7 +126,9 @@ class DalBaseClass(Holding, DalBase[T]):
         :raises UniqueViolation: another entity has a value that must be unique
         """
         records = self._records
-        return self._loaded(self._mapper, records.put(self._ready(self._mapper, entity), when=when, timeout=timeout))
+        return self._written(
+            self._mapper, entity, records.put(self._ready(self._mapper, entity), when=when, timeout=timeout)
+        )
 
     def save(self, entity: T, /, *, since: T | None = None, timeout: float | None = None) -> T:
         """Write what changed since the entity was loaded; attributes that the class doesn't know are kept.
@@ -139,7 +141,9 @@ class DalBaseClass(Holding, DalBase[T]):
         :raises UniqueViolation: another entity has a value that must be unique
         """
         records = self._records
-        return self._loaded(self._mapper, records.save(self._ready(self._mapper, entity), since=since, timeout=timeout))
+        return self._written(
+            self._mapper, entity, records.save(self._ready(self._mapper, entity), since=since, timeout=timeout)
+        )
 
     def update(
         self,

@@ -126,6 +126,9 @@ class Mapper(Generic[T]):
         self.snapshots.keep(self.layout, entity, item, today)
         return entity
 
+    as_stored = entity
+    """The same, whatever hooks ``entity`` is given."""
+
     def is_mine(self, item: Item) -> bool:
         """Whether an item is of this class, in a table with several."""
         model = self.model

@@ -149,7 +149,7 @@ class Writes(Sender[T]):
         if item is None or not self._mapper.is_mine(item):
             return expected
         before = self._version(item)
-        entity = yield from self.save(self._mapper.entity(item), None, timeout)
+        entity = yield from self.save(self._mapper.as_stored(item), None, timeout)
         after = self._mapper.snapshots.of(self._mapper.layout, entity)
         return expected if after is None or expected != before else self._version(after.item)
 
