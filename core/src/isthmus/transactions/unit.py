@@ -15,11 +15,12 @@ from attrs import evolve
 from isthmus import operations as op
 from isthmus import results as res
 from isthmus.capabilities import Limits
-from isthmus.errors import Conflict, InvalidArgument, IsthmusError, PluginError, TransactionFailed
+from isthmus.errors import InvalidArgument, IsthmusError, PluginError, TransactionFailed
 from isthmus.evaluate import project
 from isthmus.expressions import Path
 from isthmus.requests import Identity
 from isthmus.tokens import content_digest
+from isthmus.transactions.conflicts import changed_since
 from isthmus.transactions.images import Entry, judged
 from isthmus.transactions.one_shot import item_identity, transact_write
 from isthmus.validation import Clock, ValidationLayer
@@ -271,7 +272,7 @@ class Unit:
         found = yield from self._revisions(read, self.context(context))
         changed = sum(entry.revision != revision for entry, revision in zip(read, found, strict=True))
         if changed:
-            conflict = _changed(changed, len(read))
+            conflict = changed_since(changed, len(read))
             conflict.backend, conflict.operation = self._backend, op.TransactWrite.kind
             conflict.table = ",".join(dict.fromkeys(entry.table.name for entry in read))
             raise conflict
@@ -283,39 +284,6 @@ class Unit:
             return [(yield gets[0]).revision]
         revisions: Sequence[op.Revision | None] = (yield op.TransactGet(context, gets)).revisions
         return revisions
-
-
-def sent(transaction: op.TransactWrite) -> Steps[res.TransactWriteResult]:
-    """Send what a unit of work came to.
-
-    :raises Conflict: an item was changed since it was read, or other writers were in the way
-    :raises TransactionFailed: an action failed for another reason
-    """
-    try:
-        result: res.TransactWriteResult = yield transaction
-    except TransactionFailed as error:
-        conflict = _conflict(error)
-        if conflict is None:
-            raise
-        raise conflict from error
-    return result
-
-
-def _conflict(error: TransactionFailed) -> Conflict | None:
-    """The conflict that made a transaction fail, if one did; what else is wrong was judged on something outdated."""
-    changed = sum(isinstance(reason, Conflict) for reason in error.reasons)
-    if not changed:
-        return None
-    conflict = _changed(changed, len(error.reasons))
-    conflict.backend, conflict.operation, conflict.table = error.backend, error.operation, error.table
-    return conflict
-
-
-def _changed(changed: int, items: int) -> Conflict:
-    return Conflict(
-        f"{changed} of the {items} items of this unit of work were changed since it read them: run it again, as"
-        " run_transaction() does"
-    )
 
 
 def _unread(action: op.Action) -> Entry:

@@ -14,8 +14,9 @@ from isthmus.operations import Context
 from isthmus.pipeline import Pipeline
 from isthmus.schema import Table
 from isthmus.tokens import check_token
+from isthmus.transactions.conflicts import sent
 from isthmus.transactions.nesting import Place, enter, leave
-from isthmus.transactions.unit import Steps, Unit, sent
+from isthmus.transactions.unit import Steps, Unit
 
 State = Literal["new", "open", "committing", "committed", "failed", "rolled back"]
 _NEEDED = (Capability.TRANSACT_WRITE, Capability.REVISION)
