@@ -189,7 +189,7 @@ class TransactWriteSuite(Suite):
     def test_invalid_arguments_are_refused_before_anything_is_sent(
         self, make_table: MakeTable, open_database: OpenDatabase
     ) -> None:
-        """Keys, values, paths, tokens and foreign objects are checked first."""
+        """Keys, values, paths, tokens, foreign objects, items named twice and too many actions are checked first."""
         table = make_table()
         faulty = FaultyBackend(table.database.backend)
         database = open_database(faulty)
@@ -203,6 +203,8 @@ class TransactWriteSuite(Suite):
             lambda: database.transact_write([do.put({"id": "1"})], token=""),
             lambda: database.transact_write([do.put({"id": "1"})], token="t" * 37),
             lambda: database.transact_get([do.put({"id": "1"})]),  # type: ignore[list-item]  # on purpose
+            lambda: database.transact_write([do.put({"id": "1"}), do.check(id="1", when=F.n == 1)]),
+            lambda: database.transact_write([do.put({"id": f"{number}"}) for number in range(101)]),
         ]  # fmt: skip
         for call in wrong:
             with pytest.raises((InvalidArgument, InvalidKey, InvalidValue)):
