@@ -14,6 +14,7 @@ from isthmus_conformance.suites.limits import LimitsSuite
 from isthmus_conformance.suites.paging import PagingSuite
 from isthmus_conformance.suites.repeats import RepeatSuite
 from isthmus_conformance.suites.repositories import RepositoriesSuite
+from isthmus_conformance.suites.resolving import ResolveSuite
 from isthmus_conformance.suites.revisions import RevisionSuite
 from isthmus_conformance.suites.transactions import TransactionsSuite
 from isthmus_conformance.suites.ttl import TtlSuite
@@ -31,6 +32,7 @@ class BackendSuite(
     IndexesSuite,
     BatchSuite,
     RepeatSuite,
+    ResolveSuite,
     TransactionsSuite,
     RevisionSuite,
     UnitOfWorkSuite,

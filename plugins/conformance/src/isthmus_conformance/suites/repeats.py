@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import pytest
 
-from isthmus import BoundTable, Capability, F, Key, Table, Unsupported
+from isthmus import BoundTable, Capability, F
 from isthmus.errors import (
     AlreadyExists,
     ConditionFailed,
@@ -16,48 +15,24 @@ from isthmus.errors import (
     IsthmusError,
     OutcomeUnknown,
     TransactionFailed,
-    Unavailable,
 )
-from isthmus.operation_ids import public_id
-from isthmus.operations import Action, Context, Put
-from isthmus.schema import KeyType
-from isthmus_conformance.base import MakeTable, OpenDatabase, Suite, requires, skip_unsupported
-from isthmus_conformance.faults import Fault, FaultyBackend
+from isthmus_conformance.base import requires
 from isthmus_conformance.rules import rule
-from isthmus_conformance.suites.retries import QUICK
-
-Write = Callable[[BoundTable], Any]
-
-
-def _transacted(table: BoundTable) -> Any:
-    actions: list[Action] = [table.actions.update(id="1", add={"n": 1}), table.actions.create({"id": "2", "n": 1})]
-    return table.database.transact_write(actions)
-
-
-ONCE: Final[Mapping[str, Write]] = {
-    "create": lambda table: table.create({"id": "2", "n": 1}),
-    "conditional put": lambda table: table.put({"id": "1", "n": 2}, when=F.n == 1),
-    "conditional put of a new item": lambda table: table.put({"id": "2"}, when=F.n.not_exists()),
-    "increment": lambda table: table.update(id="1", add={"n": 1}),
-    "append": lambda table: table.update(id="1", append={"list": ["x"]}),
-    "conditional update": lambda table: table.update(id="1", set={"n": 2}, when=F.n == 1),
-    "upsert": lambda table: table.update(id="2", add={"n": 1}, upsert=True),
-    "transaction": _transacted,
-}
-"""Writes that leave an item, on a table that holds ``{"id": "1", "n": 1, "list": []}``."""
+from isthmus_conformance.suites.lost_answers import (
+    ONCE,
+    Connect,
+    LostAnswersSuite,
+    Write,
+    contents,
+    lost,
+    skip_without_transactions,
+)
 
 REMOVALS: Final[Mapping[str, Write]] = {
     "conditional delete": lambda table: table.delete(id="1", when=F.n == 1),
     "pop": lambda table: table.pop(id="1"),
 }
 """Writes that leave nothing by which they could be known again."""
-
-PLAIN_WRITES: Final[Mapping[str, Write]] = {
-    "put": lambda table: table.put(table.get(id="1")),
-    "batch": lambda table: table.put_many([table.get(id="1")]),
-}
-"""Writes that carry no id, and leave the item as they found it."""
-
 
 COVER: Final[Mapping[str, Any]] = {"id": "1", "n": 1, "list": [], "cover": True}
 COVERS: Final[Mapping[str, Write]] = {
@@ -80,56 +55,8 @@ NEEDING_AN_ITEM: Final[Mapping[str, Write]] = {
 """Writes that mean nothing where no item is."""
 
 
-_KEY_TYPES: Final[Mapping[type, KeyType]] = {str: "string", int: "number", bytes: "binary"}
-
-
-def id_of(moment: float) -> str:
-    """An operation id of a moment, in seconds since the epoch."""
-    return f"{int(moment * 1000):011x}{'0' * 13}"
-
-
-def lost(*, applied: bool = True, then: Callable[[], None] | None = None) -> Fault:
-    """An answer that never arrives."""
-    return Fault(Unavailable("the connection broke", maybe_applied=True), applied=applied, then=then)
-
-
-class Connect(Protocol):
-    """Opens the table under test through a backend with planned faults."""
-
-    def __call__(self, *plan: Fault) -> BoundTable: ...
-
-
-class RepeatSuite(Suite):
+class RepeatSuite(LostAnswersSuite):
     """The answer to a write is lost, before or after the store applied it."""
-
-    @pytest.fixture
-    def plain(self, make_table: MakeTable) -> BoundTable:
-        """The table, without faults; its item has the id of an older write."""
-        table = make_table()
-        write_long_ago(table, {"id": "1", "n": 1, "list": []})
-        return table
-
-    @pytest.fixture
-    def connected(self, plain: BoundTable, open_database: OpenDatabase) -> Connect:
-        """Opens the table with faults between the core and the backend under test."""
-
-        def connect(*plan: Fault) -> BoundTable:
-            backend = FaultyBackend(plain.database.backend, plan, identifying=True)
-            return open_database(backend, retry_policy=QUICK).table(plain.schema)
-
-        return connect
-
-    @pytest.fixture
-    def expected(self, make_table: MakeTable) -> Callable[[Write], list[Any]]:
-        """What a table holds after a write that met no fault."""
-
-        def after(write: Write) -> list[Any]:
-            table = make_table()
-            table.put({"id": "1", "n": 1, "list": []})
-            write(table)
-            return contents(table)
-
-        return after
 
     @rule("CND-7")
     @requires(Capability.OPERATION_ID)
@@ -146,7 +73,7 @@ class RepeatSuite(Suite):
         times: int,
     ) -> None:
         """Whether the lost answers were to attempts that were applied or not, the call succeeds with one effect."""
-        _skip_without_transactions(plain, write)
+        skip_without_transactions(plain, write)
         ONCE[write](connected(*[lost(applied=applied)] * times))
         assert contents(plain) == expected(ONCE[write])
 
@@ -257,84 +184,3 @@ class RepeatSuite(Suite):
             connected(lost()).update(id="1", add={"n": 1}, returning="old")
         assert plain.get(id="1")["n"] == 2
         assert plain.database.resolve(str(caught.value.operation_id)) == "applied"
-
-    @rule("CND-7")
-    @requires(Capability.OPERATION_ID)
-    @pytest.mark.parametrize("write", ONCE)
-    def test_an_applied_write_is_resolved(self, connected: Connect, plain: BoundTable, write: str) -> None:
-        """When no attempt is answered, the id in the error tells later that the write was applied."""
-        _skip_without_transactions(plain, write)
-        with pytest.raises(OutcomeUnknown) as caught:
-            ONCE[write](connected(*[lost()] * 20))
-        assert plain.database.resolve(str(caught.value.operation_id)) == "applied"
-
-    @rule("CND-7")
-    @requires(Capability.OPERATION_ID)
-    def test_a_write_that_was_not_applied_is_resolved(self, connected: Connect, plain: BoundTable) -> None:
-        """The trace of an older write tells that nobody has written the item since."""
-        with pytest.raises(OutcomeUnknown) as caught:
-            connected(*[lost(applied=False)] * 20).update(id="1", add={"n": 1})
-        assert plain.database.resolve(str(caught.value.operation_id)) == "not_applied"
-
-    @rule("CND-7")
-    @requires(Capability.OPERATION_ID)
-    @pytest.mark.parametrize("cover", PLAIN_WRITES)
-    @pytest.mark.parametrize("applied", [True, False])
-    def test_what_a_plain_write_covered_stays_unknown(
-        self, connected: Connect, plain: BoundTable, cover: str, applied: bool
-    ) -> None:
-        """A put or a batch leaves an item without any trace, whether ours was applied before or not."""
-        with pytest.raises(OutcomeUnknown) as caught:
-            connected(*[lost(applied=applied)] * 20).update(id="1", add={"n": 1})
-        PLAIN_WRITES[cover](plain)
-        assert plain.database.resolve(str(caught.value.operation_id)) == "unknown"
-
-    @rule("CND-7")
-    @requires(Capability.OPERATION_ID)
-    def test_what_a_later_writer_covered_stays_unknown(self, connected: Connect, plain: BoundTable) -> None:
-        """A later write took the place of the trace."""
-        with pytest.raises(OutcomeUnknown) as caught:
-            connected(*[lost()] * 20).update(id="1", add={"n": 1})
-        plain.update(id="1", add={"n": 1})
-        assert plain.database.resolve(str(caught.value.operation_id)) == "unknown"
-
-    @rule("CND-7")
-    @requires(Capability.OPERATION_ID)
-    @pytest.mark.parametrize("text", ["", "x", "é", "AAAA", 5, None, "A" * 20_000])
-    def test_other_texts_are_no_operation_ids(self, plain: BoundTable, text: Any) -> None:
-        """Only what an error carried is accepted."""
-        with pytest.raises(InvalidArgument):
-            plain.database.resolve(text)
-
-    @rule("CND-7")
-    @requires(Capability.OPERATION_ID)
-    @pytest.mark.parametrize("key", [{"other": "1"}, {"id": "1", "other": "2"}, {"id": 5}, {"id": b"1"}], ids=repr)
-    def test_an_operation_id_of_another_key_is_refused(self, plain: BoundTable, key: dict[str, Any]) -> None:
-        """The table was made anew with another key, say."""
-        with pytest.raises(InvalidArgument):
-            plain.database.resolve(id_for(plain.name, key))
-
-
-def id_for(name: str, key: Mapping[str, Any]) -> str:
-    """An operation id as an error carries it, of a write to a table of that name with these key attributes."""
-    context = Context(operation_id=id_of(time.time()))
-    keys = [Key(part, _KEY_TYPES[type(value)]) for part, value in key.items()]
-    return str(public_id(Put(context, Table(name, keys[0], keys[1] if keys[1:] else None), dict(key))))
-
-
-def write_long_ago(table: BoundTable, item: Mapping[str, Any]) -> None:
-    """Put an item with the operation id of an hour ago, beneath the core."""
-    context = Context(operation_id=id_of(time.time() - 3600))
-    table.database.backend.execute(table.actions.put(item).with_context(context))
-
-
-def contents(table: BoundTable) -> list[Any]:
-    """All items, by their key."""
-    return sorted(table.scan(), key=lambda item: str(item["id"]))
-
-
-def _skip_without_transactions(table: BoundTable, write: str) -> None:
-    if write == "transaction":
-        level = table.database.capabilities[Capability.TRANSACT_WRITE]
-        if isinstance(level, Unsupported):
-            skip_unsupported(Capability.TRANSACT_WRITE, level)
