@@ -13,8 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import isthmus
+from core.tests.repository.people import User
 from isthmus import Database, Model, Repository
 from isthmus.errors import AlreadyExists, Conflict, ItemNotFound, UniqueViolation, VersionConflict
+from isthmus.operations import Operation
+from isthmus.planned import drive
 
 EMAILS = ("a@x", "b@x", "c@x")
 IDS = ("1", "2", "3")
@@ -149,3 +152,20 @@ def _some_write(members: Repository[Member], chance: random.Random) -> None:
             members.update(key, set={"number": number, "email": email})
         case _:
             members.delete(key)
+
+
+def test_one_deadline_for_all_that_a_call_sends() -> None:
+    """Reads, tries and what is read afterwards: a timeout is the call's."""
+    with isthmus.connect("memory://") as database:
+        users = database.repository(User).ensure()
+        ann = users.create(User("acme", "1", "a@x"))
+        ann.email = "b@x"
+        deadlines: list[float | None] = []
+
+        def send(operation: Operation) -> Any:
+            deadlines.append(operation.context.deadline)
+            return users._execute(operation)
+
+        drive(users._writes.save(ann, None, 30.0), send)
+        drive(users._writes.delete({"pk": "ORG#acme", "sk": "USER#1"}, None, None, 30.0), send)
+    assert [len(deadlines), len(set(deadlines)), None in deadlines] == [5, 2, False]

@@ -12,9 +12,9 @@ from isthmus.expressions import Condition
 from isthmus.planned import adrive
 from isthmus.repository.async_query import AsyncQuery
 from isthmus.repository.base import KeyValue, RepositoryBase
+from isthmus.repository.deadlines import Steps
 from isthmus.repository.mapper import Mapper
 from isthmus.repository.query_spec import query_parts
-from isthmus.repository.sending import Steps
 
 if TYPE_CHECKING:
     from isthmus.async_database import AsyncDatabase

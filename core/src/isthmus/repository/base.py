@@ -15,11 +15,11 @@ from isthmus.errors import InvalidArgument, ItemNotFound, SeveralFound
 from isthmus.expressions import Condition
 from isthmus.repository.assignments import assignments
 from isthmus.repository.batching import Batches
+from isthmus.repository.deadlines import Steps
 from isthmus.repository.guards import Guards, guard_table
 from isthmus.repository.mapper import Mapper
 from isthmus.repository.model import Model
 from isthmus.repository.recorder import recorded
-from isthmus.repository.sending import Steps
 from isthmus.repository.writing import Writes
 from isthmus.requests import Requests, not_found
 from isthmus.schema import Table

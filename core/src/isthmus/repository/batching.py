@@ -7,9 +7,9 @@ from typing import Any, Generic, TypeVar
 
 from isthmus import results as res
 from isthmus.errors import IsthmusError
+from isthmus.repository.deadlines import Steps
 from isthmus.repository.mapper import Mapper
 from isthmus.repository.results import written
-from isthmus.repository.sending import Steps
 from isthmus.repository.templates import Template
 from isthmus.repository.writing import Writes
 from isthmus.requests import Requests

@@ -11,10 +11,10 @@ from isthmus.bound_table import BoundTable
 from isthmus.expressions import Condition
 from isthmus.planned import drive
 from isthmus.repository.base import KeyValue, RepositoryBase
+from isthmus.repository.deadlines import Steps
 from isthmus.repository.mapper import Mapper
 from isthmus.repository.query import Query
 from isthmus.repository.query_spec import query_parts
-from isthmus.repository.sending import Steps
 
 if TYPE_CHECKING:
     from isthmus.database import Database

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Generic, TypeVar
 
 from isthmus import operations as op
@@ -17,6 +17,7 @@ from isthmus.errors import (
 from isthmus.evaluate import matches
 from isthmus.expressions import ALWAYS, Condition, all_of
 from isthmus.expressions import Field as PathField
+from isthmus.repository.deadlines import Steps
 from isthmus.repository.guards import GuardAction, Guards
 from isthmus.repository.mapper import Mapper
 from isthmus.repository.shapes import ABSENT
@@ -25,8 +26,6 @@ from isthmus.transactions import transact_write
 from isthmus.values import Item
 
 T = TypeVar("T")
-R = TypeVar("R")
-Steps = Generator[op.Operation, Any, R]
 # What is sent when an item is as it was read, and the item that it leaves.
 Decide = Callable[[Item | None, Condition], tuple[op.Action, Item | None]]
 

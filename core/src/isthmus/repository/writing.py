@@ -11,10 +11,11 @@ from isthmus.errors import AlreadyExists, ConditionFailed, InvalidArgument, Inva
 from isthmus.expressions import Condition
 from isthmus.expressions import Field as PathField
 from isthmus.repository.assignments import Assignments
+from isthmus.repository.deadlines import Steps, one_deadline
 from isthmus.repository.guards import Guards
 from isthmus.repository.mapper import Mapper
 from isthmus.repository.results import written
-from isthmus.repository.sending import Sender, Steps
+from isthmus.repository.sending import Sender
 from isthmus.repository.shapes import ABSENT
 from isthmus.repository.snapshots import Snapshot
 from isthmus.requests import Requests
@@ -37,6 +38,7 @@ class Writes(Sender[T]):
 
     # ---- whole entities ----
 
+    @one_deadline
     def create(self, entity: T, timeout: float | None) -> Steps[T]:
         """Write a new one."""
         item = self._mapper.item(entity)
@@ -48,6 +50,7 @@ class Writes(Sender[T]):
         yield from self._together(action, list(self._guards.moves(key, None, item)), timeout)
         return (yield from self._counted_on(entity, item, 1, timeout))
 
+    @one_deadline
     def put(self, entity: T, when: Condition | None, timeout: float | None) -> Steps[T]:
         """Write one in place of whatever has its key."""
         item = self._mapper.item(entity)
@@ -62,6 +65,7 @@ class Writes(Sender[T]):
         yield from self._guarded(key, decide, self._guards.relies_on, timeout)
         return (yield from self._counted_on(entity, item, (self._version(item) or 0) + 1, timeout))
 
+    @one_deadline
     def save(self, entity: T, since: T | None, timeout: float | None) -> Steps[T]:
         """Write what differs from what was loaded."""
         item = self._mapper.item(entity)
@@ -135,6 +139,7 @@ class Writes(Sender[T]):
 
     # ---- parts ----
 
+    @one_deadline
     def update(self, key: Item, change: Assignments, when: Condition | None, expected: int | None,
                timeout: float | None) -> Steps[T]:  # fmt: skip
         """Change fields of a stored entity; the entity as it is afterwards."""
@@ -213,6 +218,7 @@ class Writes(Sender[T]):
                 filled.put[name] = value
         return filled
 
+    @one_deadline
     def delete(self, key: Item, when: Condition | None, expected: int | None, timeout: float | None) -> Steps[bool]:
         """Remove one; whether there was one."""
         if self._guards is None:
