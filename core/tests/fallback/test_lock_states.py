@@ -212,6 +212,17 @@ class TestLocked:
         }
 
 
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
+def test_reads_of_one_item_help(state: State) -> None:
+    """Who only reads takes the lock of a dead client away as well, once its lease has run out."""
+    bank = Bank()
+    expected = state(bank)
+    table = bank.table(bank.client())
+    for _ in range(8):  # each look at the clock takes a second
+        assert {name: (table.find(id=name) or {}).get("n") for name in IDS} == expected
+    assert bank.locked() == []
+
+
 def test_a_live_lock_is_waited_for() -> None:
     """A writer waits until its deadline for a transaction that may be at work; nothing is applied."""
     bank = Bank()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
+from attrs import evolve
+
 from isthmus.errors import Conflict, IsthmusError
 from isthmus.fallback.attempts import Attempt, kept
 from isthmus.fallback.locks import settle
@@ -28,11 +30,11 @@ def image_of(session: Session, place: Place, item: Item | None) -> Flow[Image]:
         if item is None or lock is None:
             return unlocked_image(item)
         record = yield from session.record("read_record", lock.record)
-        if record is not None and record.is_of(lock) and record.state == "pending":
-            return image_before(item, idle=session.shared.leases.run_out(record))
         image = chosen(item, record)
-        if image is not None:
-            return image
+        if image is not None and record is not None:
+            # A client that goes on needs no help, be its transaction committed or not.
+            idle = record.state in ("pending", "committed") and session.shared.leases.run_out(record)
+            return evolve(image, idle=item) if idle else image
         # The record is gone or another's. The lock proves nothing by itself: its transaction may just have ended.
         again = yield from session.read("read_again", place)
         if again is not None and lock_of(again) == lock:
