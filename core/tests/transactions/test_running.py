@@ -126,6 +126,16 @@ def test_an_async_function_is_refused(table: BoundTable) -> None:
         table.database.run_transaction(body)  # type: ignore[unused-coroutine]  # on purpose
 
 
+def test_a_generator_is_refused(table: BoundTable) -> None:
+    """Its body would never run."""
+
+    def body(tx: UnitOfWork) -> Iterator[int]:
+        yield tx.table(table).get(id="a")["n"]
+
+    with pytest.raises(InvalidArgument, match="generator"):
+        table.database.run_transaction(body)
+
+
 def test_the_async_database_wants_an_async_function() -> None:
     """Anything else has nothing to wait for."""
 

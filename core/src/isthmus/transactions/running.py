@@ -172,6 +172,8 @@ def _value(value: T) -> T:
     if inspect.iscoroutine(value):
         value.close()
         raise InvalidArgument("the function is async, which needs a database opened by aconnect()")
+    if inspect.isgenerator(value):
+        raise InvalidArgument("the function is a generator, whose body would never run: return a value instead")
     return value
 
 
