@@ -261,6 +261,18 @@ def test_a_deadline_leaves_nothing(bank: Bank, table: BoundTable) -> None:
     assert bank.records() == []
 
 
+def test_a_lock_that_nobody_could_look_at_is_found_again(bank: Bank, table: BoundTable) -> None:
+    """Its answer was lost, and there was no time left: the record stays, so that recovery knows where it is."""
+    lose(bank, lambda swap: locks(swap) and swap.place.key["id"] == "b", applied=True)
+    watch(table.database, at("after_lock_2", lambda: time.sleep(0.2)))
+    with pytest.raises(DeadlineExceeded) as caught:
+        transfer(table, timeout=0.15)
+    assert caught.value.maybe_applied is False
+    assert bank.locked() == ["b"]
+    bank.client().recover()
+    assert bank.amounts() == BEFORE
+
+
 def test_after_the_commit_it_is_a_success(bank: Bank, table: BoundTable) -> None:
     """Whatever is left to apply."""
     watch(table.database, at("after_commit", lambda: time.sleep(0.1)))

@@ -8,7 +8,7 @@ from enum import Enum
 from attrs import define, evolve, field, frozen
 
 from isthmus.errors import DeadlineExceeded, IsthmusError
-from isthmus.fallback.locks import settle
+from isthmus.fallback.locks import ended, settle
 from isthmus.fallback.records import (
     Image,
     Named,
@@ -86,6 +86,8 @@ class Attempt:
         self.members = members
         self.record = Record(record_id, attempt, "pending", items, lease_ms, self._lease_end(lease_ms), digest=digest)
         self._renewed = session.shared.leases.monotonic()
+        self._unsure = False
+        """Whether there may be locks that we don't know of, now or later."""
 
     def _lease_end(self, lease_ms: int) -> int:
         return int(self.session.now() * 1000) + lease_ms
@@ -137,6 +139,7 @@ class Attempt:
 
     def _lock_together(self) -> Flow[bool]:
         swaps = [member.swap(self.record) for member in self.members]
+        self._unsure = True
         answers: list[Answer] = yield from self.session.swap_many("lock", swaps)
         lost = []
         for member, swap, answer in zip(self.members, swaps, answers, strict=True):
@@ -148,6 +151,7 @@ class Attempt:
         for (member, swap), item in zip(lost, items, strict=True):
             if lock_of(item) == self.record.lock:
                 member.physical = swap.new
+        self._unsure = False
         return all(member.physical is not None for member in self.members)
 
     def _lock_one(self, number: int, member: Member, *, patient: bool) -> Flow[bool]:
@@ -155,6 +159,7 @@ class Attempt:
         for tried in range(_TRIES):
             swap = member.swap(self.record)
             answer = yield from self.session.swap(step, swap)
+            self._unsure = answer is LOST
             item = swap.new if answer is True else (yield from self.session.read("lock_check", member.place))
             if lock_of(item) == self.record.lock:
                 member.physical = item
@@ -226,10 +231,14 @@ class Attempt:
         return (yield from self._sent("apply", swaps))
 
     def give_up(self) -> Flow[None]:
-        """End an attempt whose commit was not sent: first the record, so that its locks hold up nobody."""
+        """End an attempt whose commit was not sent: first the record, so that its locks hold up nobody.
+
+        Where there may be locks that we don't know of, the record stays, aborted, so that recovery finds them.
+        """
         self.session.settle_in_time()
+        aborted = ended(self.session, self.record, "aborted") if self._unsure else None
         try:
-            yield from self.session.swap_record("give_up", self.record, None)
+            yield from self.session.swap_record("give_up", self.record, aborted)
             yield from self.release()
         except IsthmusError:
             return

@@ -78,11 +78,12 @@ def _settled(session: Session, step: str, place: Place, item: Item, *, committed
 
 def stop(session: Session, record: Record) -> Flow[None]:
     """Abort a pending transaction through its record, whoever it belongs to; safe at any time (rule R8)."""
-    if (yield from session.swap_record("stop", record, _ended(session, record, "aborted"))) is True:
+    if (yield from session.swap_record("stop", record, ended(session, record, "aborted"))) is True:
         session.measured(STOPPED)
 
 
-def _ended(session: Session, record: Record, state: State) -> Record:
+def ended(session: Session, record: Record, state: State) -> Record:
+    """The record of a transaction that has come to an end, which is remembered for a while."""
     options = session.shared.options
     kept = options.retention_s if record.digest is None or state == "aborted" else options.token_retention_s
     return evolve(record, state=state, purge_at=ceil(session.now() + kept))
@@ -115,7 +116,7 @@ def finish(session: Session, record: Record) -> Flow[bool]:
     """Roll a committed transaction forward; ``False`` if an item could not be (rule R10)."""
     if not (yield from _end_items(session, record, committed=True)):
         return False
-    yield from session.swap_record("done", record, _ended(session, record, "done"))
+    yield from session.swap_record("done", record, ended(session, record, "done"))
     return True
 
 

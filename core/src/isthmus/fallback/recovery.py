@@ -115,9 +115,9 @@ def _swept(session: Session) -> Flow[None]:
 
 
 def _is_open(item: Item, now: float) -> bool:
-    """Whether a record may need somebody: it is not ended, or its time has come."""
+    """Whether a record may need somebody: an aborted one may have locks too, where its client gave up or died."""
     purge_at: Any = item.get("purge_at")
-    return purge_at is None or purge_at <= now
+    return item.get("state") != "done" or purge_at is None or purge_at <= now
 
 
 def resolve(session: Session, operation: Resolve) -> Flow[ResolveResult]:
