@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 
 import pytest
+from attrs import evolve
 
 from core.tests.fallback.clients import Bank, Killed, Wall, at, fallback_of, kill, transfer, watch
 from isthmus import Capability, Emulated, Plugin, connect, hookimpl
 from isthmus.cli.app import run
 from isthmus.fallback.metrics import DESCRIPTIONS
+from isthmus.fallback.records import RECORD_TABLE, Record
 from isthmus.fallback.recovery import Recovery
+from isthmus.fallback.store import ABSENT, Place, Swap
 from isthmus.metrics import Metric
 
 BEFORE = {"a": 100, "b": 100, "c": 0}
@@ -58,6 +61,17 @@ def test_the_first_transaction_looks_for_dead_clients() -> None:
     clock.now += 2
     write()
     assert bank.locked() == []
+
+
+def test_any_number_of_dead_clients_is_recovered() -> None:
+    """Also more than the sightings of records that a process remembers."""
+    bank = dead("after_record")
+    record = Record.from_item(bank.records()[0])
+    for number in range(1_200):
+        more = evolve(record, id=f"x:{number}", attempt=b"%016d" % number, items=(), lease_until=0)
+        assert bank.store.cas(Swap(Place(RECORD_TABLE, {"id": more.id}), ABSENT, more.to_item()))
+    client = connect(bank.store, clock=bank.wall)
+    assert client.recover().undone == 1_200
 
 
 def test_remembered_transactions_hide_no_dead_client() -> None:

@@ -191,4 +191,4 @@ def _resolve(session: Session, operation: op.Resolve) -> Flow[res.Result]:
 
 
 def _recover(limit: int | None) -> Answer:
-    return lambda session, _operation: recovery.recover_all(session, limit, twice=True)
+    return lambda session, _operation: recovery.recover_all(session, limit)

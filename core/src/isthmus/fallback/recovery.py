@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -25,6 +26,8 @@ _PAGE: Final = 100
 _SWEPT_PAGES: Final = 10
 _MARGIN: Final = 0.05
 _LOOKS: Final = 3
+_TOGETHER: Final = 500
+"""So many are looked at again after one wait: fewer than the sightings that are remembered."""
 
 
 @frozen
@@ -51,32 +54,39 @@ class Recovery:
         return asdict(self)
 
 
-def recover_all(session: Session, limit: int | None = None, *, twice: bool = False) -> Flow[Recovery]:
+def recover_all(session: Session, limit: int | None = None) -> Flow[Recovery]:
     """Finish or undo every transaction whose client does not go on.
 
+    Those that seem to be dead are looked at twice: one look never tells, as clocks differ.
+
     :param limit: most records to look at
-    :param twice: whether to look at those again that seem to be dead: one look never tells, as clocks differ
     """
     fates: dict[str, Fate | None] = {}
+    overdue: list[str] = []
     start: Item | None = None
-    while limit is None or len(fates) < limit:
+    last = limit == 0
+    while not last:
         items, start = yield from session.scan_records(
             start, _PAGE if limit is None else min(_PAGE, limit - len(fates))
         )
-        for item in items:
-            fates[str(item["id"])] = yield from _fate(session, str(item["id"]))
-        if start is None:
-            break
-    overdue = [record_id for record_id, fate in fates.items() if fate is Fate.OVERDUE]
-    if twice and overdue:
-        yield Sleep(SECOND_LOOK + _MARGIN)
-        for record_id in overdue:
-            fates[record_id] = yield from _fate(session, record_id)
+        ids = [str(item["id"]) for item in items]
+        yield from _look(session, ids, fates)
+        overdue += [record_id for record_id in ids if fates[record_id] is Fate.OVERDUE]
+        last = start is None or (limit is not None and len(fates) >= limit)
+        if overdue and (last or len(overdue) >= _TOGETHER):
+            yield Sleep(SECOND_LOOK + _MARGIN)
+            yield from _look(session, overdue, fates)
+            overdue = []
     counts = Counter(fates.values())
     return Recovery(
         examined=len(fates), finished=counts[Fate.FINISHED], undone=counts[Fate.UNDONE],
         forgotten=counts[Fate.FORGOTTEN], left=counts[Fate.ALIVE] + counts[Fate.OVERDUE], failed=counts[None],
     )  # fmt: skip
+
+
+def _look(session: Session, ids: Sequence[str], fates: dict[str, Fate | None]) -> Flow[None]:
+    for record_id in ids:
+        fates[record_id] = yield from _fate(session, record_id)
 
 
 def _fate(session: Session, record_id: str) -> Flow[Fate | None]:
