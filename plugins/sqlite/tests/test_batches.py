@@ -14,7 +14,7 @@ import isthmus
 from isthmus import Index
 from isthmus.errors import BackendError, Conflict, DeadlineExceeded, InvalidKey
 from isthmus.operations import Context, DeleteMany, GetMany, PutMany
-from isthmus_sqlite import backend, batches
+from isthmus_sqlite import answers, batches
 from plugins.sqlite.tests.helpers import open_counters
 
 
@@ -48,7 +48,7 @@ def fail_second(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None]:
                 raise error
             return rows(*arguments)
 
-        monkeypatch.setattr(backend, "_CHUNK", 2)
+        monkeypatch.setattr(answers, "_CHUNK", 2)
         monkeypatch.setattr(batches, "rows", failing)
 
     return prepare
@@ -82,7 +82,7 @@ def test_a_deadline_between_chunks_may_have_applied_something(fail_second: Calla
 
 def test_wrong_keys_of_stored_indexes_are_found_before_anything_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     """A member of a later chunk that can't be stored refuses the batch."""
-    monkeypatch.setattr(backend, "_CHUNK", 2)
+    monkeypatch.setattr(answers, "_CHUNK", 2)
     with isthmus.connect("sqlite://") as database:
         database.table("counters", partition_key="id", indexes=[Index("by_g", "g")]).ensure()
         table = database.table("counters", partition_key="id")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 
 from isthmus.errors import (
@@ -17,10 +18,13 @@ from isthmus.errors import (
     PermissionDenied,
     Unavailable,
 )
+from isthmus.operations import Operation
 from isthmus_sqlite.files import damaged, missing, named
 
 _LOCKED = "another process holds the database's write lock: retry later, or raise the option busy_timeout"
 _WAITED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_TIMEOUT)
+# SQLite waits for whole milliseconds, so it may give up a little before a deadline, seconds.
+_ROUNDING = 0.01
 
 
 def translate(error: Exception, *, writes: bool, path: str | None = None) -> IsthmusError | None:
@@ -123,3 +127,19 @@ def missing_table(error: Exception) -> bool:
     """Whether a statement named the SQL table of items that are not there (any more)."""
     text = str(error)
     return isinstance(error, sqlite3.OperationalError) and text.startswith("no such table") and ":" in text[15:]
+
+
+def meaning(error: Exception, operation: Operation, *, closed: bool, path: str | None) -> IsthmusError:
+    """What an operation ends with after any error that is none of the tree.
+
+    :param closed: whether the database was closed meanwhile
+    """
+    if interrupted(error) and closed:
+        return Closed("the database was closed while this operation was at work: connect again")
+    deadline = operation.context.deadline
+    if busy(error) and deadline is not None and time.monotonic() >= deadline - _ROUNDING:
+        return DeadlineExceeded("the deadline passed while another process was writing: allow a longer timeout")
+    # What is not SQLite's own was raised before a statement or a COMMIT, so nothing was applied.
+    return translate(error, writes=operation.writes, path=path) or BackendError(
+        f"sqlite failed with {type(error).__name__}, nothing was applied: see the cause"
+    )
