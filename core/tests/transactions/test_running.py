@@ -129,7 +129,7 @@ def test_an_async_function_is_refused(table: BoundTable) -> None:
 def test_a_generator_is_refused(table: BoundTable) -> None:
     """Its body would never run."""
 
-    def body(tx: UnitOfWork) -> Iterator[int]:
+    def body(tx: UnitOfWork) -> Iterator[Any]:
         yield tx.table(table).get(id="a")["n"]
 
     with pytest.raises(InvalidArgument, match="generator"):

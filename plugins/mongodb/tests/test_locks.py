@@ -139,7 +139,7 @@ def test_a_batch_deletes_what_was_locked_only_for_a_moment(table: BoundTable, mo
     Holder(table, "none").hold({"held": None})
     inner: Any = table.database.backend.inner  # type: ignore[attr-defined]  # the core is around it
     send = inner.send
-    settled = []
+    settled: list[int] = []
 
     def sending(request: Any, operation: Any) -> Any:
         answer = send(request, operation)
