@@ -205,7 +205,8 @@ def test_threads_that_ask_for_a_repository_first(database: Database) -> None:
     """Get one understanding of its class, so that one saves what another one read."""
     for number in range(40):
         model = Model(f"baskets{number}", "id")
-        together, found = Barrier(4), []
+        together = Barrier(4)
+        found: list[Any] = []
 
         def ask(model: Model = model, together: Barrier = together, found: list[Any] = found) -> None:
             together.wait()
