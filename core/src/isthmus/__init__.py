@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from isthmus.repository.repository import Repository
     from isthmus.results import Page
     from isthmus.retries import RetryPolicy
-    from isthmus.schema import Index, Key, Table
+    from isthmus.schema import Index, Key, Table, Unique
     from isthmus.selection import Selection
     from isthmus.transactions.async_unit_of_work import AsyncUnitOfWork, AsyncUnitTable
     from isthmus.transactions.unit_of_work import UnitOfWork, UnitTable
@@ -83,6 +83,7 @@ __all__ = [
     "Support",
     "Table",
     "Tables",
+    "Unique",
     "UnitOfWork",
     "UnitTable",
     "Unsupported",
@@ -120,7 +121,7 @@ _MODULES = {
     "repository.repository": ("Repository",),
     "results": ("Page",),
     "retries": ("RetryPolicy",),
-    "schema": ("Index", "Key", "Table"),
+    "schema": ("Index", "Key", "Table", "Unique"),
     "selection": ("Selection",),
     "transactions.async_unit_of_work": ("AsyncUnitOfWork", "AsyncUnitTable"),
     "transactions.unit_of_work": ("UnitOfWork", "UnitTable"),

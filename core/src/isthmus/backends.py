@@ -83,6 +83,10 @@ class Backend(ABC):
         """Whether it repeats its own attempts at this operation, so that the core must not send it again."""
         return False
 
+    def keeps_unique(self, table: str) -> bool:
+        """Whether its capability of unique indexes, if it has it, holds for the table of that name."""
+        return True
+
     def translate_error(self, error: Exception, operation: Operation) -> IsthmusError | None:
         """The error of the tree for a native one, or ``None`` if it is unknown."""
         return None

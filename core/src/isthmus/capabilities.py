@@ -35,6 +35,7 @@ class Capability(StrEnum):
     COUNT = "count"
     SECONDARY_INDEX = "secondary_index"
     STRONG_INDEX_READ = "strong_index_read"
+    UNIQUE_INDEX = "unique_index"
     BATCH_GET = "batch_get"
     BATCH_WRITE = "batch_write"
     TRANSACT_WRITE = "transact_write"
@@ -106,6 +107,9 @@ class Unsupported:
 
 
 Support = Full | Versioned | Emulated | Unsupported
+NO_UNIQUE_INDEX = Unsupported(
+    "no index of this store keeps values unique; declare them in a model, and its repository keeps them by guard items"
+)
 
 
 def _levels(levels: Mapping[Capability, Support]) -> dict[Capability, Support]:
@@ -131,8 +135,9 @@ class Capabilities(Mapping[Capability, Support]):
 
     @classmethod
     def full_except(cls, exceptions: Mapping[Capability, Support]) -> Capabilities:
-        """Everything ``Full`` but what is given."""
-        return cls({**{capability: Full() for capability in Capability}, **exceptions})
+        """Everything ``Full`` but what is given, and but unique indexes, which a backend names where it has them."""
+        usual: dict[Capability, Support] = {capability: Full() for capability in Capability}
+        return cls({**usual, Capability.UNIQUE_INDEX: NO_UNIQUE_INDEX, **exceptions})
 
     def replace(self, changes: Mapping[Capability, Support]) -> Capabilities:
         """A copy with other levels, for a layer that hides or adds something."""

@@ -13,6 +13,7 @@ from typing import Literal, cast
 from attrs import evolve, field, frozen
 
 from isthmus.bound_table import BoundTable
+from isthmus.capabilities import Capability
 from isthmus.database import Database
 from isthmus.errors import AlreadyExists, BackendError, InvalidArgument, SchemaMismatch, TableNotFound
 from isthmus.results import Page
@@ -133,15 +134,20 @@ def copy(
     names = source.tables.list() if tables is None else list(dict.fromkeys(tables))
     schemas = [source.tables.describe(name) for name in names]
     for schema in schemas:
-        check_target(target, schema, overwrite=overwrite)
+        check_target(target, _kept_by(target, schema), overwrite=overwrite)
     results = []
     for schema in schemas:
-        here, there = source.table(schema), target.table(schema)
+        here, there = source.table(schema), target.table(_kept_by(target, schema))
         result = copy_table(here, there, overwrite=overwrite, chunk=chunk, progress=progress, clock=clock)
         if verify:
             result = evolve(result, verification=verify_table(here, there, chunk=chunk, progress=progress))
         results.append(result)
     return results
+
+
+def _kept_by(target: Database, schema: Table) -> Table:
+    """A definition without unique constraints where only repositories can keep them."""
+    return schema if target.capabilities.supports(Capability.UNIQUE_INDEX) else evolve(schema, unique=())
 
 
 def copy_table(

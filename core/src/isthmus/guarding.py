@@ -6,29 +6,32 @@ from collections.abc import Mapping
 
 from isthmus.capabilities import Capabilities, Capability, Unsupported, refuse
 from isthmus.layers import AsyncStep, Step
-from isthmus.operations import Operation, Resolve
+from isthmus.operations import CreateTable, FindHolder, KeepUnique, Operation, Resolve
 from isthmus.results import Result
 
 Refused = Mapping[Capability, Unsupported]
 # These describe a backend; no operation asks for them.
 _DESCRIPTIVE = frozenset({Capability.DURABLE, Capability.SHARED_BY_PROCESSES, Capability.WIDE_NUMBERS,
                           Capability.CURRENT_ON_FAILURE})  # fmt: skip
-# Only one kind of operation asks for these, so that the others are not looked at for their sake.
-_OF_ONE_KIND: Mapping[type[Operation], Capability] = {Resolve: Capability.OPERATION_ID}
+# Only these kinds of operations ask for these, so that the others are not looked at for their sake.
+_OF_FEW_KINDS: Mapping[type[Operation], Capability] = {
+    Resolve: Capability.OPERATION_ID, CreateTable: Capability.UNIQUE_INDEX, KeepUnique: Capability.UNIQUE_INDEX,
+    FindHolder: Capability.UNIQUE_INDEX,
+}  # fmt: skip
 
 
 def refused(capabilities: Capabilities) -> Refused:
     """What operations may ask for in vain, with the reasons; empty where there is nothing to look for."""
-    hidden = {*_DESCRIPTIVE, *_OF_ONE_KIND.values()}
+    hidden = {*_DESCRIPTIVE, *_OF_FEW_KINDS.values()}
     return {name: level for name, level in capabilities.unsupported().items() if name not in hidden}
 
 
 def refused_for(kind: type[Operation], capabilities: Capabilities) -> Refused:
     """What operations of this kind may ask for in vain."""
-    own = _OF_ONE_KIND.get(kind)
-    if own is None:
-        return refused(capabilities)
-    return {name: level for name, level in capabilities.unsupported().items() if name is own}
+    found, own = dict(refused(capabilities)), _OF_FEW_KINDS.get(kind)
+    if own is not None:
+        found.update((name, level) for name, level in capabilities.unsupported().items() if name is own)
+    return found
 
 
 def guarded(step: Step, levels: Refused, backend: str) -> Step:

@@ -1,4 +1,4 @@
-"""Tables as they are declared: keys, indexes, expiry, versions and timestamps."""
+"""Tables as they are declared: keys, indexes, unique values, expiry, versions and timestamps."""
 
 from __future__ import annotations
 
@@ -112,6 +112,13 @@ class Index:
         return (self.partition_key,) if self.sort_key is None else (self.partition_key, self.sort_key)
 
 
+def _names(names: Any) -> tuple[str, ...]:
+    found = (names,) if isinstance(names, str) or not isinstance(names, Iterable) else tuple(names)
+    if not found or len(set(found)) < len(found):
+        raise InvalidArgument("a unique constraint names at least one attribute, and none twice")
+    return tuple(check_key_name(name) for name in found)
+
+
 def _indexes(indexes: Any) -> tuple[Index, ...]:
     declared = tuple(indexes) if isinstance(indexes, Iterable) else (indexes,)
     if not isinstance(indexes, Iterable) or not all(isinstance(index, Index) for index in declared):
@@ -119,9 +126,39 @@ def _indexes(indexes: Any) -> tuple[Index, ...]:
     return declared
 
 
+@frozen
+class Unique:
+    """Attributes whose values no two items of a table share, kept by an index of the store.
+
+    An item without one of them, or with null in one, has no value to be unique. Values are text, numbers, truth values
+    or binary.
+
+    :param attributes: top-level attributes, at least one of them no key of the table
+    :param only: an attribute and its value, where the constraint is one of items with that value only
+    """
+
+    attributes: tuple[str, ...] = field(converter=_names)
+    only: tuple[str, str] | None = None
+
+    @property
+    def name(self) -> str:
+        """What tells it from the table's others."""
+        whose = "" if self.only is None else f" of {self.only[1]}"
+        return "+".join(self.attributes) + whose
+
+
+def _uniques(declared: Any) -> tuple[Unique, ...]:
+    found = tuple(declared) if isinstance(declared, Iterable) else (declared,)
+    if not all(isinstance(unique, Unique) for unique in found):
+        raise InvalidArgument('unique is declared by a list of Unique objects: write [Unique(["email"])]')
+    return found
+
+
 @frozen(cache_hash=True)
 class Table:
     """A declared table.
+
+    :param unique: constraints that an index of the store keeps, where it has such ones (capability ``unique_index``)
 
     :param ttl: name of the attribute that holds the expiry time, epoch seconds (rule TTL-1)
     :param version: name of the attribute that counts versions, maintained with optimistic locking
@@ -138,6 +175,7 @@ class Table:
     version: str | None = None
     created_at: str | None = None
     updated_at: str | None = None
+    unique: tuple[Unique, ...] = field(default=(), converter=_uniques, eq=frozenset)
     keys: tuple[Key, ...] = field(init=False, eq=False, repr=False)
     key_names: tuple[str, ...] = field(init=False, eq=False, repr=False)
 
@@ -159,6 +197,16 @@ class Table:
         if len({*managed, *self.key_names}) != len(managed) + len(self.key_names):
             raise InvalidArgument(f"table {self.name!r} gives one attribute two roles: use different names")
         self._check_index_key_types()
+        self._check_unique()
+
+    def _check_unique(self) -> None:
+        for unique in self.unique:
+            if set(unique.attributes) <= set(self.key_names):
+                raise InvalidArgument(
+                    f"unique constraint {unique.name!r} of table {self.name!r} names keys only: name another attribute"
+                )
+        if len({unique.name for unique in self.unique}) < len(self.unique):
+            raise InvalidArgument(f"table {self.name!r} declares a unique constraint twice: leave one out")
 
     def _check_index_key_types(self) -> None:
         types: dict[str | None, KeyType] = {key.name: key.type for key in self.keys}
@@ -236,6 +284,7 @@ class Table:
             "version": self.version,
             "created_at": self.created_at,
             "updated_at": self.updated_at,
+            **({"unique": [_unique_to_dict(unique) for unique in self.unique]} if self.unique else {}),
         }
 
     @classmethod
@@ -254,6 +303,7 @@ class Table:
                 data["version"],
                 data["created_at"],
                 data["updated_at"],
+                [_unique_from_dict(unique) for unique in data.get("unique", ())],
             )
         except (KeyError, TypeError, ValueError, InvalidArgument) as error:
             raise ConfigurationError("a stored table definition is damaged: restore it from a backup") from error
@@ -265,7 +315,10 @@ class Table:
             declared, there = getattr(self, part), getattr(stored, part)
             if declared != there:
                 found.append(f"{part} is declared as {_describe(declared)}, stored as {_describe(there)}")
-        return found + self._index_differences(stored)
+        found += self._index_differences(stored)
+        # Classes that share a table have constraints of their own, so more may be stored than one of them declares.
+        return found + [f"unique constraint {unique.name!r} is declared but not stored" for unique in self.unique
+                        if unique not in stored.unique]  # fmt: skip
 
     def _index_differences(self, stored: Table) -> list[str]:
         declared = {index.name: index for index in self.indexes}
@@ -304,3 +357,11 @@ def _index_to_dict(index: Index) -> dict[str, Any]:
 def _index_from_dict(data: Mapping[str, Any]) -> Index:
     sort_key = _key_from_dict(data["sort_key"]) if data["sort_key"] else None
     return Index(data["name"], _key_from_dict(data["partition_key"]), sort_key, data["projection"])
+
+
+def _unique_to_dict(unique: Unique) -> dict[str, Any]:
+    return {"attributes": list(unique.attributes), "only": None if unique.only is None else list(unique.only)}
+
+
+def _unique_from_dict(data: Mapping[str, Any]) -> Unique:
+    return Unique(data["attributes"], tuple(data["only"]) if data["only"] else None)

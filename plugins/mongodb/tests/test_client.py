@@ -45,7 +45,9 @@ def test_what_kind_of_server_it_is(hello: dict[str, Any], kind: str) -> None:
     server = server_of({**HELLO, **hello}, BUILD, "db:1")
     unsupported = set(capabilities_of(server).unsupported())
     assert server.kind == kind
-    assert unsupported == {Capability.WIDE_NUMBERS} | (TRANSACTIONS if kind == "standalone" else set())
+    alone = TRANSACTIONS if kind == "standalone" else set()
+    unique = set() if kind == "replica set" else {Capability.UNIQUE_INDEX}
+    assert unsupported == {Capability.WIDE_NUMBERS} | alone | unique
 
 
 def test_an_old_server_is_refused() -> None:

@@ -79,6 +79,9 @@ class FallbackBackend(Backend):
         # For those who know which backend this is: it has more than the contract says.
         return getattr(self.__dict__["inner"], name)
 
+    def keeps_unique(self, table: str) -> bool:
+        return self.inner.keeps_unique(table)
+
     # ---- operations ----
 
     def execute(self, operation: op.Operation) -> res.Result:

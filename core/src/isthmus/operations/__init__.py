@@ -21,14 +21,16 @@ from isthmus.operations.base import (
 from isthmus.operations.batches import DeleteMany, GetMany, PutMany
 from isthmus.operations.items import Action, Check, Create, Delete, Get, Put, Resolve, Update
 from isthmus.operations.selections import KeyRange, Paged, Query, Scan
-from isthmus.operations.tables import CreateTable, DescribeTable, DropTable, ListTables
+from isthmus.operations.tables import CreateTable, DescribeTable, DropTable, FindHolder, KeepUnique, ListTables
 from isthmus.operations.transactions import TransactGet, TransactWrite
 
 ITEM_OPERATIONS: tuple[type[Operation], ...] = (
     Get, Create, Put, Update, Delete, Query, Scan, GetMany, PutMany, DeleteMany, TransactWrite, TransactGet,
     Resolve,
 )  # fmt: skip
-TABLE_OPERATIONS: tuple[type[Operation], ...] = (CreateTable, DescribeTable, ListTables, DropTable)
+TABLE_OPERATIONS: tuple[type[Operation], ...] = (
+    CreateTable, DescribeTable, ListTables, DropTable, KeepUnique, FindHolder,
+)  # fmt: skip
 OPERATIONS: tuple[type[Operation], ...] = ITEM_OPERATIONS + TABLE_OPERATIONS
 
 __all__ = [
@@ -44,9 +46,11 @@ __all__ = [
     "DeleteMany",
     "DescribeTable",
     "DropTable",
+    "FindHolder",
     "Get",
     "GetMany",
     "ItemKey",
+    "KeepUnique",
     "KeyRange",
     "ListTables",
     "MapItem",

@@ -6,7 +6,8 @@ from attrs import frozen
 
 from isthmus.capabilities import Capability
 from isthmus.operations.base import Operation, TableOperation
-from isthmus.schema import Table
+from isthmus.schema import Table, Unique
+from isthmus.values import Value
 
 
 @frozen
@@ -18,6 +19,42 @@ class CreateTable(TableOperation):
 
     def requires(self) -> tuple[Capability, ...]:
         return (Capability.TABLE_MANAGEMENT, *_schema_capabilities(self.table))
+
+
+@frozen
+class KeepUnique(TableOperation):
+    """Have a stored table keep the unique constraints of its declaration, besides those that it keeps already.
+
+    :param drop: constraints that it is to keep no longer
+    """
+
+    kind = "keep_unique"
+    writes = True
+
+    drop: tuple[Unique, ...] = ()
+
+    @property
+    def idempotent(self) -> bool:
+        return True
+
+    def requires(self) -> tuple[Capability, ...]:
+        return (Capability.TABLE_MANAGEMENT, Capability.UNIQUE_INDEX)
+
+
+@frozen
+class FindHolder(TableOperation):
+    """Read the item that holds the values of a unique constraint, as of the store, not of a unit of work.
+
+    :param values: in the order of the constraint's attributes
+    """
+
+    kind = "find_holder"
+
+    unique: Unique
+    values: tuple[Value, ...]
+
+    def requires(self) -> tuple[Capability, ...]:
+        return (Capability.UNIQUE_INDEX,)
 
 
 @frozen
@@ -67,5 +104,6 @@ def _schema_capabilities(table: Table) -> tuple[Capability, ...]:
         (Capability.TTL, table.ttl is not None),
         (Capability.NUMBER_KEY, "number" in types),
         (Capability.BINARY_KEY, "binary" in types),
+        (Capability.UNIQUE_INDEX, bool(table.unique)),
     ]
     return tuple(capability for capability, used in wanted if used)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from isthmus import requests as req
 from isthmus import results as res
 from isthmus.async_bound_table import AsyncBoundTable
+from isthmus.async_selection import AsyncSelection
+from isthmus.errors import UniqueViolation
 from isthmus.expressions import Condition
 from isthmus.planned import adrive
 from isthmus.repository.async_query import AsyncQuery
@@ -15,6 +17,7 @@ from isthmus.repository.base import KeyValue, RepositoryBase
 from isthmus.repository.deadlines import Steps
 from isthmus.repository.mapper import Mapper
 from isthmus.repository.query_spec import query_parts
+from isthmus.repository.rebuilding import Rebuilding
 
 if TYPE_CHECKING:
     from isthmus.async_database import AsyncDatabase
@@ -46,7 +49,9 @@ class AsyncRepository(RepositoryBase[T]):
 
     async def ensure(self, *, timeout: float | None = None) -> Self:
         """Create the table, and the one that keeps unique values, unless they exist as declared."""
-        await self._table.ensure(timeout=timeout)
+        await self._database.tables.ensure(self._bare_table(), timeout=timeout)
+        if self._indexes is not None:
+            await self._run(self._keeping(timeout))
         if self._guard_table is not None:
             await self._database.tables.ensure(self._guard_table, timeout=timeout)
         return self
@@ -57,8 +62,42 @@ class AsyncRepository(RepositoryBase[T]):
         if self._guard_table is not None:
             await self._database.tables.drop(self._guard_table.name, timeout=timeout)
 
+    async def rebuild_unique_values(self) -> list[UniqueViolation]:
+        """Make unique what items hold that this repository did not write: copied ones, say, or those of another store.
+
+        Where guards keep values unique, missing ones are written and those that are left over removed; where an index
+        does, it is built, unless items have equal values, and indexes of constraints that the model has no more are
+        dropped. Reads all items, may run again, and while others write through repositories.
+
+        :return: a violation for each item whose values another one has; ``key`` and ``constraint`` say which. Settle
+            these and run it again
+        :raises InvalidArgument: the class has no unique constraint
+        """
+        run = self._rebuilding()
+        if self._guard_table is None:
+            await self._compare(run)
+            return run.violations
+        await self.ensure()
+        async for guard in self._database.table(self._guard_table).scan():
+            await self._run(run.release(guard))
+        async for item in self._items():
+            await self._run(run.keep(item))
+        return run.violations
+
+    async def _compare(self, run: Rebuilding) -> None:
+        await self._database.tables.ensure(self._bare_table())
+        async for item in self._items():
+            run.compare(item)
+        if not run.violations:
+            stored = await self._database.tables.describe(self._table.name)
+            await self._run(self._keeping(None, self._no_longer(stored)))
+
+    def _items(self) -> AsyncSelection:
+        found, mine = self._table.scan(), self._mapper.only_mine()
+        return found if mine is None else found.where(mine)
+
     async def _run(self, plan: Steps[R]) -> R:
-        return await adrive(plan, self._execute)
+        return await adrive(self._in_full(plan), self._execute)
 
     # ---- reads ----
 

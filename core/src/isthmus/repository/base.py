@@ -9,6 +9,8 @@ from enum import Enum
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+from attrs import evolve
+
 from isthmus import operations as op
 from isthmus.arguments import members
 from isthmus.errors import InvalidArgument, ItemNotFound, SeveralFound
@@ -19,13 +21,16 @@ from isthmus.repository.deadlines import Steps
 from isthmus.repository.guards import Guards, guard_table
 from isthmus.repository.mapper import Mapper
 from isthmus.repository.model import Model
+from isthmus.repository.rebuilding import Rebuilding
 from isthmus.repository.recorder import recorded
+from isthmus.repository.unique_indexes import UniqueIndexes
 from isthmus.repository.writing import Writes
 from isthmus.requests import Requests, not_found
-from isthmus.schema import Table
+from isthmus.schema import Table, Unique
 from isthmus.values import Item
 
 T = TypeVar("T")
+R = TypeVar("R")
 KeyValue = str | int | Decimal | bytes | date | UUID | Enum
 
 
@@ -40,9 +45,13 @@ class RepositoryBase(Generic[T]):
         self._mapper = mapper
         self._requests = requests(mapper.table)
         self._backend = backend
-        unique = bool(mapper.model.unique)
-        self._guard_table = guard_table(mapper.table) if unique else None
-        guards = Guards(mapper, requests(self._guard_table)) if self._guard_table is not None else None
+        indexed = mapper.layout.unique if mapper.model.unique else ()
+        self._guard_table = guard_table(mapper.table) if mapper.model.unique and not indexed else None
+        self._guards = Guards(mapper, requests(guard_table(mapper.table))) if mapper.model.unique else None
+        guards = None if indexed else self._guards
+        names = dict(zip(indexed, mapper.model.unique, strict=True)) if indexed else {}
+        self._indexes = UniqueIndexes(names, mapper.name, self._requests) if indexed else None
+        self._waits = not counted
         self._writes = Writes(mapper, self._requests, guards, counted)
         self._batches = Batches(mapper, self._requests, self._writes)
 
@@ -76,6 +85,37 @@ class RepositoryBase(Generic[T]):
         entity = self._mapper.entity(dict(item))
         self._mapper.snapshots.drop(entity)
         return entity
+
+    def _in_full(self, plan: Steps[R]) -> Steps[R]:
+        """A plan with what unique indexes want."""
+        if self._indexes is None:
+            return plan
+        if self._waits:
+            plan = self._indexes.checked(plan, self._mapper.snapshots.claims)
+        return self._indexes.named(plan)
+
+    def _keeping(self, timeout: float | None, drop: tuple[Unique, ...] = ()) -> Steps[None]:
+        """Have the table keep its unique constraints."""
+        yield op.KeepUnique(self._requests.context(timeout), self._mapper.table, drop)
+
+    def _rebuilding(self) -> Rebuilding:
+        """A run over the items that are there.
+
+        :raises InvalidArgument: the class has no unique constraint
+        """
+        if self._guards is None:
+            raise InvalidArgument(f"{self._mapper.name} has no unique constraint: declare unique= in its model")
+        return Rebuilding(self._mapper, self._requests, self._guards, self._writes)
+
+    def _no_longer(self, stored: Table) -> tuple[Unique, ...]:
+        """Stored constraints of this class that its model has no more."""
+        model = self._mapper.model
+        own = None if model.discriminator is None else (model.discriminator_attribute, model.discriminator)
+        return tuple(one for one in stored.unique if one.only == own and one not in self._mapper.table.unique)
+
+    def _bare_table(self) -> Table:
+        """The table without its unique constraints, which may be added to one that is there."""
+        return evolve(self._mapper.table, unique=()) if self._indexes is not None else self._mapper.table
 
     def _get(
         self, key: tuple[Any, ...], attributes: Mapping[str, Any], consistent: bool, timeout: float | None

@@ -21,8 +21,8 @@ T = TypeVar("T")
 class Batches(Generic[T]):
     """The batches of one class.
 
-    Unique values need a transaction for each entity. A discriminator needs a condition for each, unless keys begin with
-    text of the class's own, so that they alone tell it from others.
+    Unique values that guards keep need a transaction for each entity. A discriminator needs a condition for each,
+    unless keys begin with text of the class's own, so that they alone tell it from others.
     """
 
     def __init__(self, mapper: Mapper[T], requests: Requests, writes: Writes[T]) -> None:
@@ -33,8 +33,8 @@ class Batches(Generic[T]):
     @property
     def _together(self) -> bool:
         model = self._mapper.model
-        if model.unique or model.discriminator is None:
-            return not model.unique
+        if self._writes.guarded or model.discriminator is None:
+            return not self._writes.guarded
         # Classes that are stored together often share partitions, so what is their own is said by the last key.
         own = _beginnings(self._mapper)[-1] != ""
         return own and not any(_may_meet(self._mapper, other) for other in self._mapper.beside)

@@ -17,6 +17,7 @@ from isthmus import operations as op
 from isthmus.errors import IsthmusError, UniqueViolation
 from isthmus.expressions import F
 from isthmus.repository.mapper import Mapper
+from isthmus.repository.unique_indexes import violation
 from isthmus.requests import Requests
 from isthmus.schema import Key, Table
 from isthmus.values import Item, canonical_bytes, normalise
@@ -58,16 +59,19 @@ class Guards:
     def moves(self, key: Item, old: Item | None, new: Item | None) -> Iterator[GuardAction]:
         """What becomes of the guards when an item changes; ``None`` stands for no item."""
         for constraint in self.constraints:
-            before = self._taken(constraint, old)
-            after = self._taken(constraint, new)
+            before = self.taken(constraint, old)
+            after = self.taken(constraint, new)
             if before is not None and before != after:
-                yield GuardAction(self._requests.delete(None, {KEY: before}, self._free_or(key), None, None, None),
-                                  constraint, frees=True)  # fmt: skip
+                yield GuardAction(self.freed(before, key), constraint, frees=True)
             if after is not None and new is not None:
                 guard = self._guard(after, key, new)
                 same = before == after
                 action = self._requests.put(guard, self._free_or(key), None, None) if same else self._create(guard)
                 yield GuardAction(action, constraint, frees=False)
+
+    def freed(self, value: str, owner: Item) -> op.Delete:
+        """The removal of a guard, unless it is another item's by now."""
+        return self._requests.delete(None, {KEY: value}, self._free_or(owner), None, None, None)
 
     def _create(self, guard: Item) -> op.Create:
         return self._requests.create(guard, None, None)
@@ -79,21 +83,20 @@ class Guards:
     def _free_or(self, key: Item) -> Any:
         return F[KEY].not_exists() | (F[OWNER] == key)
 
-    def _taken(self, constraint: tuple[str, ...], item: Mapping[str, Any] | None) -> str | None:
+    @property
+    def prefix(self) -> str:
+        """What the keys of all guards of this class begin with."""
+        return f"{self._mapper.model.discriminator or ''}#"
+
+    def taken(self, constraint: tuple[str, ...], item: Mapping[str, Any] | None) -> str | None:
         """The key of the guard of an item's values; ``None`` where one of them is missing."""
         values = [(item or {}).get(self._mapper.fields[name].stored) for name in constraint]
         if any(value is None for value in values):
             return None
-        entity = self._mapper.model.discriminator or ""
-        return f"{entity}#{'+'.join(constraint)}#{sha256(canonical_bytes(normalise(values))).hexdigest()}"
+        return f"{self.prefix}{'+'.join(constraint)}#{sha256(canonical_bytes(normalise(values))).hexdigest()}"
 
     def violation(self, guard: GuardAction, reason: IsthmusError) -> UniqueViolation:
         """The error of a value that another item has."""
-        fields = " and ".join(repr(name) for name in guard.constraint)
-        error = UniqueViolation(
-            f"another item of table {self._mapper.table.name!r} has the same {fields}, which is unique for"
-            f" {self._mapper.name}: choose another value",
-            constraint=guard.constraint,
-        )
-        error.backend, error.operation, error.table = reason.backend, reason.operation, self._mapper.table.name
+        error = violation(self._mapper.table.name, self._mapper.name, guard.constraint)
+        error.backend, error.operation = reason.backend, reason.operation
         return error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from isthmus.errors import InvalidArgument
 from isthmus.repository.codecs import EXPIRY, SCALARS, Codec
@@ -14,7 +14,8 @@ from isthmus.repository.field_types import FieldTypes
 from isthmus.repository.model import Model
 from isthmus.repository.shapes import Field, Shape
 from isthmus.repository.templates import FieldKey, Template, key_part
-from isthmus.schema import Index, Key, Table
+from isthmus.repository.unique_indexes import constraints_of
+from isthmus.schema import Index, Key, Table, Unique
 from isthmus.values import check_name
 
 Part = FieldKey | Template
@@ -28,6 +29,7 @@ class Layout:
     :param keys: how the table's key attributes are made
     :param indexes: the same for the indexes that the model names
     :param derived: key attributes that are no field's own, with how each is made
+    :param unique: the model's unique constraints, where indexes of the store keep them
     """
 
     shape: Shape
@@ -35,6 +37,7 @@ class Layout:
     keys: Pair
     indexes: Mapping[str, Pair]
     derived: tuple[tuple[str, Part], ...]
+    unique: tuple[Unique, ...] = ()
     key_fields: tuple[Field, ...] = field(init=False)
 
     @key_fields.default
@@ -48,9 +51,10 @@ def fields_of(pair: Pair) -> tuple[Field, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def layout_of(kind: type[Any], model: Model, types: FieldTypes) -> Layout:
+def layout_of(kind: type[Any], model: Model, types: FieldTypes, *, unique_indexes: bool = False) -> Layout:
     """The layout that a model declares for a class.
 
+    :param unique_indexes: whether the store has some for the table
     :raises InvalidArgument: the class and its model don't fit each other
     """
     shape = _shape(kind, model, types)
@@ -61,7 +65,10 @@ def layout_of(kind: type[Any], model: Model, types: FieldTypes) -> Layout:
             raise InvalidArgument(f"field {one.name!r} of {owner} may be None: a key always has a value")
     pairs = {index.name: _index_pair(index, shape, owner) for index in model.indexes}
     table = _given(model, keys, pairs, owner) if isinstance(model.table, Table) else _derived(model, keys, pairs, shape)
-    layout = Layout(shape, table, keys, pairs, _extra(table, keys, pairs))
+    unique = constraints_of(model, shape, table) if unique_indexes else ()
+    if unique:
+        table = evolve(table, unique=dict.fromkeys((*table.unique, *unique)))
+    layout = Layout(shape, table, keys, pairs, _extra(table, keys, pairs), unique)
     _check(layout, model, owner)
     return layout
 

@@ -25,13 +25,15 @@ T = TypeVar("T")
 class Mapper(Generic[T]):
     """One class in one table.
 
+    :param unique_indexes: whether the store has some for the table
     :raises InvalidArgument: the class and its model don't fit each other
     """
 
-    def __init__(self, kind: type[T], model: Model, types: FieldTypes, snapshots: Snapshots) -> None:
+    def __init__(self, kind: type[T], model: Model, types: FieldTypes, snapshots: Snapshots,
+                 *, unique_indexes: bool = False) -> None:  # fmt: skip
         self.kind = kind
         self.model = model
-        self.layout = layout_of(kind, model, types)
+        self.layout = layout_of(kind, model, types, unique_indexes=unique_indexes)
         self.table = self.layout.table
         self.beside: list[Mapper[Any]] = [self]
         """All mappers of the table that are known, this one included: the registry adds to it."""

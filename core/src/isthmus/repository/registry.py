@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
+from functools import partial
 from itertools import chain
 from threading import RLock
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from attrs import evolve
+
+from isthmus.capabilities import Capability
 from isthmus.errors import InvalidArgument
 from isthmus.pipeline import Pipeline
 from isthmus.repository.field_types import FieldTypes
@@ -15,12 +20,18 @@ from isthmus.repository.mapper import Mapper
 from isthmus.repository.model import Model, model_of
 from isthmus.repository.snapshots import Snapshots, WaitingSnapshots
 
+_MAKING = RLock()
+
 
 class Registry:
-    """The mappers of an opened database."""
+    """The mappers of an opened database.
 
-    def __init__(self, types: FieldTypes) -> None:
+    :param unique_indexes: whether the store has some for a table of that name
+    """
+
+    def __init__(self, types: FieldTypes, unique_indexes: Callable[[str], bool] = lambda _table: False) -> None:
         self._types = types
+        self._unique_indexes = unique_indexes
         self._snapshots = Snapshots()
         self._waiting: WeakKeyDictionary[object, Snapshots] = WeakKeyDictionary()
         self._mappers: dict[type, list[Mapper[Any]]] = {}
@@ -48,7 +59,8 @@ class Registry:
         return next((one for one in self._mappers.get(kind, ()) if one.model is model or one.model == model), None)
 
     def _added(self, kind: type[Any], model: Model) -> Mapper[Any]:
-        mapper = Mapper(kind, model, self._types, self._snapshots)
+        indexes = self._unique_indexes(model.table_name)
+        mapper = Mapper(kind, model, self._types, self._snapshots, unique_indexes=indexes)
         for other in chain.from_iterable(self._mappers.values()):
             if other.table.name == mapper.table.name:
                 _check_beside(mapper, other)
@@ -60,7 +72,7 @@ class Registry:
 
 
 def _check_beside(new: Mapper[Any], known: Mapper[Any]) -> None:
-    differences = new.table.differences(known.table)
+    differences = evolve(new.table, unique=()).differences(known.table)
     if differences:
         raise InvalidArgument(
             f"{new.name} and {known.name} declare table {new.table.name!r} differently: {'; '.join(differences)}."
@@ -79,6 +91,12 @@ def _check_beside(new: Mapper[Any], known: Mapper[Any]) -> None:
 def registry_of(pipeline: Pipeline) -> Registry:
     """The registry of an opened database, made when the first repository is."""
     if pipeline.registry is None:
-        pipeline.registry = Registry(FieldTypes(pipeline.converter))
+        with _MAKING:
+            if pipeline.registry is None:  # another thread may have come first
+                pipeline.registry = Registry(FieldTypes(pipeline.converter), partial(_keeps_unique, pipeline))
     found: Registry = pipeline.registry
     return found
+
+
+def _keeps_unique(pipeline: Pipeline, table: str) -> bool:
+    return pipeline.capabilities.supports(Capability.UNIQUE_INDEX) and pipeline.backend.keeps_unique(table)

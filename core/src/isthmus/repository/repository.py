@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from isthmus import requests as req
 from isthmus import results as res
 from isthmus.bound_table import BoundTable
+from isthmus.errors import UniqueViolation
 from isthmus.expressions import Condition
 from isthmus.planned import drive
 from isthmus.repository.base import KeyValue, RepositoryBase
@@ -15,6 +16,8 @@ from isthmus.repository.deadlines import Steps
 from isthmus.repository.mapper import Mapper
 from isthmus.repository.query import Query
 from isthmus.repository.query_spec import query_parts
+from isthmus.repository.rebuilding import Rebuilding
+from isthmus.selection import Selection
 
 if TYPE_CHECKING:
     from isthmus.database import Database
@@ -44,7 +47,9 @@ class Repository(RepositoryBase[T]):
 
     def ensure(self, *, timeout: float | None = None) -> Self:
         """Create the table, and the one that keeps unique values, unless they exist as declared."""
-        self._table.ensure(timeout=timeout)
+        self._database.tables.ensure(self._bare_table(), timeout=timeout)
+        if self._indexes is not None:
+            self._run(self._keeping(timeout))
         if self._guard_table is not None:
             self._database.tables.ensure(self._guard_table, timeout=timeout)
         return self
@@ -55,8 +60,42 @@ class Repository(RepositoryBase[T]):
         if self._guard_table is not None:
             self._database.tables.drop(self._guard_table.name, timeout=timeout)
 
+    def rebuild_unique_values(self) -> list[UniqueViolation]:
+        """Make unique what items hold that this repository did not write: copied ones, say, or those of another store.
+
+        Where guards keep values unique, missing ones are written and those that are left over removed; where an index
+        does, it is built, unless items have equal values, and indexes of constraints that the model has no more are
+        dropped. Reads all items, may run again, and while others write through repositories.
+
+        :return: a violation for each item whose values another one has; ``key`` and ``constraint`` say which. Settle
+            these and run it again
+        :raises InvalidArgument: the class has no unique constraint
+        """
+        run = self._rebuilding()
+        if self._guard_table is None:
+            self._compare(run)
+            return run.violations
+        self.ensure()
+        for guard in self._database.table(self._guard_table).scan():
+            self._run(run.release(guard))
+        for item in self._items():
+            self._run(run.keep(item))
+        return run.violations
+
+    def _compare(self, run: Rebuilding) -> None:
+        self._database.tables.ensure(self._bare_table())
+        for item in self._items():
+            run.compare(item)
+        if not run.violations:
+            stored = self._database.tables.describe(self._table.name)
+            self._run(self._keeping(None, self._no_longer(stored)))
+
+    def _items(self) -> Selection:
+        found, mine = self._table.scan(), self._mapper.only_mine()
+        return found if mine is None else found.where(mine)
+
     def _run(self, plan: Steps[R]) -> R:
-        return drive(plan, self._execute)
+        return drive(self._in_full(plan), self._execute)
 
     # ---- reads ----
 

@@ -41,6 +41,11 @@ class Sender(Generic[T]):
         self._requests = requests
         self._guards = guards
 
+    @property
+    def guarded(self) -> bool:
+        """Whether there are guards of unique values."""
+        return self._guards is not None
+
     # ---- writes that depend on what is stored ----
 
     def _guarded(self, key: Item, decide: Decide,
@@ -51,7 +56,7 @@ class Sender(Generic[T]):
             current = (yield self._requests.get(key, {}, None, True, timeout)).item
             if current is not None and not self._mapper.is_mine(current):
                 raise self._taken(None)
-            relied = self._as_read(current, relies)
+            relied = self.as_read(current, relies)
             action, new = decide(current, relied)
             moves = self._guards.moves(key, current, new) if self._guards is not None else ()
             guards = [move for move in moves if not (move.frees and _identity(move) in stale)]
@@ -68,7 +73,7 @@ class Sender(Generic[T]):
             f"an item of table {self._mapper.table.name!r} changed {ATTEMPTS} times while it was written: try again"
         )
 
-    def _as_read(self, current: Item | None, relies: Iterable[str]) -> Condition:
+    def as_read(self, current: Item | None, relies: Iterable[str]) -> Condition:
         """The condition that what was relied on is still as it was."""
         names = sorted(set(relies) - set(self._mapper.table.key_names))
         if current is None:

@@ -25,7 +25,7 @@ class Snapshot(weakref.ref[Any]):
 class Snapshots:
     """By identity, because entities need be neither hashable nor different from each other."""
 
-    __slots__ = ("_forget", "_known")
+    __slots__ = ("_forget", "_known", "claims")
 
     def __init__(self) -> None:
         known: dict[int, Snapshot] = {}
@@ -36,6 +36,8 @@ class Snapshots:
                 del known[snapshot.place]
 
         self._known = known
+        self.claims: dict[Any, Any] = {}
+        """In a unit of work: the unique values that were taken in it."""
         self._forget = forget
 
     def keep(self, owner: object, entity: Any, item: Item, today: Item | None = None) -> None:

@@ -7,8 +7,8 @@ from typing import Any, TypeVar, cast
 
 from isthmus import operations as op
 from isthmus import results as res
-from isthmus.errors import AlreadyExists, ConditionFailed, InvalidArgument, InvalidKey
-from isthmus.expressions import Condition
+from isthmus.errors import AlreadyExists, ConditionFailed, InvalidArgument, InvalidKey, ItemNotFound
+from isthmus.expressions import Condition, all_of
 from isthmus.expressions import Field as PathField
 from isthmus.repository.assignments import Assignments
 from isthmus.repository.deadlines import Steps, one_deadline
@@ -242,6 +242,24 @@ class Writes(Sender[T]):
         except AlreadyExists:  # by an item of another class
             return False
         return existed
+
+    def keep_guards(self, key: Item) -> Steps[None]:
+        """Write the guards of a stored item as they should be.
+
+        :raises ItemNotFound: it is no longer there, or has no value to guard
+        :raises AlreadyExists: it is of another class by now
+        :raises UniqueViolation: another item has one of its values
+        """
+        assert self._guards is not None
+        guards = self._guards
+
+        def decide(current: Item | None, relied: Condition) -> tuple[op.Action, Item]:
+            if current is None or all(guards.taken(constraint, current) is None for constraint in guards.constraints):
+                raise ItemNotFound(f"there is no {self._mapper.name} with this key that has unique values")
+            there = PathField((self._mapper.table.key_names[0],)).exists()
+            return self._requests.check(key, {}, all_of([there, relied])), current
+
+        yield from self._guarded(key, decide, guards.relies_on, None)
 
     def _written(self, entity: T, item: Item, stored: Mapping[str, Any] | None) -> T:
         found = stored or {}

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import Any
 
 from isthmus import operations as op
-from isthmus.errors import Conflict, TransactionFailed
+from isthmus.errors import Conflict, IsthmusError, TransactionFailed, UniqueViolation
 from isthmus.results import TransactWriteResult
 
 
@@ -28,12 +28,17 @@ def sent(transaction: op.TransactWrite) -> Generator[op.TransactWrite, Any, Tran
 
 def _conflict(error: TransactionFailed) -> Conflict | None:
     """The conflict that made a transaction fail, if one did; what else is wrong was judged on something outdated."""
-    changed = sum(isinstance(reason, Conflict) for reason in error.reasons)
+    changed = sum(map(_outdated, error.reasons))
     if not changed:
         return None
     conflict = changed_since(changed, len(error.reasons))
     conflict.backend, conflict.operation, conflict.table = error.backend, error.operation, error.table
     return conflict
+
+
+def _outdated(reason: IsthmusError | None) -> bool:
+    # Unique values were free when they were written, so somebody else took one since then.
+    return isinstance(reason, Conflict) or (isinstance(reason, UniqueViolation) and bool(reason.constraint))
 
 
 def changed_since(changed: int, items: int) -> Conflict:

@@ -31,7 +31,7 @@ T = TypeVar("T")
 M = TypeVar("M", bound=op.Get | op.Action)
 Steps = Generator[op.Operation, Any, T]
 # They read nothing that is validated, and change nothing.
-_PASSED_ON: Final = (op.DescribeTable, op.ListTables, op.Resolve)
+_PASSED_ON: Final = (op.DescribeTable, op.ListTables, op.Resolve, op.FindHolder)
 
 
 class Unit:

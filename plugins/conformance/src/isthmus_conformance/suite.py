@@ -18,6 +18,7 @@ from isthmus_conformance.suites.resolving import ResolveSuite
 from isthmus_conformance.suites.revisions import RevisionSuite
 from isthmus_conformance.suites.transactions import TransactionsSuite
 from isthmus_conformance.suites.ttl import TtlSuite
+from isthmus_conformance.suites.unique_values import UniqueValuesSuite
 from isthmus_conformance.suites.unit_of_work import UnitOfWorkSuite
 from isthmus_conformance.suites.updates import UpdatesSuite
 from isthmus_conformance.suites.values import ValuesSuite
@@ -38,6 +39,7 @@ class BackendSuite(
     UnitOfWorkSuite,
     TtlSuite,
     RepositoriesSuite,
+    UniqueValuesSuite,
     ErrorsSuite,
     ConcurrencySuite,
     LifeCycleSuite,

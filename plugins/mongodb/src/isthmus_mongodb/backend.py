@@ -30,6 +30,7 @@ from isthmus_mongodb.on_loop import OnLoop
 from isthmus_mongodb.options import Options, read_options
 from isthmus_mongodb.probing import Server, capabilities_of, server_of
 from isthmus_mongodb.swapping import Place
+from isthmus_mongodb.unique import check_kept, find_holder, with_values_freed
 
 # Where a request of these has no effect, none has: what they sent before was refused, or only read.
 _ONE_WRITE = (op.Create, op.Put, op.Update, op.Delete, op.TransactWrite)
@@ -161,6 +162,10 @@ class MongoDBBackend(PlannedBackend):
             )
         return items.identifies(operation)
 
+    def keeps_unique(self, table: str) -> bool:
+        """Not in collections of others, and not where transactions of the core's may have been left behind."""
+        return table not in self.mapped and not self.catalogue.locks
+
     def translate_error(self, error: Exception, operation: op.Operation) -> IsthmusError:
         if isinstance(error, IsthmusError):
             return error
@@ -191,6 +196,8 @@ def _on_place(plan: Callable[[Place, Any], Plan]) -> Callable[[MongoDBBackend, A
 
     def found_first(backend: MongoDBBackend, operation: op.TableOperation) -> Plan:
         stored = yield from backend.catalogue.find(operation.table)
+        if operation.writes:
+            check_kept(operation.table, stored.table)
         return (yield from plan(stored.place, operation))
 
     def planned(backend: MongoDBBackend, operation: op.TableOperation) -> Plan:
@@ -229,12 +236,14 @@ def _resolve(backend: MongoDBBackend, operation: op.Resolve) -> Plan:
 _PLANS: dict[type[op.Operation], Callable[[MongoDBBackend, Any], Plan]] = {
     op.CreateTable: lambda backend, operation: tables.create(backend.catalogue, operation),
     op.DescribeTable: lambda backend, operation: tables.describe(backend.catalogue, operation),
+    op.KeepUnique: lambda backend, operation: tables.keep_unique(backend.catalogue, operation),
+    op.FindHolder: _on_place(find_holder),
     op.ListTables: lambda backend, _operation: tables.list_names(backend.catalogue),
     op.DropTable: lambda backend, operation: tables.drop(backend.catalogue, operation),
     op.Get: _on_place(items.get),
-    op.Create: _on_place(items.create),
-    op.Put: _on_place(items.put),
-    op.Update: _on_place(items.update),
+    op.Create: _on_place(with_values_freed(items.create)),
+    op.Put: _on_place(with_values_freed(items.put)),
+    op.Update: _on_place(with_values_freed(items.update)),
     op.Delete: _on_place(items.delete),
     op.Query: lambda backend, operation: queries.page(backend.catalogue, operation),
     op.Scan: lambda backend, operation: queries.page(backend.catalogue, operation),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -21,13 +22,15 @@ from isthmus.values import Item
 from isthmus.writes import check_index_keys
 from isthmus_mongodb.catalogue import Catalogue, Stored
 from isthmus_mongodb.failures import OTHER_COLLECTION, by_code
-from isthmus_mongodb.layouts import REVISION, TRANSACTION
+from isthmus_mongodb.layouts import REVISION, TRANSACTION, Layout
 from isthmus_mongodb.locks import UNLOCKED, decode_physical, is_locked, locked, new_revision
 from isthmus_mongodb.native import Call, Replacements
+from isthmus_mongodb.unique import DUPLICATE, ValueTakenError, check_kept, make_way, violation
 from isthmus_mongodb.values import Document, decode_visible, encode_item, encode_key
 
 Plan = Generator[Any, Any, Any]
 Translate = Callable[[Exception], IsthmusError]
+Judge = Callable[[Any], IsthmusError]
 Failures = Generator[Any, Any, list[Failure]]
 
 # Members of one request, and their bytes: a third of what the server takes.
@@ -69,6 +72,7 @@ def put_many(catalogue: Catalogue, operation: op.PutMany, hosts: str, translate:
     :param translate: gives the error of the tree for one of the driver
     """
     stored = catalogue.recent(operation.table) or (yield from catalogue.find(operation.table))
+    check_kept(operation.table, stored.table)
     if stored.table.indexes != operation.table.indexes:
         for item in operation.items:
             check_index_keys(stored.table, item, catalogue.limits)
@@ -77,8 +81,46 @@ def put_many(catalogue: Catalogue, operation: op.PutMany, hosts: str, translate:
     def request(chunk: slice) -> Replacements:
         return Replacements(stored.collection, updates[chunk])
 
-    found = yield from _written(request, chunks(updates), hosts, translate)
+    judge = partial(_judged, stored.layout, hosts)
+    found = yield from _written(request, chunks(updates), judge, translate)
+    if stored.table.unique and found.failures:
+        found = yield from _with_values_freed(stored, updates, found, judge, translate)
     return _held(found) if stored.place.locks else found
+
+
+def _judged(layout: Layout, hosts: str, problem: Any) -> IsthmusError:
+    """The error of a member."""
+    if problem["code"] == DUPLICATE and dict(problem.get("keyPattern") or {}) != {"_id": 1}:
+        return violation(layout, problem)
+    return by_code(problem, hosts, writes=True)
+
+
+def _with_values_freed(
+    stored: Stored, updates: Sequence[RawBSONDocument], found: res.WriteManyResult, judge: Judge, translate: Translate
+) -> Plan:
+    """Send the members again in whose way expired items were."""
+    failures: list[Failure] = []
+    again: list[int] = []
+    for failure in found.failures:
+        error = failure.error
+        if not isinstance(error, ValueTakenError):
+            failures.append(failure)
+        elif (yield from make_way(stored.place, error)):
+            again.append(failure.position)
+        else:
+            failures.append(Failure(failure.position, error.final()))
+    if again:
+        members = [updates[position] for position in again]
+        second = yield from _written(
+            lambda chunk: Replacements(stored.collection, members[chunk]), chunks(members), judge, translate
+        )
+        failures += [Failure(again[failure.position], _final(failure.error)) for failure in second.failures]
+    ordered = sorted(failures, key=lambda failure: failure.position)
+    return res.WriteManyResult(len(updates) - len(ordered), failures=ordered)
+
+
+def _final(error: IsthmusError) -> IsthmusError:
+    return error.final() if isinstance(error, ValueTakenError) else error
 
 
 def _replacement(stored: Stored, item: Item) -> RawBSONDocument:
@@ -133,7 +175,8 @@ def delete_many(catalogue: Catalogue, operation: op.DeleteMany, hosts: str, tran
         return [Failure(place, locked()) for place in range(chunk.start, chunk.stop) if keys[place] in ids]
 
     portions = [slice(start, min(start + _CHUNK, len(keys))) for start in range(0, len(keys), _CHUNK)]
-    return (yield from _written(request, portions, hosts, translate, left))
+    judge = partial(_judged, stored.layout, hosts)
+    return (yield from _written(request, portions, judge, translate, left))
 
 
 def _all_done(_chunk: slice, _deleted: int) -> Failures:
@@ -144,12 +187,13 @@ def _all_done(_chunk: slice, _deleted: int) -> Failures:
 def _written(
     request: Callable[[slice], Call | Replacements],
     portions: Sequence[slice],
-    hosts: str,
+    judge: Judge,
     translate: Translate,
     left: Callable[[slice, int], Failures] = _all_done,
 ) -> Plan:
     """Send one request for each chunk.
 
+    :param judge: gives the error of a member that the server refused
     :param left: the members that an answered request has left out, by the number of those that it has deleted
     """
     failures: list[Failure] = []
@@ -160,7 +204,7 @@ def _written(
             failures += yield from left(chunk, getattr(answer, "deleted_count", 0))
         except BulkWriteError as error:
             _check_collection(error)
-            failures += _failures(error, chunk.start, chunk.stop, hosts)
+            failures += _failures(error, chunk.start, chunk.stop, judge)
         except Exception as error:
             if not chunk.start:
                 raise
@@ -179,13 +223,13 @@ def _check_collection(error: BulkWriteError) -> None:
         raise WriteError(problems[0]["errmsg"], OTHER_COLLECTION, problems[0]) from error
 
 
-def _failures(error: BulkWriteError, start: int, end: int, hosts: str) -> list[Failure]:
+def _failures(error: BulkWriteError, start: int, end: int, judge: Judge) -> list[Failure]:
     """What became of the members of a request that was answered."""
     details = error.details or {}
-    found = {problem["index"]: by_code(problem, hosts, writes=True) for problem in details.get("writeErrors", ())}
+    found = {problem["index"]: judge(problem) for problem in details.get("writeErrors", ())}
     for concern in details.get("writeConcernErrors", ())[:1]:
         # All are written, but not surely kept; writing them again does no harm.
-        unsure = by_code({"writeConcernError": concern}, hosts, writes=True)
+        unsure = judge({"code": 0, "writeConcernError": concern})
         found = {place: found.get(place, unsure) for place in range(end - start)}
     return [Failure(start + place, found[place]) for place in sorted(found)]
 

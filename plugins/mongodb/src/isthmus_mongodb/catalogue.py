@@ -27,6 +27,7 @@ from isthmus.schema import Table
 from isthmus_mongodb.layouts import Layout, layout_of
 from isthmus_mongodb.native import Call, Command, MadeCollection, Shared
 from isthmus_mongodb.swapping import Place
+from isthmus_mongodb.unique import lacking
 
 CATALOGUE = "isthmus_tables"
 TOKENS = "isthmus_tokens"
@@ -115,6 +116,13 @@ class Catalogue:
         stored, expires = self._believed(table.name) or (yield Shared(lambda: self._renewed(table.name)))
         if stored.table is not table and stored.table.keys != table.keys:
             raise mismatch(f"table {table.name!r} is stored with another key", table, stored.table)
+        if lacking(table, stored.table):
+            # Another process may have just seen to it. What still lacks is not remembered, so that writes see it.
+            self._known.pop(table.name, None)
+            stored, expires = yield Shared(lambda: self._renewed(table.name))
+            if lacking(table, stored.table):
+                lacks: Stored = stored
+                return lacks
         if stored.table == table:
             # With the declaration itself inside, comparing them later takes no time.
             stored = evolve(stored, place=evolve(stored.place, layout=layout_of(table)))

@@ -9,6 +9,7 @@ from attrs import frozen
 from pymongo import DeleteOne, InsertOne, ReplaceOne, UpdateOne
 
 from isthmus.capabilities import Limits
+from isthmus.errors import UniqueViolation
 from isthmus.operations import ItemKey
 from isthmus.schema import Table
 from isthmus.values import Item
@@ -16,13 +17,14 @@ from isthmus_mongodb.catalogue import Stored
 from isthmus_mongodb.layouts import LOCK, OPERATION, REVISION
 from isthmus_mongodb.locks import new_revision
 from isthmus_mongodb.mapped_changes import changed_fields
-from isthmus_mongodb.mapped_items import change_stages
+from isthmus_mongodb.mapped_items import change_stages, unique_violation
 from isthmus_mongodb.mapped_keys import key_filter, keys_filter
 from isthmus_mongodb.mapped_tables import Mapped
 from isthmus_mongodb.mapped_values import decode_item as decode_mapped
 from isthmus_mongodb.mapped_values import decode_key as decode_mapped_key
 from isthmus_mongodb.mapped_values import encode_document, key_document
 from isthmus_mongodb.mappings import ID
+from isthmus_mongodb.unique import violation
 from isthmus_mongodb.values import Document, decode_item, decode_key, encode_item, encode_key
 
 
@@ -68,6 +70,9 @@ class Form(Protocol):
 
     def replaced(self, document: Mapping[str, Any], item: Item, mark: str) -> list[Any]:
         """Requests that write an item in place of a document."""
+
+    def violation(self, details: Mapping[str, Any]) -> UniqueViolation:
+        """The error for a duplicate that is not the key; ``details`` are what the server says of it."""
 
 
 @frozen
@@ -118,6 +123,9 @@ class NativeForm:
         # The counter goes on, so that even a write that changes nothing is one for the server, and locks (rule UPD-12).
         image = {**self._image(item, mark), LOCK: document.get(LOCK, 0) + 1}
         return [ReplaceOne({ID: document[ID]}, image)]
+
+    def violation(self, details: Mapping[str, Any]) -> UniqueViolation:
+        return violation(self.stored.layout, details)
 
     def _image(self, item: Item, mark: str) -> Document:
         revision = {REVISION: new_revision()} if self.locks else {}
@@ -174,3 +182,6 @@ class MappedForm:
     def replaced(self, document: Mapping[str, Any], item: Item, mark: str) -> list[Any]:
         stages = change_stages(changed_fields(self.mapped.mapping, document, item))
         return [UpdateOne({ID: document[ID]}, stages)] if stages else self.locked(document)
+
+    def violation(self, details: Mapping[str, Any]) -> UniqueViolation:
+        return unique_violation(self.mapped)

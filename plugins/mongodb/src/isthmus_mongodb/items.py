@@ -33,8 +33,8 @@ from isthmus_mongodb.swapping import (
     is_key_taken,
     stamped,
     swap,
-    unique_violation,
 )
+from isthmus_mongodb.unique import violation
 from isthmus_mongodb.values import Document, decode_item, decode_visible, encode_item, encode_key
 
 Plan = Generator[Any, Any, Any]
@@ -123,7 +123,7 @@ def create(place: Place, operation: Create) -> Plan:
             yield Call(place.collection, "insert_one", (document,))
         except DuplicateKeyError as error:
             if not is_key_taken(error):
-                raise unique_violation(place) from None
+                raise violation(place.layout, error.details) from None
         else:
             return _image(operation, Written(None, operation.item))
     return _image(operation, (yield from swap(place, operation)))
@@ -153,7 +153,7 @@ def _replacing(place: Place, operation: Put) -> Generator[Any, Any, Written | No
         found = yield Call(place.collection, "find_one_and_replace", (where, document))
     except DuplicateKeyError as error:
         if not is_key_taken(error):
-            raise unique_violation(place) from None
+            raise violation(place.layout, error.details) from None
         return None
     if found is None:
         return None
@@ -259,7 +259,7 @@ def _unique(place: Place, call: Call) -> Generator[Any, Any, Any]:
     except DuplicateKeyError as error:
         if is_key_taken(error):
             raise
-        raise unique_violation(place) from None
+        raise violation(place.layout, error.details) from None
 
 
 # ---- deleting ----

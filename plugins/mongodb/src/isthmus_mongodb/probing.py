@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
-from isthmus.capabilities import Capabilities, Capability, Support, Unsupported
+from isthmus.capabilities import Capabilities, Capability, Full, Support, Unsupported
 from isthmus.errors import ConfigurationError
 
 OLDEST = (6, 0)
@@ -17,6 +17,17 @@ _ALONE = (
     " too: start it with --replSet and run rs.initiate() once"
 )
 _DIGITS = Unsupported("MongoDB's Decimal128 holds 34 digits; store longer numbers as text")
+
+_NOT_UNIQUE = {
+    "standalone": (
+        "this server runs alone, where a unique index could refuse an item of a transaction that is committed already;"
+        " declare unique values in a model, and its repository keeps them by guard items"
+    ),
+    "sharded cluster": (
+        "shards keep values unique only together with the shard key; declare unique values in a model, and its"
+        " repository keeps them by guard items"
+    ),
+}
 
 
 @frozen
@@ -56,7 +67,8 @@ def server_of(hello: Mapping[str, Any], build: Mapping[str, Any], hosts: str) ->
 
 def capabilities_of(server: Server) -> Capabilities:
     """The capabilities of a database on this server."""
-    exceptions: dict[Capability, Support] = {Capability.WIDE_NUMBERS: _DIGITS}
+    unique = Full() if server.kind == "replica set" else Unsupported(_NOT_UNIQUE[server.kind])
+    exceptions: dict[Capability, Support] = {Capability.WIDE_NUMBERS: _DIGITS, Capability.UNIQUE_INDEX: unique}
     if not server.has_transactions:
         for capability in (Capability.TRANSACT_WRITE, Capability.TRANSACT_GET, Capability.IDEMPOTENCY_TOKEN):
             exceptions[capability] = Unsupported(_ALONE)

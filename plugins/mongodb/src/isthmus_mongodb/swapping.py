@@ -15,7 +15,7 @@ from pymongo.errors import DuplicateKeyError
 
 from isthmus import operation_ids
 from isthmus.capabilities import Limits
-from isthmus.errors import Conflict, OutcomeUnknown, UniqueViolation
+from isthmus.errors import Conflict, OutcomeUnknown
 from isthmus.operations import Create, Delete, Put, Update
 from isthmus.values import Item
 from isthmus.writes import check_index_keys, write
@@ -23,6 +23,7 @@ from isthmus_mongodb.layouts import OPERATION, REVISION, Layout
 from isthmus_mongodb.locks import is_locked, locked, new_revision
 from isthmus_mongodb.native import Call
 from isthmus_mongodb.revisions import check_seen
+from isthmus_mongodb.unique import violation
 from isthmus_mongodb.values import Document, decode_item, decode_visible, encode_item, encode_key
 
 Write = Create | Put | Update | Delete
@@ -133,8 +134,8 @@ def _replace(
     image = stamped(place, operation, encode_item(place.layout, new))
     try:
         replaced = yield Call(place.collection, "replace_one", (unchanged, image))
-    except DuplicateKeyError:
-        raise unique_violation(place) from None
+    except DuplicateKeyError as error:
+        raise violation(place.layout, error.details) from None
     return bool(replaced.matched_count)
 
 
@@ -143,7 +144,7 @@ def _insert(place: Place, image: Document) -> Generator[Any, Any, bool]:
         yield Call(place.collection, "insert_one", (image,))
     except DuplicateKeyError as error:
         if not is_key_taken(error):
-            raise unique_violation(place) from None
+            raise violation(place.layout, error.details) from None
         return False
     return True
 
@@ -151,14 +152,6 @@ def _insert(place: Place, image: Document) -> Generator[Any, Any, bool]:
 def is_key_taken(error: DuplicateKeyError) -> bool:
     """Whether a duplicate is the primary key, and not another unique index of the collection (rule CND-3)."""
     return error.details is not None and dict(error.details.get("keyPattern", {})) == {"_id": 1}
-
-
-def unique_violation(place: Place) -> UniqueViolation:
-    """The error for a value that a unique index of the collection allows only once."""
-    return UniqueViolation(
-        f"another item of table {place.layout.table.name!r} holds a value that a unique index of its collection allows"
-        " once: change the value, or drop the index"
-    )
 
 
 def image_lost(operation: Write) -> OutcomeUnknown:

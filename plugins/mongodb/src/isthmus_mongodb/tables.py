@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from typing import Any
 
+from attrs import evolve
 from bson.objectid import ObjectId
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from isthmus import operations as op
 from isthmus import results as res
-from isthmus.errors import AlreadyExists, SchemaMismatch, TableNotFound
-from isthmus.schema import Index
+from isthmus.errors import AlreadyExists, SchemaMismatch, TableNotFound, UniqueViolation
+from isthmus.schema import Index, Table, Unique
 from isthmus_mongodb.catalogue import (
     CATALOGUE,
     FORMAT,
@@ -22,12 +23,23 @@ from isthmus_mongodb.catalogue import (
     collection_problem,
 )
 from isthmus_mongodb.failures import OTHER_COLLECTION
-from isthmus_mongodb.layouts import EXPIRY, Layout
+from isthmus_mongodb.layouts import EXPIRY, Layout, layout_of
 from isthmus_mongodb.native import Call, Command
+from isthmus_mongodb.swapping import Place
+from isthmus_mongodb.unique import (
+    ATTEMPTS,
+    DUPLICATE,
+    ValueTakenError,
+    busy,
+    index_model,
+    index_name,
+    make_way,
+    violation,
+)
 
 Plan = Generator[Any, Any, Any]
 MAJORITY = {"w": "majority", "j": True}
-_EXISTS, _MISSING = 48, 26
+_EXISTS, _MISSING, _NO_INDEX = 48, 26, 27
 
 
 def create(catalogue: Catalogue, operation: op.CreateTable) -> Plan:
@@ -113,7 +125,7 @@ def index_models(layout: Layout) -> list[dict[str, Any]]:
             "name": "isthmus.expiry", "key": {EXPIRY: 1}, "expireAfterSeconds": 0,
             "partialFilterExpression": {EXPIRY: {"$exists": True}},
         })  # fmt: skip
-    return models
+    return models + [index_model(layout, unique) for unique in layout.table.unique]
 
 
 def _index_model(fields: tuple[str, ...], name: str) -> dict[str, Any]:
@@ -129,6 +141,68 @@ def index_keys(fields: tuple[str, ...]) -> list[tuple[str, int]]:
 def index_fields(layout: Layout, index: Index) -> tuple[str, ...]:
     """The fields of an index's own keys, dotted."""
     return tuple(layout.index_field(key.name) for key in index.keys)
+
+
+def keep_unique(catalogue: Catalogue, operation: op.KeepUnique) -> Plan:
+    """Build the indexes of unique constraints, then put these into the table's entry; the other way round to drop them.
+
+    :raises UniqueViolation: items have the same values already
+    """
+    name = operation.table.name
+    for _attempt in range(ATTEMPTS):
+        stored = yield from catalogue.read(name)
+        before = stored.table.unique
+        kept = [unique for unique in dict.fromkeys((*before, *operation.table.unique)) if unique not in operation.drop]
+        table = evolve(stored.table, unique=kept)
+        for unique in table.unique:
+            if unique not in before:
+                yield from _build_unique(stored.place, unique)
+        if table == stored.table or (yield from _exchange(stored, table)):
+            yield from _drop_indexes(stored.collection, operation.drop)
+            catalogue.forget(name)
+            return res.TableResult(table)
+    raise busy()
+
+
+def _build_unique(place: Place, unique: Unique) -> Plan:
+    declared = evolve(place, layout=layout_of(evolve(place.layout.table, unique=[unique])))
+    models = [index_model(declared.layout, unique)]
+    while True:
+        try:
+            yield Command({"createIndexes": place.collection, "indexes": models, "writeConcern": MAJORITY})
+        except OperationFailure as error:
+            if error.code != DUPLICATE:
+                raise
+            taken = violation(declared.layout, error.details)
+            if isinstance(taken, ValueTakenError) and (yield from make_way(declared, taken)):
+                continue
+            raise _held_twice(place.layout.table.name, unique) from None
+        return
+
+
+def _held_twice(name: str, unique: Unique) -> UniqueViolation:
+    fields = " and ".join(map(repr, unique.attributes))
+    return UniqueViolation(
+        f"items of table {name!r} have the same {fields} already, so it can't be kept unique: rebuild_unique_values()"
+        " of the repository lists them; change or delete all but one of each",
+        constraint=unique.attributes,
+    )
+
+
+def _exchange(stored: Stored, table: Table) -> Generator[Any, Any, bool]:
+    """Put a definition in the place of the one that was read; whether that was still there."""
+    former = {"_id": str(stored.collection), "made": stored.made, "table": stored.table.to_dict()}
+    changed = yield Call(CATALOGUE, "update_one", (former, {"$set": {"table": table.to_dict()}}))
+    return bool(changed.matched_count)
+
+
+def _drop_indexes(collection: str, constraints: Iterable[Unique]) -> Plan:
+    for unique in constraints:
+        try:
+            yield Command({"dropIndexes": collection, "index": index_name(unique), "writeConcern": MAJORITY})
+        except OperationFailure as error:
+            if error.code != _NO_INDEX:
+                raise
 
 
 def describe(catalogue: Catalogue, operation: op.DescribeTable) -> Plan:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
 from attrs import frozen
+from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError, NetworkTimeout
 
 from isthmus import operations as op
@@ -22,7 +23,6 @@ from isthmus.errors import (
     OutcomeUnknown,
     TransactionFailed,
     Unavailable,
-    UniqueViolation,
 )
 from isthmus.evaluate import project
 from isthmus.operation_ids import floor, new_operation_id
@@ -31,17 +31,18 @@ from isthmus.values import Item
 from isthmus.writes import check_index_keys, visible, write
 from isthmus_mongodb.catalogue import Catalogue
 from isthmus_mongodb.failures import has_label
-from isthmus_mongodb.forms import Form
+from isthmus_mongodb.forms import Form, NativeForm
 from isthmus_mongodb.layouts import OPERATION
 from isthmus_mongodb.locks import is_locked, locked
+from isthmus_mongodb.names import escape
 from isthmus_mongodb.native import Call, Commit, InSession, Settle
 from isthmus_mongodb.revisions import check_seen, revision_of
 from isthmus_mongodb.tokens import Token
+from isthmus_mongodb.unique import ATTEMPTS, DUPLICATE, ValueTakenError, busy, check_kept, make_way
 
 Plan = Generator[Any, Any, Any]
 Find = Callable[[Iterable[Table]], Generator[Any, Any, list[Form]]]
 
-_DUPLICATE = 11000
 # How often a commit is sent again by itself; the driver repeats each once more, and a deadline ends it earlier.
 _COMMITS = 3
 
@@ -76,8 +77,13 @@ def transact_write(catalogue: Catalogue, operation: op.TransactWrite, find: Find
     if token is not None and (yield from _known(catalogue, operation, token)):
         return res.TransactWriteResult(replayed=True)
     tables = yield from find(action.table for action in operation.actions)
+    for form, action in zip(tables, operation.actions, strict=True):
+        if not isinstance(action, op.Check):
+            check_kept(action.table, form.table)
     try:
-        yield InSession(lambda: _in_transaction(catalogue, operation, tables, token))
+        yield from _with_values_freed(
+            tables, lambda: InSession(lambda: _in_transaction(catalogue, operation, tables, token))
+        )
     except _TokenTakenError:
         assert token is not None
         if (yield from token.replayed(catalogue.clock())):
@@ -88,6 +94,33 @@ def transact_write(catalogue: Catalogue, operation: op.TransactWrite, find: Find
             raise
         raise Conflict("another writer created an item of this transaction first: retry") from None
     return res.TransactWriteResult()
+
+
+def _with_values_freed(tables: Sequence[Form], attempt: Callable[[], InSession]) -> Plan:
+    """A transaction, which begins again where an expired item was in its way."""
+    for _attempt in range(ATTEMPTS):
+        try:
+            yield attempt()
+        except TransactionFailed as error:
+            taken = [(form, reason) for form, reason in zip(tables, error.reasons, strict=True)
+                     if isinstance(reason, ValueTakenError)]  # fmt: skip
+            if not taken:
+                raise
+            for form, reason in taken:
+                assert isinstance(form, NativeForm)
+                if not (yield from make_way(form.stored.place, reason)):
+                    raise _refused([_final(one) for one in error.reasons]) from None
+        else:
+            return
+    raise busy()
+
+
+def _final(reason: IsthmusError | None) -> IsthmusError | None:
+    return reason.final() if isinstance(reason, ValueTakenError) else reason
+
+
+def _refused(reasons: Sequence[IsthmusError | None]) -> TransactionFailed:
+    return TransactionFailed("nothing was applied: see the reasons, one for each action", reasons=reasons)
 
 
 def _known(catalogue: Catalogue, operation: op.TransactWrite, token: Token) -> Plan:
@@ -105,7 +138,7 @@ def _known(catalogue: Catalogue, operation: op.TransactWrite, token: Token) -> P
 
 def _only_duplicates(error: DuplicateKeyError | BulkWriteError) -> bool:
     problems = (error.details or {}).get("writeErrors") or [{"code": error.code}]
-    return all(problem["code"] == _DUPLICATE for problem in problems)
+    return all(problem["code"] == DUPLICATE for problem in problems)
 
 
 def _in_transaction(
@@ -127,7 +160,7 @@ def _in_transaction(
         try:
             yield Call(collection, "bulk_write", ([request for _, request in requests],))
         except BulkWriteError as error:
-            _check_unique(error, [position for position, _ in requests], len(steps))
+            _check_unique(error, [position for position, _ in requests], steps)
             raise
     yield from _commit()
 
@@ -221,7 +254,7 @@ def _judge(steps: Sequence[Step], now: float) -> list[Step]:
         judged.append(Step(step.action, step.form, step.document, image))
         reasons.append(reason)
     if any(reasons):
-        raise TransactionFailed("nothing was applied: see the reasons, one for each action", reasons=reasons)
+        raise _refused(reasons)
     return judged
 
 
@@ -236,20 +269,18 @@ def _image(step: Step, now: float) -> Item | None:
     return image
 
 
-def _check_unique(error: BulkWriteError, owners: Sequence[int], actions: int) -> None:
+def _check_unique(error: BulkWriteError, owners: Sequence[int], steps: Sequence[Step]) -> None:
     """Tell whose value is there already, where an index of the collection allows it once (rule CND-3).
 
     :param owners: the positions of the actions behind the requests
     :raises TransactionFailed: with UniqueViolation for that action
     """
     problem = ((error.details or {}).get("writeErrors") or [{}])[0]
-    if problem.get("code") == _DUPLICATE and dict(problem.get("keyPattern", {})) != {"_id": 1}:
-        reasons: list[IsthmusError | None] = [None] * actions
-        reasons[owners[problem["index"]]] = UniqueViolation(
-            "another item holds a value that a unique index of the collection allows once: change the value, or drop"
-            " the index"
-        )
-        raise TransactionFailed("nothing was applied: see the reasons, one for each action", reasons=reasons) from error
+    if problem.get("code") == DUPLICATE and dict(problem.get("keyPattern", {})) != {"_id": 1}:
+        reasons: list[IsthmusError | None] = [None] * len(steps)
+        position = owners[problem["index"]]
+        reasons[position] = steps[position].form.violation(problem)
+        raise _refused(reasons) from error
 
 
 def _requests(steps: Sequence[Step], mark: str) -> dict[str, list[tuple[int, Any]]]:
@@ -258,10 +289,31 @@ def _requests(steps: Sequence[Step], mark: str) -> dict[str, list[tuple[int, Any
     :param mark: id of this transaction, kept in every item that it leaves
     """
     found: dict[str, list[tuple[int, Any]]] = {}
-    for position, step in enumerate(steps):
+    # The server looks at unique values after each request, so what gives some up comes first.
+    ordered = sorted(enumerate(steps), key=lambda one: not _removes(one[1]))
+    for position, step in enumerate(steps) if len(steps) > 1 else ():
+        requests = found.setdefault(step.form.collection, [])
+        requests += [(position, request) for request in _freeing(step)]
+    for position, step in ordered:
         requests = found.setdefault(step.form.collection, [])
         requests += [(position, request) for request in _step_requests(step, mark)]
-    return found
+    return {collection: requests for collection, requests in found.items() if requests}
+
+
+def _removes(step: Step) -> bool:
+    return step.document is not None and step.image is None
+
+
+def _freeing(step: Step) -> list[Any]:
+    """What takes the unique values out of a document that gets others."""
+    form, document = step.form, step.document
+    if not form.table.unique or document is None or step.image is None or isinstance(step.action, op.Check):
+        return []
+    before = form.item(document, None)
+    names = {name for unique in form.table.unique for name in unique.attributes} - set(form.table.key_names)
+    if all(before.get(name) == step.image.get(name) for name in names):
+        return []
+    return [UpdateOne({"_id": document["_id"]}, {"$unset": {escape(name): "" for name in sorted(names)}})]
 
 
 def _step_requests(step: Step, mark: str) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from attrs import evolve, frozen
 
-from isthmus import BoundTable, Capability, Database, F, Index, Table
+from isthmus import BoundTable, Capability, Database, F, Index, Table, Unique
 from isthmus.errors import ConditionFailed
 from isthmus.operations import Context, Resolve
 from isthmus.results import ResolveResult
@@ -112,6 +112,7 @@ PROBES: Final[dict[Capability, Probe]] = {
         True,
     ),
     Capability.TTL: Probe(lambda d, _t: _made(d, ttl="expires"), []),
+    Capability.UNIQUE_INDEX: Probe(lambda d, _t: _made(d, unique=[Unique("mail", only=("type", "user"))]), []),
     Capability.NUMBER_KEY: Probe(lambda d, _t: _made(d, sort_key=("n", int)), []),
     Capability.BINARY_KEY: Probe(lambda d, _t: _made(d, sort_key=("b", bytes)), []),
     Capability.TABLE_MANAGEMENT: Probe(lambda d, _t: _made(d), []),
