@@ -273,6 +273,18 @@ def test_a_lock_that_nobody_could_look_at_is_found_again(bank: Bank, table: Boun
     assert bank.amounts() == BEFORE
 
 
+@pytest.mark.parametrize("step", ["before_release_1", "after_release_2", "before_give_up", "after_give_up"])
+def test_a_client_that_dies_giving_up_leaves_no_lock_for_good(bank: Bank, table: BoundTable, step: str) -> None:
+    """Its record goes after its locks, so that recovery finds whatever is left."""
+    points = {"after_lock_3": lambda: time.sleep(0.1), step: kill}
+    watch(table.database, lambda name: points.get(name, lambda: None)())
+    with pytest.raises(Killed):
+        transfer(table, timeout=0.08)
+    recover_often(bank.client())
+    assert bank.locked() == []
+    assert bank.amounts() == BEFORE
+
+
 def test_after_the_commit_it_is_a_success(bank: Bank, table: BoundTable) -> None:
     """Whatever is left to apply."""
     watch(table.database, at("after_commit", lambda: time.sleep(0.1)))
