@@ -109,6 +109,7 @@ MOTO: Final[tuple[Quirk, ...]] = (
         "work as for text",
         lambda client, table: scan(client, table, {"a": {"B": b"ab"}}, "begins_with(a, :x)", x={"B": b"a"}) == 0,
         (
+            "test_paging_machine[binary]",
             *_cases("test_text_and_binary", "binary prefix"),
             *_cases("test_lists_maps_and_sets", "contains a part of binary"),
         ),

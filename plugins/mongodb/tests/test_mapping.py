@@ -545,13 +545,13 @@ def test_mapped_tables_are_listed_and_described(orders: BoundTable, raw: Collect
 
 def test_ensure_verifies_and_creates_nothing(orders: BoundTable, admin: MongoClient[dict[str, Any]]) -> None:
     """A fitting declaration is accepted, another one is reported."""
-    before = admin[DATABASE].list_collection_names()
     orders.database.table("orders", partition_key="_id").ensure()
     with pytest.raises(SchemaMismatch, match="partition_key"):
         orders.database.table("orders", partition_key="id").ensure()
     with pytest.raises(SchemaMismatch, match="mapped with another key"):
         orders.database.table("orders", partition_key="id").find(id="a")
-    assert admin[DATABASE].list_collection_names() == before
+    assert "orders" not in admin[DATABASE].list_collection_names()
+    assert admin[DATABASE][CATALOGUE].find_one({"_id": "orders"}) is None
 
 
 def test_a_mapped_collection_is_not_dropped(orders: BoundTable, raw: Collection[dict[str, Any]]) -> None:

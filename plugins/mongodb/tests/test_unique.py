@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -218,7 +218,11 @@ def test_a_unit_of_work_knows_its_own_values(members: Repository[Member], databa
         inside.create(Member("3", "c"))
         inside.delete("1")
         inside.put_many([Member("4", "a", shirt=7)])
-        for write in (lambda: inside.create(Member("5", "c")), lambda: inside.update(id="2", set={"email": "a"})):
+        writes: tuple[Callable[[], object], ...] = (
+            lambda: inside.create(Member("5", "c")),
+            lambda: inside.update(id="2", set={"email": "a"}),
+        )
+        for write in writes:
             with pytest.raises(UniqueViolation) as caught:
                 write()
             assert caught.value.constraint == ("email",)
