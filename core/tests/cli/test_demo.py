@@ -82,11 +82,13 @@ def test_the_data_has_all_kinds_of_values() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the largest size of a process is read from /proc")
 def test_the_whole_demo_is_quick_and_small(tmp_path: Path) -> None:
     """All 34,006 cities within 60 seconds and 300 MB."""
-    largest = "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss"
+    # Not what getrusage() says: a child begins with the largest size of its parent.
+    largest = "next(line for line in open('/proc/self/status') if line.startswith('VmHWM'))"
     code = (
-        f"import atexit, resource, sys\natexit.register(lambda: print({largest}, file=sys.stderr))\n"
+        f"import atexit, sys\natexit.register(lambda: print({largest}, file=sys.stderr))\n"
         "from isthmus.cli.main import main\nsys.exit(main())"
     )
     started = perf_counter()
@@ -96,4 +98,4 @@ def test_the_whole_demo_is_quick_and_small(tmp_path: Path) -> None:
     steps = {one["step"]: one["count"] for one in json.loads(ended.stdout)["steps"]}
     assert (steps["load"], steps["copy and verify"]) == (34_006, 34_006)
     assert len(populations_of_the_file_alone(tmp_path / "a.db")) == 34_006
-    assert (seconds < 60, int(ended.stderr.split()[-1]) < 300 * 1024) == (True, True)
+    assert (seconds < 60, int(ended.stderr.split()[-2]) < 300 * 1024) == (True, True)

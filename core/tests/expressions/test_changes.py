@@ -128,10 +128,11 @@ def test_names_in_messages() -> None:
         changes(add={F.m.x: "secret"})
 
 
-def test_protected_attributes() -> None:
-    """UPD-14, KEY-8: key attributes can't be changed, nor what is in them."""
-    for built in (changes(remove="id"), changes(set={F.id.x: 1})):
-        with pytest.raises(InvalidArgument, match="key attribute"):
+@pytest.mark.parametrize(("name", "word"), [("id", "key attribute"), ("__typename", "reserved")])
+def test_protected_attributes(name: str, word: str) -> None:
+    """UPD-14, KEY-8, PTH-7: key and reserved attributes can't be changed, nor what is in them."""
+    for built in (changes(remove=name), changes(set={F[name].x: 1})):
+        with pytest.raises(InvalidArgument, match=word):
             built.check_against(frozenset({"id"}))
 
 

@@ -56,6 +56,11 @@ def test_what_belongs_to_isthmus_has_no_path(use: Callable[[], object]) -> None:
         use()
 
 
+def test_reserved_names_of_others_can_be_read() -> None:
+    """PTH-7: a table that another program made may hold them."""
+    assert path_text(path_of(F["__typename"])) == "__typename"
+
+
 def test_names_inside_of_maps_are_free() -> None:
     """PTH-7: they can't meet ours."""
     assert path_text(path_of(F.a["__op"])) == "a.__op"

@@ -16,7 +16,7 @@ from isthmus.operations import Context, CreateTable, DescribeTable, DropTable
 from isthmus_dynamodb.declarations import parts_from, parts_of, tags_of
 from isthmus_dynamodb.known_tables import KnownTables
 from isthmus_dynamodb.names import TableNames
-from isthmus_dynamodb.native import AnswerLost, Json, Pause, Request
+from isthmus_dynamodb.native import AnswerLost, Json, Pause, Request, ServiceError
 from isthmus_dynamodb.table_settings import TableSettings
 from isthmus_dynamodb.tables import Tables
 from plugins.dynamodb.tests.stored import Store, carried_out, open_store, refusal
@@ -186,6 +186,21 @@ class TestWaiting:
         ]  # fmt: skip
         _result, asked = carried_out(tables().create(create(table)), answers)
         assert actions(asked) == ["CreateTable", "UpdateTimeToLive", "UpdateTimeToLive", "DescribeTimeToLive"]
+
+    def test_a_creation_that_the_service_failed_at_is_sent_once_more(self) -> None:
+        """Where it made nothing: one name has one table at most."""
+        broken = refusal("InternalFailure", 500)
+        answers = [broken, GONE, {"TableDescription": status()}]
+        _result, asked = carried_out(tables().create(create()), answers)
+        assert actions(asked)[:3] == ["CreateTable", "DescribeTable", "CreateTable"]
+
+    @pytest.mark.parametrize("then", [[{"Table": status("ACTIVE")}], [GONE, IN_USE]], ids=["at once", "later"])
+    def test_a_creation_that_may_be_another_s_stays_in_doubt(self, then: list[Any]) -> None:
+        """The first error is raised: the table may be of either."""
+        broken = refusal("InternalFailure", 500)
+        with pytest.raises(ServiceError) as caught:
+            carried_out(tables().create(create()), [broken, *then])
+        assert caught.value is broken
 
     def test_create_waits_for_a_table_of_that_name_to_go(self) -> None:
         """One that is being deleted is no obstacle."""

@@ -15,7 +15,7 @@ from isthmus.errors import InvalidArgument
 from isthmus.expressions.fields import Field, path_of, targets_of
 from isthmus.expressions.paths import MISSING, Path, PathTree, check_path, path_text
 from isthmus.expressions.typed import typed_key
-from isthmus.values import normalise, type_name
+from isthmus.values import RESERVED_PREFIX, normalise, type_name
 
 Target = str | Field
 # Keys are targets. Type checkers hold a mapping's keys invariant, so ``Mapping[Target, Any]`` would refuse a plain
@@ -133,7 +133,7 @@ class Changes:
         return tree
 
     def check_against(self, key_attributes: frozenset[str]) -> None:
-        """Refuse changes of key attributes.
+        """Refuse changes of key attributes and of names that are reserved for Isthmus.
 
         :raises InvalidArgument: there is one
         """
@@ -143,6 +143,8 @@ class Changes:
                 raise InvalidArgument(
                     f"{path_text((name,))} is a key attribute and can't be changed; delete the item and create another."
                 )
+            if name.startswith(RESERVED_PREFIX):
+                raise InvalidArgument(f"{name} starts with {RESERVED_PREFIX}, which is reserved; choose another name.")
 
 
 def changes(

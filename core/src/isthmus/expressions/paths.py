@@ -8,7 +8,7 @@ from keyword import iskeyword
 from typing import Final, Literal
 
 from isthmus.errors import InvalidPath
-from isthmus.values import RESERVED_PREFIX, check_name
+from isthmus.values.names import HIDDEN_NAMES, HIDDEN_PREFIX, check_name
 
 Path = tuple[str | int, ...]
 
@@ -47,8 +47,8 @@ def path_text(path: Sequence[str | int]) -> str:
 def check_path(path: Sequence[str | int]) -> Path:
     """Return ``path`` as a tuple when it is a valid document path.
 
-    :raises InvalidPath: it is empty, longer than 32 elements, starts with an index or a name that is reserved for
-        Isthmus, or has a bad name or index
+    :raises InvalidPath: it is empty, longer than 32 elements, starts with an index or a name that Isthmus
+        hides, or has a bad name or index
     """
     if type(path) is tuple and len(path) == 1 and type(path[0]) is str and path in _KNOWN:
         return path
@@ -58,8 +58,8 @@ def check_path(path: Sequence[str | int]) -> Path:
         raise InvalidPath(f"A path has {len(path)} elements; at most {MAX_PATH_ELEMENTS} are allowed.")
     if not isinstance(path[0], str):
         raise InvalidPath("A path starts with an attribute name, not with a list index.")
-    if path[0].startswith(RESERVED_PREFIX):
-        raise InvalidPath(f"{path[0]} starts with {RESERVED_PREFIX}, which is reserved; choose another name.")
+    if path[0] in HIDDEN_NAMES or path[0].startswith(HIDDEN_PREFIX):
+        raise InvalidPath(f"{path[0]} is reserved for Isthmus, which keeps it out of sight; choose another name.")
     for element in path:
         check_element(element)
     checked = tuple(path)

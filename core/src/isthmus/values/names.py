@@ -10,7 +10,13 @@ from isthmus.values._refused import shown
 from isthmus.values.model import WIDE
 
 RESERVED_PREFIX: Final = "__"
-"""Top-level names that start so belong to Isthmus."""
+"""Top-level names that start so belong to Isthmus: they are refused in what is written."""
+
+HIDDEN_NAMES: Final = frozenset({"__exp", "__lk", "__op", "__rev", "__rv", "__tx"})
+"""What backends store beside an item's own attributes; other reserved names may be those of a foreign program."""
+
+HIDDEN_PREFIX: Final = "__ix_"
+"""The same for key attributes of indexes."""
 
 KEY_NAME_BYTES: Final = 255
 _TABLE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{3,120}")

@@ -23,6 +23,7 @@ Described = Generator[Any, Any, Mapping[str, Any] | None]
 _USABLE: Final = frozenset({"ACTIVE", "UPDATING"})
 _COMING: Final = "CREATING"
 _GOING: Final = "DELETING"
+_SERVER_ERROR: Final = 500
 
 
 class Tables:
@@ -55,13 +56,19 @@ class Tables:
         parameters = creation(table, self._names.native(table.name), self._settings)
         tags = tags_of(table)
         request = Request("CreateTable", {**parameters, "Tags": tags} if tags else parameters)
+        doubt: ServiceError | None = None
         while True:
             try:
                 answer = yield request
             except ServiceError as error:
-                if error.code != IN_USE:
+                if doubt is not None:
+                    raise doubt from error
+                if error.code == IN_USE:
+                    yield from self._free_name(operation, error)
+                elif error.status < _SERVER_ERROR or (yield from self._describe(table.name)) is not None:
                     raise
-                yield from self._free_name(operation, error)
+                else:  # One name has one table at most, so a second request can't make another.
+                    doubt = error
             else:
                 description: Mapping[str, Any] = answer["TableDescription"]
                 return description
