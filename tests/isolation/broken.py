@@ -6,6 +6,7 @@ Each stands for a mistake that an implementation could make. The checks of these
 from __future__ import annotations
 
 import itertools
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,9 +39,9 @@ class Broken(Layer):
         result: res.Result = yield from (self.wrong if number > self.healthy else _right)(operation, number)
         return result
 
+    @abstractmethod
     def wrong(self, operation: op.Operation, number: int) -> Flow:
         """The broken behaviour."""
-        raise NotImplementedError
 
 
 def _right(operation: op.Operation, _number: int) -> Flow:

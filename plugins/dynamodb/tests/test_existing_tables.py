@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from isthmus import F, Index, Key, Table
-from isthmus.errors import SchemaMismatch, TableNotFound, Unavailable
+from isthmus.errors import InvalidPath, SchemaMismatch, TableNotFound, Unavailable
+from isthmus_dynamodb.hidden import HIDDEN
 from plugins.dynamodb.tests.stored import NOW, Store, attributes, key_schema, open_store, until
 
 ALL = {"ProjectionType": "ALL"}
@@ -170,6 +171,13 @@ def test_a_table_that_others_drop_is_noticed(orders: Store) -> None:
     orders.client.delete_table(TableName=orders.prefix + "orders")
     with pytest.raises(TableNotFound):
         table.query(customer="x").count()
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_what_the_backend_hides_has_no_path(name: str) -> None:
+    """Neither conditions nor copies can reach it (rule PTH-7)."""
+    with pytest.raises(InvalidPath):
+        F[name].exists()
 
 
 def test_names_that_are_reserved_here_are_read_and_kept(store: Store) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 import isthmus
 from isthmus import BoundTable, F
-from isthmus.errors import AlreadyExists, ConditionFailed
+from isthmus.errors import AlreadyExists, ConditionFailed, InvalidPath
+from isthmus_mongodb.layouts import EXPIRY, INDEX_PREFIX, LOCK, OPERATION, REVISION, TRANSACTION
 from plugins.mongodb.tests.locking import LATER, Holder, State, raw, sums
 from plugins.mongodb.tests.servers import fresh_name, in_database
 
@@ -58,6 +59,13 @@ READS: dict[str, Callable[[BoundTable], Any]] = {
         [table.actions.get(id=name) for name in ("held", "new", "going", "free")]
     ),
 }
+
+
+@pytest.mark.parametrize("name", [OPERATION, EXPIRY, LOCK, REVISION, TRANSACTION, f"{INDEX_PREFIX}by-day"])
+def test_what_the_backend_hides_has_no_path(name: str) -> None:
+    """Neither conditions nor copies can reach it (rule PTH-7)."""
+    with pytest.raises(InvalidPath):
+        F[name].exists()
 
 
 @pytest.mark.parametrize("read", READS)

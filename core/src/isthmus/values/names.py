@@ -13,7 +13,8 @@ RESERVED_PREFIX: Final = "__"
 """Top-level names that start so belong to Isthmus: they are refused in what is written."""
 
 HIDDEN_NAMES: Final = frozenset({"__exp", "__lk", "__op", "__rev", "__rv", "__tx"})
-"""What backends store beside an item's own attributes; other reserved names may be those of a foreign program."""
+"""What the fallback and the backends store beside an item's own attributes: one that hides a further name adds it here,
+and a test of each holds it to that. Other reserved names may be those of a foreign program."""
 
 HIDDEN_PREFIX: Final = "__ix_"
 """The same for key attributes of indexes."""
