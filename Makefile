@@ -8,9 +8,9 @@ INSTALL := $(PIP) install -c constraints.txt
 PYPROJECTS := core/pyproject.toml $(wildcard plugins/*/pyproject.toml) tests/engines/pyproject.toml
 # The build backend is installed once, instead of once for each package in an isolated environment.
 BUILD_TOOLS := hatchling editables
-DEV_TOOLS := boto3-stubs build coverage furo lmdb mypy myst-parser networkx pytest pytest-xdist ruff sphinx trustme
+DEV_TOOLS := boto3-stubs build coverage distributed furo lmdb mypy myst-parser networkx pyarrow pytest pytest-xdist ruff sphinx trustme
 # What a user may install beside the core, and the private package that starts engines for the tests.
-PARTS := $(patsubst %,-e ./%,plugins/sqlite plugins/dynamodb plugins/mongodb plugins/conformance tests/engines)
+PARTS := $(patsubst %,-e ./%,plugins/sqlite plugins/dynamodb plugins/mongodb plugins/migration plugins/conformance tests/engines)
 WORKERS ?= 2
 # Only a run of everything may replace the results that the documentation shows.
 REPORT = $(if $(ARGS),,--isthmus-report build/conformance.json)

@@ -32,7 +32,7 @@ Status = Literal["available", "active", "blocked", "broken", "incompatible"]
 _CORE_REQUIREMENT: Final = re.compile(r"isthmus\s*\(?\s*((?:[<>=!]=?\s*[\d.]+\s*,?\s*)+)\)?\s*$")
 
 # Packages that may be named before they are installed. Any other name could be anybody's package on an index.
-FIRST_PARTY: dict[Group, tuple[str, ...]] = {BACKENDS: ("dynamodb", "mongodb", "sqlite"), PLUGINS: ()}
+FIRST_PARTY: dict[Group, tuple[str, ...]] = {BACKENDS: ("dynamodb", "mongodb", "sqlite"), PLUGINS: ("migration",)}
 
 
 class Plugin(HookSpecs):

@@ -1,0 +1,145 @@
+"""What a migration needs of a place: reading in slices, looking items up, writing them exactly as given."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Self
+
+from attrs import frozen
+
+from isthmus.capabilities import Limits
+from isthmus.errors import IsthmusError
+from isthmus.schema import Table
+from isthmus.slices import Slice
+from isthmus.values import Item
+
+
+@frozen
+class Part:
+    """Where the items of one slice go, for places that keep each slice in a file of its own.
+
+    :param unit: the unit's name in the journal
+    :param sequence: the slice's number within the unit
+    """
+
+    unit: str
+    sequence: int
+
+
+@frozen
+class Refusal:
+    """An item that a place will never take as it is.
+
+    :param position: its place in the batch
+    """
+
+    position: int
+    error: IsthmusError
+
+
+@frozen
+class Receipt:
+    """What became of a batch. Whatever is not refused is stored.
+
+    :param retried: requests that were sent again
+    :param throttled: requests, or members of batches, that the store turned away for a moment
+    """
+
+    refusals: tuple[Refusal, ...] = ()
+    retried: int = 0
+    throttled: int = 0
+
+
+@frozen
+class TableFacts:
+    """What a place says of a table without reading all of it.
+
+    :param items: about how many items it has; ``None`` where only reading could tell
+    :param size: about how many bytes
+    """
+
+    items: int | None = None
+    size: int | None = None
+
+
+class Place(ABC):
+    """A database, or a folder with an export. It is a context manager, and is used by one thread at a time."""
+
+    name: str
+    """For people: the URL without secrets, or the folder."""
+    form: str = "json"
+    """What the original bytes of unreadable items are: the backend's name for databases."""
+    readable: bool = True
+    writable: bool = True
+    holds_keys: bool = True
+    """Whether ``get_many`` is cheap: false where a look-up reads everything."""
+    limits: Limits
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release everything."""
+
+    @abstractmethod
+    def tables(self) -> list[Table]:
+        """The definitions of all tables, in the order of their names."""
+
+    @abstractmethod
+    def table(self, name: str) -> Table:
+        """The stored definition.
+
+        :raises TableNotFound: there is none
+        """
+
+    def facts(self, table: Table) -> TableFacts:
+        """What is known of a table beforehand."""
+        return TableFacts()
+
+    # ---- reading ----
+
+    @abstractmethod
+    def units(self, table: Table, wanted: int) -> list[str]:
+        """Divide a table for reading side by side; see ``isthmus.slices``."""
+
+    @abstractmethod
+    def read(self, table: Table, unit: str, cursor: str | None, *, items: int, size: int) -> Slice:
+        """Read a run of a unit's items."""
+
+    @abstractmethod
+    def get_many(self, table: Table, keys: Sequence[Item]) -> list[Item | None]:
+        """The items of some keys, in order, ``None`` for missing ones."""
+
+    # ---- writing ----
+
+    @abstractmethod
+    def create(self, table: Table) -> None:
+        """Create a table.
+
+        :raises AlreadyExists: there is one of that name
+        """
+
+    @abstractmethod
+    def drop(self, table: Table) -> None:
+        """Remove a table with all its items."""
+
+    @abstractmethod
+    def put_many(self, table: Table, items: Sequence[Item], part: Part) -> Receipt:
+        """Store items exactly as given, replacing those with the same keys; no two have the same key.
+
+        What is throttled or left unprocessed is sent again until it is stored or refused for good.
+
+        :raises IsthmusError: the place can't be used now; some items may be stored
+        """
+
+    @abstractmethod
+    def delete_many(self, table: Table, keys: Sequence[Item]) -> Receipt:
+        """Remove items; missing ones are no failure."""
+
+    def finish(self, table: Table, parts: Sequence[Part]) -> None:
+        """Learn that a table is complete and which parts make it up; called once, after its last slice."""

@@ -1,0 +1,142 @@
+"""What travels between the coordinator and its workers: small, frozen, without clients and without secrets."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from attrs import evolve, field, frozen
+
+Phase = Literal["decode", "transform", "encode", "write"]
+
+
+@frozen
+class Unit:
+    """A part of a table that one worker at a time works on.
+
+    :param id: its name in the journal, unique within a phase of a run
+    :param table: the source's table
+    :param spec: what the source wrote down for itself when it divided the table
+    """
+
+    id: str
+    table: str
+    spec: str
+
+
+@frozen
+class Budget:
+    """What one slice may take. The coordinator divides the allowed rates among the slices in flight.
+
+    :param items: most items
+    :param size: most bytes of items, about
+    :param seconds: after about this time a slice ends early
+    :param items_per_second: no faster than this; ``None`` is unbounded, here and below
+    :param bytes_per_second: counted by the contract's size of items
+    :param read_units: DynamoDB read units a second, by the size of items
+    :param write_units: DynamoDB write units a second, by the size of items
+    """
+
+    items: int = 2_000
+    size: int = 8_000_000
+    seconds: float = 20.0
+    items_per_second: float | None = None
+    bytes_per_second: float | None = None
+    read_units: float | None = None
+    write_units: float | None = None
+
+
+@frozen
+class SliceTask:
+    """One slice that a worker shall do.
+
+    :param phase: which function does it: ``copy``, ``verify`` …
+    :param number: counts all slices that this journal ever handed out, so a later attempt has a higher one
+    :param sequence: counts the journaled slices of the unit
+    :param cursor: where to begin; ``None`` is the unit's beginning
+    """
+
+    phase: str
+    unit: Unit
+    number: int
+    sequence: int
+    cursor: str | None
+    budget: Budget = Budget()
+
+
+@frozen
+class Counts:
+    """What was done. Counts add up.
+
+    :param read: items that were read from the source, those included that became dead letters
+    :param written: items that the target acknowledged
+    :param unchanged: items that the target had already, equal
+    :param skipped: items that were left out as the plan says: filtered, expired, or kept as they are in the target
+    :param dead: items that became dead letters
+    :param size: bytes of the items read, by the contract's formula
+    :param retried: requests that were sent again
+    :param throttled: requests or members of batches that the store turned away for a moment
+    """
+
+    read: int = 0
+    written: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+    dead: int = 0
+    size: int = 0
+    retried: int = 0
+    throttled: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*(mine + theirs for mine, theirs in zip(self.values(), other.values(), strict=True)))
+
+    def values(self) -> tuple[int, ...]:
+        """All counts, in the order of the fields."""
+        return (
+            self.read, self.written, self.unchanged, self.skipped, self.dead, self.size, self.retried, self.throttled,
+        )  # fmt: skip
+
+
+@frozen
+class DeadLetter:
+    """An item that could not be moved, with everything that is needed to look at it and to try again.
+
+    :param key: the key attributes of the source's item as lossless JSON text; text in the store's own words where the
+        key can't be read
+    :param code: an error's code, ``item_too_large`` say
+    :param reason: what is wrong and where, never a value
+    :param original: the item as it was read: the store's own bytes where it could not be decoded
+    :param form: what ``original`` is: ``json`` for lossless JSON text, else the store's own form
+    """
+
+    table: str
+    key: str
+    phase: Phase
+    code: str
+    reason: str
+    original: bytes = field(repr=False)
+    form: str = "json"
+
+
+@frozen
+class SliceResult:
+    """What became of one slice; all of it is journaled at once, or nothing.
+
+    :param cursor: where the unit goes on; ``None`` at its end
+    :param digests: packed digests by side: ``source`` is what was read, ``expected`` what the target should hold
+    :param found: what the phase is looking for (differences, conflicts), as JSON-ready data
+    :param seconds: how long the worker took, waits included
+    :param waited: seconds in which the worker kept to the allowed rates
+    """
+
+    task: SliceTask
+    cursor: str | None
+    counts: Counts = Counts()
+    digests: dict[str, bytes] = field(factory=dict, repr=False)
+    dead: tuple[DeadLetter, ...] = ()
+    found: tuple[dict[str, Any], ...] = ()
+    seconds: float = 0.0
+    waited: float = 0.0
+
+    def with_counts(self, **more: int) -> SliceResult:
+        """A copy with further counts."""
+        return evolve(self, counts=self.counts + Counts(**more))
