@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from click import Group
 
     from isthmus.backends import Backend, BackendConfig
+    from isthmus.database import Database
     from isthmus.errors import IsthmusError
     from isthmus.health import DatabaseView, HealthCheck
     from isthmus.layers import Layer
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from isthmus.observing import Attempt, Outcome
     from isthmus.operations import Operation, TransactWrite
     from isthmus.results import TransactWriteResult
+    from isthmus.schema import Table
+    from isthmus.slices import SliceReader
 
 PROJECT = "isthmus"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -82,8 +85,8 @@ class HookSpecs:
     def isthmus_register_commands(self, cli: Group) -> None:
         """Add commands to the ``isthmus`` command line.
 
-        Called once when the command starts, for the plugins that the configuration activates. A plugin that raises is
-        reported on standard error and left out.
+        Called once, when commands are listed or one is used that is neither built in nor an installed package's, for
+        the plugins that the configuration activates. A plugin that raises is reported on standard error and left out.
         """
 
     @hookspec(firstresult=True)
@@ -103,6 +106,17 @@ class HookSpecs:
 
         Called once for each operation that a caller issued (a page of a query is one operation), after all layers, in
         the caller's thread.
+        """
+
+    @hookspec(firstresult=True)
+    def isthmus_read_slices(self, database: Database, table: Table) -> SliceReader | None:
+        """Offer a reader of a table that is faster than segments of a scan.
+
+        Called by ``isthmus.slices.slice_reader``, each time, for sync databases that have no layer that handles scans:
+        what the reader finds reaches callers as it is. It must give what scans give, so expired items are absent, and
+        items that transactions of the core's hold are read through the database. The first plugin that returns a
+        reader wins; ``None``, as for tables of other backends, leaves it to the next plugin and at last to segments.
+        May raise any ``IsthmusError``.
         """
 
     # ---- transactions ----

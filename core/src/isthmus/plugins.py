@@ -220,7 +220,7 @@ def _why(error: Exception) -> str:
 
 
 @cache
-def installed(group: Group) -> dict[str, EntryPoint]:
+def installed(group: str) -> dict[str, EntryPoint]:
     """Entry points by name. The list is read once for each process; ``installed.cache_clear()`` makes it read again."""
     from importlib.metadata import entry_points  # slow to load, and not needed before a plugin is looked for
 

@@ -13,9 +13,10 @@ from isthmus import copying
 def test_an_export_restores_the_table(command: Run, cities: isthmus.BoundTable, tmp_path: Path) -> None:
     """Items and definition come back without loss, also sets and binary values."""
     data, definition = tmp_path / "cities.jsonl", tmp_path / "cities.json"
-    assert command("export", URL, cities.name, str(data)).code == 0
+    assert command("tables", "export", URL, cities.name, str(data)).code == 0
     definition.write_text(command("tables", "describe", URL, cities.name, "--json").out)
-    imported = command("import", "memory://b", cities.name, str(data), "--definition", str(definition), "--json")
+    operands = ("memory://b", cities.name, str(data))
+    imported = command("tables", "import", *operands, "--definition", str(definition), "--json")
     assert json.loads(imported.out) == {"written": 3, "expired": 0}
     restored = isthmus.connect("memory://b").tables.open(cities.name)
     assert copying.digest_table(cities) == copying.digest_table(restored)
@@ -23,7 +24,7 @@ def test_an_export_restores_the_table(command: Run, cities: isthmus.BoundTable, 
 
 def test_export_to_standard_output_prints_nothing_else(command: Run, cities: isthmus.BoundTable) -> None:
     """- gives the lines alone."""
-    found = command("export", URL, cities.name, "-")
+    found = command("tables", "export", URL, cities.name, "-")
     assert {"Paris", "Lyon", "Köln"} == {json.loads(line)["name"] for line in found.out.splitlines()}
 
 
@@ -31,8 +32,8 @@ def test_export_refuses_an_existing_file(command: Run, cities: isthmus.BoundTabl
     """The file stays as it was, unless ``--force`` is given."""
     file = tmp_path / "x.jsonl"
     file.write_text("mine")
-    assert (command("export", URL, cities.name, str(file)).code, file.read_text()) == (1, "mine")
-    assert command("export", URL, cities.name, str(file), "--force").code == 0
+    assert (command("tables", "export", URL, cities.name, str(file)).code, file.read_text()) == (1, "mine")
+    assert command("tables", "export", URL, cities.name, str(file), "--force").code == 0
     assert len(file.read_text(encoding="utf-8").splitlines()) == 3
 
 
@@ -40,14 +41,14 @@ def test_import_creates_a_table_from_keys(command: Run) -> None:
     """``--partition-key`` and ``--sort-key`` declare a plain table."""
     lines = '{"a":"x","b":1}\n\n{"a":"x","b":2}\n'
     keys = ("--partition-key", "a", "--sort-key", "b:number")
-    assert command("import", URL, "things", "-", *keys, stdin=lines).code == 0
+    assert command("tables", "import", URL, "things", "-", *keys, stdin=lines).code == 0
     assert [item["b"] for item in isthmus.connect(URL).tables.open("things").query(a="x")] == [1, 2]
 
 
 def test_of_two_lines_with_one_key_the_later_stays(command: Run, cities: isthmus.BoundTable) -> None:
     """Lines are written in order, although a batch takes no key twice."""
     lines = "".join(f'{{"country":"IT","id":1,"n":{number}}}\n' for number in range(3))
-    assert command("import", URL, cities.name, "-", stdin=lines).code == 0
+    assert command("tables", "import", URL, cities.name, "-", stdin=lines).code == 0
     assert cities.get(country="IT", id=1)["n"] == 2
 
 
@@ -61,7 +62,7 @@ def test_a_bad_line_is_named_with_its_file(command: Run, cities: isthmus.BoundTa
     file = tmp_path / "bad.jsonl"
     good = "".join(f'{{"country":"IT","id":{number}}}\n' for number in range(1, 4))
     file.write_text(good + line + "\n")
-    found = command("import", URL, cities.name, str(file), "--batch", "2")
+    found = command("tables", "import", URL, cities.name, str(file), "--batch", "2")
     assert (found.code, f"{file}:4: " in found.err, "2 items were written before" in found.err) == (2, True, True)
     assert [item["id"] for item in cities.query(country="IT")] == [1, 2]
 
@@ -69,7 +70,8 @@ def test_a_bad_line_is_named_with_its_file(command: Run, cities: isthmus.BoundTa
 def test_a_failed_import_as_json_is_one_object(command: Run, cities: isthmus.BoundTable) -> None:
     """How many items were written is a field of the error."""
     lines = '{"country":"IT","id":1}\n{"country":"IT","id":2}\n{\n'
-    error = json.loads(command("import", URL, cities.name, "-", "--batch", "1", "--json", stdin=lines).err)["error"]
+    ended = command("tables", "import", URL, cities.name, "-", "--batch", "1", "--json", stdin=lines)
+    error = json.loads(ended.err)["error"]
     assert (error["code"], error["written"]) == ("invalid_value", 1)
 
 
@@ -82,9 +84,9 @@ def test_an_interrupted_import_says_what_was_written(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("isthmus.cli.lines.write_items", interrupt)
-    ended = command("import", URL, cities.name, "-")
+    ended = command("tables", "import", URL, cities.name, "-")
     assert (ended.code, ended.err) == (130, "interrupted\n  0 items were written before this\n")
-    ended = command("import", URL, cities.name, "-", "--json")
+    ended = command("tables", "import", URL, cities.name, "-", "--json")
     expected = {"code": "interrupted", "message": "interrupted", "written": 0}
     assert (ended.code, json.loads(ended.err)["error"]) == (130, expected)
 
@@ -95,18 +97,18 @@ def test_bytes_that_are_no_text_are_named_with_their_line(
     """A file in another encoding gives no traceback."""
     file = tmp_path / "latin1.jsonl"
     file.write_bytes(b'{"country":"IT","id":1}\n{"country":"IT","id":2,"x":"\xe9"}\n')
-    found = command("import", URL, cities.name, str(file))
+    found = command("tables", "import", URL, cities.name, str(file))
     assert (found.code, f"{file}:2: " in found.err) == (2, True)
 
 
 def test_a_missing_file_is_wrong_use(command: Run, cities: isthmus.BoundTable) -> None:
     """Exit code 2, naming the file."""
-    found = command("import", URL, cities.name, "nowhere.jsonl")
+    found = command("tables", "import", URL, cities.name, "nowhere.jsonl")
     assert (found.code, "nowhere.jsonl can't be read" in found.err) == (2, True)
 
 
 def test_import_keeps_versions(command: Run) -> None:
     """What Isthmus maintains is taken as it is, so an export comes back unchanged."""
     table = isthmus.connect(URL).table("versioned", partition_key="id", versioned=True).ensure()
-    assert command("import", URL, "versioned", "-", stdin='{"id":"a","version":7}\n').code == 0
+    assert command("tables", "import", URL, "versioned", "-", stdin='{"id":"a","version":7}\n').code == 0
     assert table.get(id="a")["version"] == 7

@@ -46,7 +46,7 @@ from isthmus.memory import MemoryBackend
 backend, connect = MemoryBackend(), isthmus.connect
 isthmus.connect = lambda url: connect(backend)
 from isthmus.cli.app import run
-run(["import", "memory://", "things", sys.argv[1], "--partition-key", "id"])
+run(["tables", "import", "memory://", "things", sys.argv[1], "--partition-key", "id"])
 sys.exit(run(["scan", "memory://", "things"]))
 """
     with subprocess.Popen(

@@ -53,8 +53,8 @@ def watch(command: Run, monkeypatch: pytest.MonkeyPatch) -> Watch:
 LINES = '{"country":"IT","id":1}\n'
 COMMANDS = [
     (("copy", URL, "memory://other"), "copy cities 3 items"),
-    (("import", URL, "cities", "-"), "copy cities 1 items"),
-    (("export", URL, "cities", "cities.jsonl"), "copy cities 3 items"),
+    (("tables", "import", URL, "cities", "-"), "copy cities 1 items"),
+    (("tables", "export", URL, "cities", "cities.jsonl"), "copy cities 3 items"),
     (("scan", URL, "cities"), "read cities 1 items"),
     (("query", URL, "cities", "country=FR"), "read cities 1 items"),
     (("count", URL, "cities"), "count cities"),
@@ -84,7 +84,7 @@ def test_no_progress_is_shown_elsewhere(
 
 
 @pytest.mark.usefixtures("cities")
-@pytest.mark.parametrize("words", [("scan", URL, "cities"), ("export", URL, "cities", "-")])
+@pytest.mark.parametrize("words", [("scan", URL, "cities"), ("tables", "export", URL, "cities", "-")])
 def test_progress_leaves_standard_output_alone(command: Run, watch: Watch, words: tuple[str, ...]) -> None:
     """Items go where they are sent, not to the terminal."""
     _shown, out = watch(*words)
@@ -92,7 +92,7 @@ def test_progress_leaves_standard_output_alone(command: Run, watch: Watch, words
 
 
 @pytest.mark.usefixtures("cities")
-@pytest.mark.parametrize("words", [("scan", URL, "cities"), ("export", URL, "cities", "-")])
+@pytest.mark.parametrize("words", [("scan", URL, "cities"), ("tables", "export", URL, "cities", "-")])
 def test_items_on_a_terminal_are_the_progress(
     watch: Watch, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:

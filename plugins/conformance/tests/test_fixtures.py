@@ -250,7 +250,7 @@ def test_nothing_is_imported_by_a_run_that_uses_no_fixture(run: Run) -> None:
 
 
 def test_json_lines_are_read_from_beside_the_test(run: Run, folder: Path) -> None:
-    """As `isthmus export` wrote them: sets, exact numbers, versions."""
+    """As `isthmus tables export` wrote them: sets, exact numbers, versions."""
     (folder / "users.jsonl").write_text(
         '{"id": "a", "n": 1.50, "tags": {"$set": ["x"]}, "version": 7}\n\n{"id": "b"}\n'
     )

@@ -13,6 +13,7 @@ from isthmus.cli.exit_codes import ExitCode, exit_code_for, exit_code_table
 from isthmus.cli.extending import plugin_commands
 from isthmus.cli.failures import error_details, noted_details
 from isthmus.cli.output import print_error, print_interrupted
+from isthmus.cli.packages import FIRST_PARTY_COMMANDS, load_command, missing_package, package_commands, usable_command
 from isthmus.errors import IsthmusError
 
 # Modules are imported when their command is used: `isthmus get` should not pay for the demo.
@@ -23,9 +24,7 @@ COMMANDS = {
     "demo": "isthmus.cli.demo.command:demo",
     "doctor": "isthmus.cli.inspecting:doctor",
     "explain": "isthmus.cli.inspecting:explain",
-    "export": "isthmus.cli.lines:export",
     "get": "isthmus.cli.items:get",
-    "import": "isthmus.cli.lines:import_lines",
     "plugins": "isthmus.cli.inspecting:plugins",
     "put": "isthmus.cli.items:put",
     "query": "isthmus.cli.selecting:query",
@@ -37,19 +36,36 @@ COMMANDS = {
 
 
 class Commands(click.Group):
-    """The built-in commands, loaded when used, and those of the plugins that the configuration activates."""
+    """The built-in commands, those of installed packages, both loaded when used, and those of activated plugins.
+
+    Of commands with one name, the first in this order is used.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All names, in order."""
-        return sorted({*COMMANDS, *super().list_commands(ctx), *plugin_commands().commands})
+        return sorted({*COMMANDS, *package_commands(), *plugin_commands().commands})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A built-in command, else a plugin's."""
+        """The command, or ``None`` if there is no such one, or if its package is broken, which is reported."""
         if cmd_name in COMMANDS:
             module, _, name = COMMANDS[cmd_name].partition(":")
             command: click.Command = getattr(import_module(module), name)
             return command
-        return super().get_command(ctx, cmd_name) or plugin_commands().get_command(ctx, cmd_name)
+        return usable_command(cmd_name) or plugin_commands().get_command(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that was given and its arguments.
+
+        :raises PluginError: its package is broken or missing
+        """
+        name = args[0]
+        if name not in COMMANDS and name in package_commands():
+            return name, load_command(name), args[1:]
+        if name in FIRST_PARTY_COMMANDS and self.get_command(ctx, name) is None:
+            raise missing_package(name)
+        return super().resolve_command(ctx, args)
 
 
 EPILOG = f"""\b

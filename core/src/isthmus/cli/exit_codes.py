@@ -18,6 +18,9 @@ class ExitCode(IntEnum):
     DAMAGED = 5
     REFUSED = 6
     DEVIATING = 7
+    DEAD_LETTERS = 8
+    PAUSED = 9
+    ROLLED_BACK = 10
     INTERRUPTED = 130
     BROKEN_PIPE = 141
 
@@ -31,6 +34,9 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.DAMAGED: "stored data is damaged",
     ExitCode.REFUSED: "the store or a policy refused the caller",
     ExitCode.DEVIATING: "stored items differ from what was declared",
+    ExitCode.DEAD_LETTERS: "done, except for items that were set aside as dead letters",
+    ExitCode.PAUSED: "paused or stopped before the end; what is left can be resumed",
+    ExitCode.ROLLED_BACK: "rolled back: the target is as it was before",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C)",
     ExitCode.BROKEN_PIPE: "the reader of the output went away",
 }

@@ -1,4 +1,4 @@
-"""Commands that plugins add."""
+"""Commands that activated plugins add."""
 
 from __future__ import annotations
 

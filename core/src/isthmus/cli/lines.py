@@ -1,4 +1,4 @@
-"""``isthmus import`` and ``isthmus export``: JSON lines, one item each, without loss."""
+"""``isthmus tables import`` and ``isthmus tables export``: JSON lines, one item each, without loss."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import click
 
 from isthmus import copying
 from isthmus.bound_table import BoundTable
+from isthmus.cli.definitions import KEY_HELP, declared_table, read_definition
 from isthmus.cli.failures import note_details
 from isthmus.cli.operands import opened, operands
 from isthmus.cli.output import json_option
 from isthmus.cli.progress import shown_progress
-from isthmus.cli.tables import KEY_HELP, declared_table, read_definition
 from isthmus.copying import Progress, Reporter, Written
 from isthmus.database import Database
 from isthmus.errors import AlreadyExists
@@ -91,14 +91,14 @@ def _table(
     return database.tables.open(name)
 
 
-@click.command()
+@click.command("export")
 @operands("table", "file")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @json_option
-def export(url: str | None, table: str, file: str, force: bool, as_json: bool) -> None:
+def export_lines(url: str | None, table: str, file: str, force: bool, as_json: bool) -> None:
     """Write all items to FILE (- for standard output), one JSON object on each line.
 
-    Sets, binary values and exact numbers survive, so `isthmus import` restores the table;
+    Sets, binary values and exact numbers survive, so `isthmus tables import` restores the table;
     `isthmus tables describe --json` keeps its definition.
     """
     with opened(url) as database, shown_progress(printing=file == "-") as progress:

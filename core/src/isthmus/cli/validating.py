@@ -12,12 +12,12 @@ from typing import Any
 import click
 
 from isthmus.bound_table import BoundTable
+from isthmus.cli.definitions import read_definition
 from isthmus.cli.exit_codes import ExitCode
 from isthmus.cli.failures import note_details
 from isthmus.cli.operands import opened, operands
 from isthmus.cli.output import json_option, warn
 from isthmus.cli.progress import shown_progress
-from isthmus.cli.tables import read_definition
 from isthmus.copying import Progress, Reporter
 from isthmus.database import Database
 from isthmus.deviations import Deviation

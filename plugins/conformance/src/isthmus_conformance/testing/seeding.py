@@ -21,8 +21,8 @@ def seed_table(
 ) -> int:
     """Write items into a table, and return how many.
 
-    :param source: the path of a file of JSON lines as ``isthmus export`` writes them, or items. The lines are written
-        as they are, with versions and timestamps; items as a program would put them
+    :param source: the path of a file of JSON lines as ``isthmus tables export`` writes them, or items. The lines are
+        written as they are, with versions and timestamps; items as a program would put them
     :param folder: where a relative path begins; the current directory when omitted
     :raises BadLine: a line is no item for the table
     :raises IsthmusError: an item could not be written
