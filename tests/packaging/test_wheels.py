@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zipfile
 from configparser import ConfigParser
+from email import message_from_string
 from pathlib import Path
 
 import attrs
@@ -57,6 +58,11 @@ DISTRIBUTIONS = [
                 "mongodb+srv": "isthmus_mongodb.plugin:MongoDBPlugin",
             }
         },
+    ),
+    Distribution(
+        "plugins/migration",
+        "isthmus-migration",
+        {"isthmus.plugins": {"migration": "isthmus_migration.plugin:MigrationPlugin"}},
     ),
     Distribution(
         "plugins/conformance",
@@ -160,6 +166,12 @@ def with_mongodb(tmp_path_factory: pytest.TempPathFactory, wheelhouse: Path) -> 
 
 
 @pytest.fixture(scope="session")
+def with_migration(tmp_path_factory: pytest.TempPathFactory, wheelhouse: Path) -> Environment:
+    """An environment with the core and the migration."""
+    return make_environment(tmp_path_factory.mktemp("migration"), wheelhouse, "isthmus-migration")
+
+
+@pytest.fixture(scope="session")
 def with_conformance(tmp_path_factory: pytest.TempPathFactory, wheelhouse: Path) -> Environment:
     """An environment with the core and the conformance kit."""
     return make_environment(tmp_path_factory.mktemp("conformance"), wheelhouse, "isthmus-conformance")
@@ -252,6 +264,27 @@ def test_mongodb_brings_its_driver_alone(with_mongodb: Environment) -> None:
     """The MongoDB backend installs PyMongo and nothing of AWS."""
     installed = set(with_mongodb.python(DEPENDENCIES).split(","))
     assert installed & {"isthmus-mongodb", "pymongo", "boto3", "botocore"} == {"isthmus-mongodb", "pymongo"}
+
+
+def test_migration_brings_the_command_line_and_no_extra(with_migration: Environment) -> None:
+    """The migration installs what its commands need; drivers, Dask and Parquet are asked for by name."""
+    installed = set(with_migration.python(DEPENDENCIES).split(","))
+    wanted, optional = {"isthmus-migration", "click", "rich", "orjson", "zstandard"}, {"distributed", "dask", "pyarrow"}
+    assert installed & (wanted | optional | {"boto3", "pymongo", "isthmus-sqlite"}) == wanted
+
+
+def test_migration_has_its_extras(wheelhouse: Path) -> None:
+    """Dask and Parquet are the two extras."""
+    (migration,) = [one for one in DISTRIBUTIONS if one.name == "isthmus-migration"]
+    with wheel_of(migration, wheelhouse) as wheel:
+        extras = message_from_string(metadata_file(wheel, "METADATA")).get_all("Provides-Extra")
+    assert sorted(extras or []) == ["dask", "parquet"]
+
+
+def test_migration_is_found_once_installed(with_migration: Environment) -> None:
+    """With its package installed, the plugin works and is not active by itself."""
+    script = "from isthmus.plugins import list_plugins; print([(p.name, p.status) for p in list_plugins()])"
+    assert "('migration', 'available')" in with_migration.python(script)
 
 
 def test_conformance_kit_is_a_pytest_plugin(with_conformance: Environment) -> None:

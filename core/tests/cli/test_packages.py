@@ -22,6 +22,17 @@ def Made(name):
 """
 BROKEN = "import a_module_that_nobody_has\n"
 FOREIGN = "def Made(): pass\n"
+PLUGIN = """
+import click
+import isthmus
+
+class Made(isthmus.Plugin):
+    name = "moving"
+
+    @isthmus.hookimpl
+    def isthmus_register_commands(self, cli):
+        cli.add_command(click.Command("migrate", callback=lambda: 8))
+"""
 
 
 def _loaded(name: str) -> bool:
@@ -110,3 +121,13 @@ def test_an_installed_package_is_not_called_missing(command: Run, install: Insta
     """Its command runs under the first-party name."""
     install("greet", GREET, group=GROUP, scheme="migrate")
     assert command("migrate", "Ada").out == "hello Ada\n"
+
+
+@pytest.mark.usefixtures("nothing_installed")
+def test_an_activated_plugin_may_have_a_first_party_name(
+    command: Run, install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is there is not called missing, wherever it comes from."""
+    install("moving", PLUGIN)
+    monkeypatch.setenv("ISTHMUS_PLUGINS", "moving")
+    assert (command("migrate").code, command("verify").code) == (8, ExitCode.CONFIGURATION)
