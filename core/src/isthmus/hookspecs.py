@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from isthmus.backends import Backend, BackendConfig
     from isthmus.database import Database
+    from isthmus.dumps import DumpFormat
     from isthmus.errors import IsthmusError
     from isthmus.health import DatabaseView, HealthCheck
     from isthmus.layers import Layer
@@ -117,6 +118,16 @@ class HookSpecs:
         items that transactions of the core's hold are read through the database. The first plugin that returns a
         reader wins; ``None``, as for tables of other backends, leaves it to the next plugin and at last to segments.
         May raise any ``IsthmusError``.
+        """
+
+    # ---- dumps ----
+
+    @hookspec(firstresult=True)
+    def isthmus_dump_format(self, name: str) -> DumpFormat | None:
+        """Offer a format of files that the tools of the plugin's own store write and read.
+
+        Called once for each export or import in such a format. ``mongodump`` is asked of the plugin ``mongodb``. The
+        first plugin that returns a format wins; ``None`` means that the name is another plugin's. Must not raise.
         """
 
     # ---- transactions ----
