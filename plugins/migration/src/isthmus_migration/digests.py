@@ -6,9 +6,9 @@ digest grows slice by slice. Two tables that differ in one item differ in one bu
 have to be looked at again. A sum is used, and not an exclusive or, because two equal items would cancel each other out.
 
 The canonical text is JSON with sorted names, in which a number is its canonical literal and never a double, and what
-JSON does not know stands in brackets that JSON does not have: ``<s[…]>``, ``<n[…]>`` and ``<b[…]>`` for sets with sorted
-members, ``<x"…">`` for binary values in base64. So two different items never have the same text, and it never depends
-on the order of maps, sets or of the machine.
+JSON does not know stands in brackets that JSON does not have: ``<s[…]>``, ``<n[…]>`` and ``<b[…]>`` for sets with
+sorted members, ``<x"…">`` for binary values in base64. So two different items never have the same text, and it never
+depends on the order of maps and sets, nor on the machine.
 """
 
 from __future__ import annotations

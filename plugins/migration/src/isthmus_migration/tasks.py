@@ -53,6 +53,8 @@ class SliceTask:
     :param number: counts all slices that this journal ever handed out, so a later attempt has a higher one
     :param sequence: counts the journaled slices of the unit
     :param cursor: where to begin; ``None`` is the unit's beginning
+    :param unsettled: numbers of earlier slices of this unit from this cursor on that were never journaled
+    :param refused: hashes of the target's keys that items of other slices have taken
     """
 
     phase: str
@@ -61,6 +63,8 @@ class SliceTask:
     sequence: int
     cursor: str | None
     budget: Budget = Budget()
+    unsettled: tuple[int, ...] = ()
+    refused: frozenset[bytes] = frozenset()
 
 
 @frozen
@@ -72,7 +76,7 @@ class Counts:
     :param unchanged: items that the target had already, equal
     :param skipped: items that were left out as the plan says: filtered, expired, or kept as they are in the target
     :param dead: items that became dead letters
-    :param size: bytes of the items read, by the contract's formula
+    :param size: bytes of the canonical text of the items read
     :param retried: requests that were sent again
     :param throttled: requests or members of batches that the store turned away for a moment
     """
@@ -123,6 +127,7 @@ class SliceResult:
 
     :param cursor: where the unit goes on; ``None`` at its end
     :param digests: packed digests by side: ``source`` is what was read, ``expected`` what the target should hold
+    :param claims: hashes of the target's keys, 16 bytes each, where two items of the source could have one key
     :param found: what the phase is looking for (differences, conflicts), as JSON-ready data
     :param seconds: how long the worker took, waits included
     :param waited: seconds in which the worker kept to the allowed rates
@@ -133,6 +138,7 @@ class SliceResult:
     counts: Counts = Counts()
     digests: dict[str, bytes] = field(factory=dict, repr=False)
     dead: tuple[DeadLetter, ...] = ()
+    claims: bytes = field(default=b"", repr=False)
     found: tuple[dict[str, Any], ...] = ()
     seconds: float = 0.0
     waited: float = 0.0

@@ -74,6 +74,8 @@ class Place(ABC):
     writable: bool = True
     holds_keys: bool = True
     """Whether ``get_many`` is cheap: false where a look-up reads everything."""
+    unique_keys: bool = True
+    """Whether no two items can have one key: files can hold anything."""
     limits: Limits
 
     def __enter__(self) -> Self:
@@ -81,6 +83,15 @@ class Place(ABC):
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+    @property
+    def identity(self) -> str:
+        """Text that two openings of the same place share."""
+        return self.name
+
+    def kept(self, table: Table) -> Table:
+        """A definition as this place can keep it."""
+        return table
 
     @abstractmethod
     def close(self) -> None:
@@ -141,5 +152,5 @@ class Place(ABC):
     def delete_many(self, table: Table, keys: Sequence[Item]) -> Receipt:
         """Remove items; missing ones are no failure."""
 
-    def finish(self, table: Table, parts: Sequence[Part]) -> None:
+    def finish(self, table: Table, parts: Sequence[Part]) -> None:  # noqa: B027  # most places have nothing to finish
         """Learn that a table is complete and which parts make it up; called once, after its last slice."""

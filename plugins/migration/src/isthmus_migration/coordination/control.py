@@ -1,0 +1,79 @@
+"""Commands from another shell: a small file in the work directory that the coordinator looks at."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from attrs import asdict, evolve, frozen
+
+from isthmus_migration.errors import WorkDirectoryDamaged
+from isthmus_migration.journal.workdir import write_whole
+
+Command = Literal["run", "pause", "stop"]
+
+
+@frozen
+class Rates:
+    """How fast a whole run may be; ``None`` is unbounded.
+
+    :param items: items a second
+    :param size: bytes of items a second
+    :param read_units: DynamoDB read units a second
+    :param write_units: DynamoDB write units a second
+    """
+
+    items: float | None = None
+    size: float | None = None
+    read_units: float | None = None
+    write_units: float | None = None
+
+
+@frozen
+class Control:
+    """What a run was told to do."""
+
+    command: Command = "run"
+    rates: Rates | None = None
+
+
+class ControlFile:
+    """``control.json`` of a work directory."""
+
+    def __init__(self, workdir: Path) -> None:
+        self._path = workdir / "control.json"
+        self._stamp: tuple[int, int] | None = None
+        self._control = Control()
+
+    def read(self) -> Control:
+        """What was said last; looks at the file only where it has changed.
+
+        :raises WorkDirectoryDamaged: it was edited by hand and is not valid any more
+        """
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return self._control
+        stamp = (found.st_mtime_ns, found.st_ino)
+        if stamp != self._stamp:
+            self._control, self._stamp = self._parsed(), stamp
+        return self._control
+
+    def _parsed(self) -> Control:
+        try:
+            data: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8"))
+            if data["command"] not in ("run", "pause", "stop"):
+                raise ValueError
+            rates = data.get("rates")
+            return Control(data["command"], None if rates is None else Rates(**rates))
+        except (ValueError, KeyError, TypeError) as error:
+            raise WorkDirectoryDamaged(f"{self._path} is damaged: remove it") from error
+
+    def say(self, command: Command | None = None, rates: Rates | None = None) -> Control:
+        """Tell the run something; what is not given stays as it was said before."""
+        now = self.read()
+        told = evolve(now, command=command or now.command, rates=rates or now.rates)
+        shown = None if told.rates is None else asdict(told.rates)
+        write_whole(self._path, json.dumps({"command": told.command, "rates": shown}))
+        return told

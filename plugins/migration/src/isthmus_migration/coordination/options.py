@@ -1,0 +1,68 @@
+"""How a run goes about its work; none of it changes what is written, so none of it is part of the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import field, frozen
+
+from isthmus.errors import InvalidArgument
+from isthmus_migration.coordination.control import Rates
+
+Listener = Callable[[str, dict[str, Any]], None]
+"""Told of what happens: a code (``slice``, ``state``, ``waiting`` …) and JSON-ready data."""
+
+
+def _silent(_code: str, _data: dict[str, Any]) -> None:
+    pass
+
+
+@frozen
+class DeadLimit:
+    """How many dead letters end a run.
+
+    :param count: a number of items
+    :param share: a share of the items read so far, 0 to 1; judged from 1,000 items on
+    """
+
+    count: int | None = None
+    share: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> DeadLimit:
+        """The limit that a text like ``100`` or ``0.1%`` says.
+
+        :raises InvalidArgument: it says none
+        """
+        try:
+            limit = cls(share=float(text[:-1]) / 100) if text.endswith("%") else cls(count=int(text))
+        except ValueError:
+            limit = cls(count=-1)
+        if (limit.count or 0) < 0 or not 0 <= (limit.share or 0) <= 1:
+            raise InvalidArgument(f"{text!r} is no limit of dead letters: give a number, or a share like 0.1%")
+        return limit
+
+    def exceeded(self, dead: int, read: int) -> bool:
+        """Whether there are more dead letters than allowed."""
+        if self.count is not None and dead > self.count:
+            return True
+        return self.share is not None and read >= 1_000 and dead > self.share * read
+
+
+@frozen
+class RunOptions:
+    """Options of a run.
+
+    :param slice_items: most items of a slice
+    :param rates: how fast the whole run may be
+    :param max_dead: when to give up; without it, dead letters never end a run
+    :param patience: seconds for which a place that can't be used is tried again before the run is paused
+    :param listener: told of progress
+    """
+
+    slice_items: int = 2_000
+    rates: Rates = field(factory=Rates)
+    max_dead: DeadLimit = field(factory=DeadLimit)
+    patience: float = 120.0
+    listener: Listener = field(default=_silent, repr=False)

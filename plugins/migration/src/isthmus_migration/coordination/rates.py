@@ -1,0 +1,68 @@
+"""Dividing the allowed rates among slices, and slowing down where the store turns requests away.
+
+The rule is additive increase, multiplicative decrease: a slice with throttling takes a third off the speed, each one
+without gives a little back. It needs no lock that workers share, so it is the same on every engine.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import define, field
+
+from isthmus_migration.coordination.control import Rates
+from isthmus_migration.tasks import Budget, SliceResult
+
+_DECREASE: Final = 0.67
+_INCREASE: Final = 0.03
+_SLOWEST: Final = 0.02
+_TOLERATED: Final = 0.01
+"""Share of throttled items that is no reason to slow down."""
+_SLICE_SECONDS: Final = 5.0
+"""A slice that is held back should not take much longer than this, so that commands are heard."""
+
+
+@define
+class RateControl:
+    """The speed of a run.
+
+    :param rates: what the user allows
+    :param items: most items of a slice
+    :param speed: share of the measured speed that throttling has left, 0 to 1
+    """
+
+    rates: Rates
+    items: int
+    in_flight: int = 1
+    speed: float = 1.0
+    _measured: float = field(default=0.0, init=False)
+
+    def learn(self, result: SliceResult) -> None:
+        """Adapt to how a slice went."""
+        counts, busy = result.counts, max(result.seconds - result.waited, 0.001)
+        if not counts.read:
+            return
+        rate = counts.read / busy
+        self._measured = rate if not self._measured else 0.8 * self._measured + 0.2 * rate
+        throttled = counts.throttled / counts.read
+        change = self.speed * _DECREASE if throttled > _TOLERATED else self.speed + _INCREASE
+        self.speed = min(1.0, max(_SLOWEST, change))
+
+    def budget(self, most: int | None = None) -> Budget:
+        """What the next slice may take.
+
+        :param most: items at most, where a unit is handled with care
+        """
+        share = max(self.in_flight, 1)
+        rates = self.rates
+        throttled = self._measured * self.speed if self.speed < 1.0 else None
+        allowed = [rate for rate in (None if rates.items is None else rates.items / share, throttled) if rate]
+        rate = min(allowed, default=None)
+        items = self.items if rate is None else max(1, min(self.items, int(rate * _SLICE_SECONDS)))
+        return Budget(
+            items=min(items, most) if most else items,
+            items_per_second=rate,
+            bytes_per_second=None if rates.size is None else rates.size / share,
+            read_units=None if rates.read_units is None else rates.read_units / share,
+            write_units=None if rates.write_units is None else rates.write_units / share,
+        )

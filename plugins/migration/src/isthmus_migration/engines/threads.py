@@ -1,0 +1,34 @@
+"""Slices in threads of this process."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from isthmus_migration.engines.base import Engine
+from isthmus_migration.slices.worker import Setup, run_slice
+from isthmus_migration.tasks import SliceResult, SliceTask
+
+
+class ThreadEngine(Engine):
+    """For stores whose answers take longer than Python's part of the work, and for databases that are open already."""
+
+    name = "threads"
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._pool: ThreadPoolExecutor | None = None
+        self._setup: Setup | None = None
+
+    def start(self, setup: Setup) -> None:
+        self._setup = setup
+        self._pool = ThreadPoolExecutor(self.workers, "isthmus-migration")
+
+    def submit(self, task: SliceTask) -> Future[SliceResult]:
+        assert self._pool is not None
+        assert self._setup is not None
+        return self._pool.submit(run_slice, self._setup, task)
+
+    def close(self, *, wait: bool = True) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=wait, cancel_futures=True)
+            self._pool = None

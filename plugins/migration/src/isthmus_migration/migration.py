@@ -1,0 +1,128 @@
+"""``Migration``: a plan in its work directory, and everything that can be done with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from isthmus_migration.coordination.control import ControlFile
+from isthmus_migration.coordination.coordinator import Coordinator
+from isthmus_migration.coordination.options import RunOptions
+from isthmus_migration.coordination.outcomes import PhaseOutcome
+from isthmus_migration.engines.base import Engine
+from isthmus_migration.engines.choosing import engine_for
+from isthmus_migration.errors import WrongState
+from isthmus_migration.journal.lock import WorkLock
+from isthmus_migration.journal.states import State
+from isthmus_migration.journal.workdir import WorkDirectory
+from isthmus_migration.places.opening import open_place
+from isthmus_migration.places.references import reference_to
+from isthmus_migration.plans.making import Wish, check_apart, make_plan
+from isthmus_migration.plans.plan import IntoExisting, PlacePlan, Plan
+from isthmus_migration.slices.worker import Setup
+from isthmus_migration.transforms import Transform
+
+
+class Migration:
+    """One migration. ``plan`` begins one, ``open`` goes on with one.
+
+    :param source: the source's URL again, where the plan had to leave out its secrets
+    :param target: the target's, likewise
+    """
+
+    def __init__(
+        self, work: WorkDirectory, plan: Plan, *, source: str | None = None, target: str | None = None
+    ) -> None:
+        self.work = work
+        self.the_plan = plan
+        self._source = source
+        self._target = target
+
+    @classmethod
+    def plan(
+        cls,
+        source: str,
+        target: str,
+        *,
+        workdir: str | os.PathLike[str],
+        tables: tuple[str, ...] = (),
+        transforms: Mapping[str, Transform] | None = None,
+        into_existing: IntoExisting = "refuse",
+        keep_images: bool = True,
+        units: int | None = None,
+    ) -> Self:
+        """Plan a migration and write the plan down; nothing else is written.
+
+        :param source: a database URL, ``env:NAME`` for one in the environment, or a folder with an export
+        :raises PlanRefused: it can't work; ``problems`` says why
+        """
+        ends = PlacePlan(reference_to(source)), PlacePlan(reference_to(target))
+        wish = Wish(tables, transforms or {}, into_existing, keep_images, units)
+        with open_place(ends[0], source) as here, open_place(ends[1], target, create=True) as there:
+            check_apart(here, there)
+            plan = make_plan(here, there, ends, wish)
+        return cls(WorkDirectory.create(Path(workdir), plan), plan, source=source, target=target)
+
+    @classmethod
+    def open(cls, workdir: str | os.PathLike[str], *, source: str | None = None, target: str | None = None) -> Self:
+        """A migration that was planned before.
+
+        :raises WorkDirectoryDamaged: the directory is none, or is damaged
+        """
+        work = WorkDirectory.open(Path(workdir))
+        return cls(work, work.plan(), source=source, target=target)
+
+    @property
+    def setup(self) -> Setup:
+        """What workers need to begin."""
+        return Setup(self.the_plan.to_json(), str(self.work.path.resolve()), self._source, self._target)
+
+    def run(self, *, engine: str | Engine = "processes", workers: int | None = None,
+            options: RunOptions | None = None) -> PhaseOutcome:  # fmt: skip
+        """Copy until everything is copied, or until something ends the run; calling it again goes on."""
+        options = options or RunOptions()
+        with WorkLock(self.work.path), self.work.journal(writable=True) as journal:
+            if journal.state not in (State.PLANNED, State.COPYING, State.PAUSED, State.FAILED):
+                raise WrongState(f"the migration is {journal.state}: nothing is left to copy")
+            self._create_tables()
+            control = ControlFile(self.work.path)
+            control.say("run")
+            journal.enter(State.COPYING)
+            with engine_for(engine, workers) as chosen:
+                chosen.start(self.setup)
+                coordinator = Coordinator(journal, chosen, control, "copy", options)
+                with stopped_by_interrupt(coordinator.stop):
+                    outcome = coordinator.run()
+            journal.enter(State.COPIED if outcome.finished else State.PAUSED, reason=outcome.reason)
+        return outcome
+
+    def _create_tables(self) -> None:
+        with open_place(self.the_plan.target, self._target, create=True) as target:
+            there = {table.name for table in target.tables()}
+            for table in self.the_plan.tables:
+                if table.created and table.target.name not in there:
+                    target.create(table.target)
+
+
+@contextmanager
+def stopped_by_interrupt(stop: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C stops gently the first time, and at once the second time; only in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = signal.getsignal(signal.SIGINT)
+
+    def first(_signal: int, _frame: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        stop()
+
+    signal.signal(signal.SIGINT, first)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)

@@ -1,0 +1,188 @@
+"""Databases of any backend as places, through all of their layers."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from attrs import evolve
+
+from isthmus import errors
+from isthmus.bound_table import BoundTable
+from isthmus.capabilities import Capability
+from isthmus.copying import verbatim
+from isthmus.database import Database
+from isthmus.errors import InvalidArgument, IsthmusError
+from isthmus.schema import Table
+from isthmus.slices import Slice, SliceReader, slice_reader
+from isthmus.values import Item
+from isthmus.writes import expired
+from isthmus_migration.places.base import Part, Place, Receipt, Refusal
+from isthmus_migration.places.traffic import Traffic
+
+_PATIENCE: Final = 60.0
+"""Seconds for which members of a batch that the store turns away are sent again before the slice fails."""
+_LONGEST_WAIT: Final = 2.0
+
+PLACE_FAULTS: Final = (
+    errors.Unavailable, errors.Throttled, errors.DeadlineExceeded, errors.Unauthenticated, errors.PermissionDenied,
+    errors.TableNotFound, errors.SchemaMismatch, errors.UnsupportedOperation, errors.ConfigurationError, errors.Closed,
+    errors.Conflict, errors.OutcomeUnknown, errors.CircuitOpen,
+)  # fmt: skip
+"""What is never an item's fault, so that no item becomes a dead letter for it."""
+
+
+class DatabasePlace(Place):
+    """An opened database; ``close`` closes it unless it is somebody else's.
+
+    :param traffic: counts what the store turned away, where the database was opened with it
+    :param borrowed: whether somebody else closes the database
+    """
+
+    def __init__(
+        self, database: Database, *, traffic: Traffic | None = None, borrowed: bool = False,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:  # fmt: skip
+        self.database = database
+        self.name = database.url
+        self.form = database.backend_name
+        self.limits = database.limits
+        self._traffic = traffic or Traffic()
+        self._borrowed = borrowed
+        self._sleep = sleep
+        self._bound: dict[str, BoundTable] = {}
+        self._readers: dict[str, SliceReader] = {}
+
+    def close(self) -> None:
+        if not self._borrowed:
+            self.database.close()
+
+    def tables(self) -> list[Table]:
+        return [self.table(name) for name in self.database.tables.list()]
+
+    def table(self, name: str) -> Table:
+        return self.database.tables.describe(name)
+
+    # ---- reading ----
+
+    def units(self, table: Table, wanted: int) -> list[str]:
+        return self._reader(table).units(wanted)
+
+    def read(self, table: Table, unit: str, cursor: str | None, *, items: int, size: int) -> Slice:
+        return self._reader(table).read(unit, cursor, items=items, size=size)
+
+    def get_many(self, table: Table, keys: Sequence[Item]) -> list[Item | None]:
+        return list(self._table(table).get_many(keys).raise_for_failures()) if keys else []
+
+    # ---- writing ----
+
+    def create(self, table: Table) -> None:
+        self.database.tables.create(self.kept(table))
+
+    def kept(self, table: Table) -> Table:
+        """A definition without unique constraints where only repositories can keep them."""
+        return table if self.database.capabilities.supports(Capability.UNIQUE_INDEX) else evolve(table, unique=())
+
+    def drop(self, table: Table) -> None:
+        self.database.tables.drop(table.name)
+        self._bound.pop(table.name, None)
+        self._readers.pop(table.name, None)
+
+    def put_many(self, table: Table, items: Sequence[Item], part: Part) -> Receipt:
+        before = self._traffic.copy()
+        refusals: list[Refusal] = []
+        if items:
+            self._put(self._table(table), list(enumerate(items)), refusals)
+        since = self._traffic.since(before)
+        return Receipt(tuple(sorted(refusals, key=lambda one: one.position)), since.retried, since.throttled)
+
+    def delete_many(self, table: Table, keys: Sequence[Item]) -> Receipt:
+        before, left, waits = self._traffic.copy(), list(keys), _Waits(self._sleep)
+        while left:
+            failures = self._table(table).delete_many(left).failures
+            for failure in failures:
+                if not failure.error.retryable:
+                    raise failure.error
+            left = [left[failure.position] for failure in failures]
+            if left:
+                waits.wait(failures[0].error)
+        since = self._traffic.since(before)
+        return Receipt((), since.retried, since.throttled)
+
+    def _put(self, bound: BoundTable, members: list[tuple[int, Item]], refusals: list[Refusal]) -> None:
+        """Store the members; what the store turns away for a moment is sent again, and bad ones are searched for."""
+        waits = _Waits(self._sleep)
+        while members:
+            try:
+                failures = bound.put_many([item for _place, item in members]).failures
+            except PLACE_FAULTS:
+                raise
+            except IsthmusError as error:
+                if error.retryable:
+                    raise
+                self._search(bound, members, refusals, error)
+                return
+            again: list[tuple[int, Item]] = []
+            for failure in failures:
+                self._judge(members[failure.position], failure.error, again, refusals)
+            if again:
+                waits.wait(next(one.error for one in failures if _is_passing(one.error)))
+            members = again
+
+    def _judge(
+        self, member: tuple[int, Item], error: IsthmusError, again: list[tuple[int, Item]], refusals: list[Refusal]
+    ) -> None:
+        if _is_passing(error):
+            self._traffic.throttled += isinstance(error, errors.Throttled)
+            again.append(member)
+        elif isinstance(error, PLACE_FAULTS):
+            raise error
+        else:
+            refusals.append(Refusal(member[0], error))
+
+    def _search(
+        self, bound: BoundTable, members: list[tuple[int, Item]], refusals: list[Refusal], error: IsthmusError
+    ) -> None:
+        """Halve a batch that was refused as a whole, down to the items that are to blame."""
+        if len(members) == 1:
+            self._blame(bound, members[0], refusals, error)
+            return
+        middle = len(members) // 2
+        self._put(bound, members[:middle], refusals)
+        self._put(bound, members[middle:], refusals)
+
+    def _blame(self, bound: BoundTable, member: tuple[int, Item], refusals: list[Refusal], error: IsthmusError) -> None:
+        expires_now = isinstance(error, InvalidArgument) and expired(bound.schema, member[1], time.time())
+        if not expires_now:
+            refusals.append(Refusal(member[0], error))
+
+    def _table(self, table: Table) -> BoundTable:
+        if table.name not in self._bound:
+            self._bound[table.name] = verbatim(self.database.table(self.kept(table)))
+        return self._bound[table.name]
+
+    def _reader(self, table: Table) -> SliceReader:
+        if table.name not in self._readers:
+            self._readers[table.name] = slice_reader(self.database, table)
+        return self._readers[table.name]
+
+
+def _is_passing(error: IsthmusError) -> bool:
+    return error.retryable or isinstance(error, errors.Conflict)
+
+
+class _Waits:
+    """Growing waits with jitter, and an end to patience."""
+
+    def __init__(self, sleep: Callable[[float], None]) -> None:
+        self._sleep = sleep
+        self._next = 0.05
+        self._end = time.monotonic() + _PATIENCE
+
+    def wait(self, error: IsthmusError) -> None:
+        if time.monotonic() > self._end:
+            raise error
+        self._sleep(random.uniform(0, self._next))  # noqa: S311  # spreads callers, protects nothing
+        self._next = min(self._next * 2, _LONGEST_WAIT)

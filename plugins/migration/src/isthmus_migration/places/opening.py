@@ -1,0 +1,28 @@
+"""Opening the places that references name."""
+
+from __future__ import annotations
+
+import isthmus
+from isthmus_migration.places.base import Place
+from isthmus_migration.places.databases import DatabasePlace
+from isthmus_migration.places.references import folder_of, is_folder, resolve
+from isthmus_migration.places.traffic import Traffic
+from isthmus_migration.plans.plan import PlacePlan
+
+
+def open_place(plan: PlacePlan, given: str | None = None, *, create: bool = False) -> Place:
+    """Open a place.
+
+    :param given: the whole URL, where the plan had to leave out its secrets
+    :param create: whether a missing file or folder is created: a mistyped source must leave nothing
+    :raises ConfigurationError: a variable is not set, or the URL has to be given again
+    """
+    where = resolve(plan.reference, given)
+    if is_folder(where):
+        from isthmus_migration.places.exports import open_export  # few migrations have one
+
+        return open_export(folder_of(where), format=plan.format, compression=plan.compression, create=create)
+    traffic = Traffic()
+    if where.startswith("sqlite:///"):
+        return DatabasePlace(isthmus.connect(where, sqlite={"create": create}), traffic=traffic)
+    return DatabasePlace(isthmus.connect(where), traffic=traffic)

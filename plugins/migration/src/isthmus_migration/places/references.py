@@ -1,0 +1,97 @@
+"""How people name places: URLs, ``env:NAME`` for a URL in the environment, and folders. Secrets are never stored."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Final, Literal
+
+from attrs import frozen
+
+from isthmus.errors import ConfigurationError, InvalidArgument
+from isthmus.redaction import redacted_url
+
+_ENVIRONMENT: Final = "env:"
+_FILE: Final = "file:"
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+# An option that says where a secret is, and does not hold it.
+_SECRET_REFERENCE: Final = re.compile(r"[?&][^=&#]*=secret(?::|%3A)[^&#]*", re.IGNORECASE)
+
+Kind = Literal["database", "export"]
+
+
+@frozen
+class Reference:
+    """The name of a place as it may be written to a file.
+
+    :param text: ``env:NAME``, a URL with its secrets left out, or a folder
+    :param whole: whether ``text`` is enough to open the place; a URL that holds secrets has to be given again
+    """
+
+    text: str
+    whole: bool = True
+
+    @property
+    def kind(self) -> Kind:
+        """Whether it names a database or a folder with an export."""
+        known = self.text.startswith(_ENVIRONMENT) or (_SCHEME.match(self.text) and not is_folder(self.text))
+        return "database" if known else "export"
+
+
+def is_folder(text: str) -> bool:
+    """Whether the text names a folder."""
+    return text.startswith(_FILE) or not (_SCHEME.match(text) or text.startswith(_ENVIRONMENT))
+
+
+def folder_of(text: str) -> str:
+    """The folder that a text names, with or without ``file:`` in front."""
+    if not text.startswith(_FILE):
+        return text
+    path = text[len(_FILE) :]
+    return path.removeprefix("//")
+
+
+def reference_to(text: str) -> Reference:
+    """The reference to what a user named.
+
+    :raises InvalidArgument: the text names nothing
+    """
+    if not text.strip() or text in (_ENVIRONMENT, _FILE):
+        raise InvalidArgument("a place is a database URL, env:NAME, or a folder: name one")
+    if is_folder(text) or text.startswith(_ENVIRONMENT):
+        return Reference(text)
+    return Reference(text) if not holds_secret(text) else Reference(redacted_url(text), whole=False)
+
+
+def holds_secret(url: str) -> bool:
+    """Whether a URL has a secret in it, and not only references to secrets."""
+    bare = _SECRET_REFERENCE.sub("", url)
+    return redacted_url(bare) != bare
+
+
+def resolve(reference: Reference, given: str | None = None) -> str:
+    """The URL or folder that a reference stands for.
+
+    :param given: the whole URL, where the reference had to leave out its secrets
+    :raises ConfigurationError: the variable is not set, or the URL has to be given again
+    """
+    if reference.text.startswith(_ENVIRONMENT):
+        return _from_environment(reference.text[len(_ENVIRONMENT) :])
+    if reference.whole:
+        return reference.text
+    if given is None:
+        raise ConfigurationError(
+            f"the URL {reference.text} held secrets, which are not stored: give it again, or put it into a variable "
+            "and name it as env:NAME when you plan"
+        )
+    again = reference_to(given)
+    if again.text != reference.text:
+        raise ConfigurationError(f"{again.text} is not the place of the plan, {reference.text}: give the same URL")
+    return given
+
+
+def _from_environment(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise ConfigurationError(f"the environment variable {name} is not set: put the URL of the database into it")
+    return value

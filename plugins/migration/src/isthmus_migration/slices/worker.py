@@ -1,0 +1,119 @@
+"""A worker's own side: the plan, both places, the compiled transforms. Opened once in each thread of each process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import evolve, field, frozen
+
+from isthmus_migration.places.base import Place
+from isthmus_migration.places.opening import open_place
+from isthmus_migration.plans.plan import Plan, TablePlan
+from isthmus_migration.slices.collector import collector_paused
+from isthmus_migration.tasks import SliceResult, SliceTask
+from isthmus_migration.transforms import CompiledTransform, Transform, compile_transform
+
+PHASES: Final[dict[str, str]] = {
+    "copy": "isthmus_migration.slices.copying:copy_slice",
+    "poison": "isthmus_migration.slices.poison:give_up_item",
+}
+"""The function of each phase, by import path, so that a worker loads only what it does."""
+
+
+@frozen
+class Setup:
+    """What a worker needs to begin: text, but for places that are open already.
+
+    :param plan: the plan's text
+    :param workdir: the work directory
+    :param source: the source's URL, where the plan had to leave out its secrets; never written anywhere
+    :param target: the target's, likewise
+    :param opened: names places of this process that are open already; see ``lend``
+    """
+
+    plan: str = field(repr=False)
+    workdir: str
+    source: str | None = field(default=None, repr=False)
+    target: str | None = field(default=None, repr=False)
+    opened: str | None = None
+
+
+@frozen
+class TableWork:
+    """One table's plan with its compiled transform."""
+
+    plan: TablePlan
+    transform: CompiledTransform
+
+
+class Worker:
+    """Both places and all transforms, for one thread."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.plan = Plan.from_json(setup.plan)
+        self.workdir = Path(setup.workdir)
+        lent = _lent.get(setup.opened or "")
+        self.source: Place = lent[0] if lent else open_place(self.plan.source, setup.source)
+        self.target: Place = lent[1] if lent else open_place(self.plan.target, setup.target, create=True)
+        self._tables: dict[str, TableWork] = {}
+
+    def table(self, name: str) -> TableWork:
+        """A table's plan and transform."""
+        if name not in self._tables:
+            plan = self.plan.table(name)
+            transform = Transform.from_dict(plan.transform) if plan.transform else Transform()
+            compiled = compile_transform(transform, plan.source, self.target.limits)
+            self._tables[name] = TableWork(plan, compiled)
+        return self._tables[name]
+
+    def close(self) -> None:
+        """Close both places."""
+        self.source.close()
+        self.target.close()
+
+
+_local = threading.local()
+_lent: dict[str, tuple[Place, Place]] = {}
+
+
+def lend(name: str, source: Place, target: Place) -> None:
+    """Let workers in threads of this process use places that are open already."""
+    _lent[name] = (source, target)
+
+
+def take_back(name: str) -> None:
+    """End what ``lend`` began."""
+    _lent.pop(name, None)
+
+
+def worker_of(setup: Setup) -> Worker:
+    """The worker of this thread for this setup."""
+    workers: dict[Setup, Worker] = _local.__dict__.setdefault("workers", {})
+    if setup not in workers:
+        workers[setup] = Worker(setup)
+    return workers[setup]
+
+
+def close_workers() -> None:
+    """Close what this thread has opened."""
+    for worker in _local.__dict__.pop("workers", {}).values():
+        worker.close()
+
+
+def run_slice(setup: Setup, task: SliceTask) -> SliceResult:
+    """Do one slice; what every engine calls."""
+    begun = time.monotonic()
+    with collector_paused():
+        result = _function(task.phase)(worker_of(setup), task)
+    return evolve(result, seconds=time.monotonic() - begun)
+
+
+def _function(phase: str) -> Callable[[Any, SliceTask], SliceResult]:
+    module, _, name = PHASES[phase].partition(":")
+    function: Callable[[Any, SliceTask], SliceResult] = getattr(import_module(module), name)
+    return function
