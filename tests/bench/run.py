@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.bench import embedded, imports, memory, overhead, repositories  # noqa: E402  # the folder is no installed package
 from tests.bench.measure import Measurement  # noqa: E402  # as above
+from tests.bench.migration import moving  # noqa: E402  # as above
 from tests.bench.servers import comparing, figures, scaling  # noqa: E402  # as above
 from tests.bench.servers.rounds import Settings  # noqa: E402  # as above
 
@@ -32,6 +33,7 @@ GROUPS: dict[str, Callable[[Settings], list[Measurement]]] = {
     "dynamodb": comparing.DYNAMODB.measure,
     "mongodb": comparing.MONGODB.measure,
     "scaling": scaling.measure,
+    "migration": moving.measure,
 }
 
 

@@ -42,7 +42,7 @@ class Process:
         command = [sys.executable, "-m", "tests.bench.servers.worker", f"{PEERS}.{start.module}", start.target, name]
         self._label = label
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=_environment()
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment()
         )
         self.operations: list[str] = []
 
@@ -86,7 +86,7 @@ def started(starts: Mapping[str, Start]) -> Iterator[dict[str, Process]]:
         yield found
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """The caller's environment with the credentials that a local engine takes, and without options of Isthmus."""
     credentials = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_DEFAULT_REGION": REGION}
     # The addresses of engines are named like such options, and would be refused as unknown ones.

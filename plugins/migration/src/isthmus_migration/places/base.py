@@ -140,8 +140,10 @@ class Place(ABC):
         """Remove a table with all its items."""
 
     @abstractmethod
-    def put_many(self, table: Table, items: Sequence[Item], part: Part) -> Receipt:
+    def put_many(self, table: Table, items: Sequence[Item], part: Part, *, normal: bool = False) -> Receipt:
         """Store items exactly as given, replacing those with the same keys; no two have the same key.
+
+        :param normal: whether all items are known to be in normal form and within the place's limits
 
         What is throttled or left unprocessed is sent again until it is stored or refused for good.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, cast
 
 from attrs import evolve
 
@@ -15,6 +15,8 @@ from isthmus.capabilities import Capability
 from isthmus.copying import verbatim
 from isthmus.database import Database
 from isthmus.errors import InvalidArgument, IsthmusError
+from isthmus.operations import PutMany
+from isthmus.results import WriteManyResult
 from isthmus.schema import Table
 from isthmus.slices import Slice, SliceReader, slice_reader
 from isthmus.values import Item
@@ -90,11 +92,14 @@ class DatabasePlace(Place):
         self._bound.pop(table.name, None)
         self._readers.pop(table.name, None)
 
-    def put_many(self, table: Table, items: Sequence[Item], part: Part) -> Receipt:
+    def put_many(self, table: Table, items: Sequence[Item], part: Part, *, normal: bool = False) -> Receipt:
         before = self._traffic.copy()
         refusals: list[Refusal] = []
         if items:
-            self._put(self._table(table), list(enumerate(items)), refusals)
+            members = list(enumerate(items))
+            if normal:
+                members = self._put_normal(self._table(table), members, refusals)
+            self._put(self._table(table), members, refusals)
         since = self._traffic.since(before)
         return Receipt(tuple(sorted(refusals, key=lambda one: one.position)), since.retried, since.throttled)
 
@@ -110,6 +115,20 @@ class DatabasePlace(Place):
                 waits.wait(failures[0].error)
         since = self._traffic.since(before)
         return Receipt((), since.retried, since.throttled)
+
+    def _put_normal(
+        self, bound: BoundTable, members: list[tuple[int, Item]], refusals: list[Refusal]
+    ) -> list[tuple[int, Item]]:
+        """Store items that need no check; those that are left over for the careful way, all if anything was wrong."""
+        operation = PutMany(self.database.context(None), bound.schema, tuple([item for _place, item in members]))
+        try:
+            result = cast("WriteManyResult", self.database.execute(operation))
+        except InvalidArgument:
+            return members
+        again: list[tuple[int, Item]] = []
+        for failure in result.failures:
+            self._judge(members[failure.position], failure.error, again, refusals)
+        return again
 
     def _put(self, bound: BoundTable, members: list[tuple[int, Item]], refusals: list[Refusal]) -> None:
         """Store the members; what the store turns away for a moment is sent again, and bad ones are searched for."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from isthmus.errors import InvalidArgument, IsthmusError
 from isthmus.results import Unreadable
@@ -25,14 +25,11 @@ CLAIM_BYTES: Final = 16
 """Bytes of one claim."""
 
 
-@frozen
-class Move:
-    """An item on its way.
+class Move(NamedTuple):
+    """An item on its way; a tuple, because there is one for each item.
 
-    :param source: as it was read
-    :param target: as it shall be written
-    :param bucket: of the target's key
-    :param digest: of the target's item
+    ``source`` is the item as it was read, ``target`` as it shall be written; ``bucket`` belongs to the target's key and
+    ``digest`` to the target's item.
     """
 
     source: Item
@@ -56,6 +53,7 @@ class Account:
     expected: BucketDigest = field(factory=BucketDigest)
     replaced: BucketDigest = field(factory=BucketDigest)
     claimed: list[bytes] = field(factory=list)
+    fits: bool = False
 
     @property
     def target_table(self) -> Table:
@@ -120,14 +118,18 @@ def _moves(account: Account, read: Slice) -> list[Move]:
 
 
 def _identical(account: Account, items: Sequence[Item]) -> list[Move]:
-    bucket, add, size, moves = keyed(account.target_table.key_names), account.source.add_one, 0, []
+    bucket, add, size, moves = keyed(account.target_table.key_names), account.source.add_one, 0, list[Move]()
+    # A number with more digits than the target has room for shows as so many in the text; a text may look like one.
+    search = account.work.long_number.search
+    fits = account.work.same_limits
     for item in items:
         text = canonical_text(item)
         size += len(text)
         place, digest = bucket(item), _hash(text)
         add(place, digest)
         moves.append(Move(item, item, place, digest))
-    account.size = size
+        fits = fits and search(text) is None
+    account.size, account.fits = size, fits
     return moves
 
 
@@ -235,10 +237,14 @@ def _keep_images(account: Account, moves: list[Move], existing: dict[str, Item |
 
 def _write(account: Account, moves: list[Move]) -> Receipt:
     part = Part(account.task.unit.id, account.task.sequence)
-    receipt = account.worker.target.put_many(account.target_table, [move.target for move in moves], part)
+    items = [move.target for move in moves]
+    receipt = account.worker.target.put_many(account.target_table, items, part, normal=account.fits)
     refused = {refusal.position for refusal in receipt.refusals}
     for refusal in receipt.refusals:
         account.bury_for(moves[refusal.position].source, refusal.error)
+    if not refused and account.fits and len(moves) == account.source.items:
+        account.expected = account.source
+        return receipt
     for position, move in enumerate(moves):
         if position not in refused:
             account.expected.add_one(move.bucket, move.digest)
@@ -250,7 +256,9 @@ def _result(account: Account, read: Slice, moves: list[Move], receipt: Receipt, 
         len(read.items) + len(read.unreadable), len(moves) - len(receipt.refusals), account.unchanged, account.skipped,
         len(account.dead), account.size, receipt.retried, receipt.throttled,
     )  # fmt: skip
-    digests = {"source": account.source.pack(), "expected": account.expected.pack()}
+    source = account.source.pack()
+    expected = source if account.expected is account.source else account.expected.pack()
+    digests = {"source": source, "expected": expected}
     if account.replaced.buckets:
         digests["replaced"] = account.replaced.pack()
     return SliceResult(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -25,6 +26,9 @@ PHASES: Final[dict[str, str]] = {
 """The function of each phase, by import path, so that a worker loads only what it does."""
 
 
+_SIZES: Final = ("item_bytes", "depth", "name_bytes", "partition_key_bytes", "sort_key_bytes")
+
+
 @frozen
 class Setup:
     """What a worker needs to begin: text, but for places that are open already.
@@ -45,10 +49,16 @@ class Setup:
 
 @frozen
 class TableWork:
-    """One table's plan with its compiled transform."""
+    """One table's plan with its compiled transform.
+
+    :param same_limits: whether what the source can hold fits the target, but perhaps for the digits of numbers
+    :param long_number: finds, in an item's canonical text, what could be a number of too many digits for the target
+    """
 
     plan: TablePlan
     transform: CompiledTransform
+    same_limits: bool
+    long_number: re.Pattern[bytes]
 
 
 class Worker:
@@ -68,8 +78,16 @@ class Worker:
             plan = self.plan.table(name)
             transform = Transform.from_dict(plan.transform) if plan.transform else Transform()
             compiled = compile_transform(transform, plan.source, self.target.limits)
-            self._tables[name] = TableWork(plan, compiled)
+            digits = self.target.limits.number_digits
+            long_number = re.compile(rb"[0-9.]{%d}" % digits)
+            self._tables[name] = TableWork(plan, compiled, self._same_limits(plan), long_number)
         return self._tables[name]
+
+    def _same_limits(self, plan: TablePlan) -> bool:
+        """Whether items that the source gave need no look at anything but their numbers before they are written."""
+        here, there = self.source.limits, self.target.limits
+        ample = all(getattr(there, name) >= getattr(here, name) for name in _SIZES)
+        return ample and not plan.target.indexes and not plan.target.unique and self.source.unique_keys
 
     def close(self) -> None:
         """Close both places."""
