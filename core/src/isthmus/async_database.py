@@ -66,6 +66,16 @@ class AsyncDatabase(DatabaseBase):
         check_operation(operation)
         return await self._pipeline.aexecute(operation)
 
+    async def dispatch(self, operation: op.Operation) -> res.Result:
+        """Send one operation to the backend beneath all layers, with retries, deadline and translated errors.
+
+        For plugins whose backend answers operations that no layer knows, as those of ``isthmus.slices``.
+
+        :raises Closed: the database was closed
+        """
+        check_open(self._pipeline.closed)
+        return await self._pipeline.adispatch(operation)
+
     async def explain_operation(self, operation: op.Operation) -> Mapping[str, Any]:
         """The native request that an operation leads to; empty when the backend has none to show.
 

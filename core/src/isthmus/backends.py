@@ -17,6 +17,7 @@ from isthmus.results import Result
 
 if TYPE_CHECKING:
     from isthmus.fallback.store import ItemStore
+    from isthmus.metrics import Metric
 
 Clock = Callable[[], float]
 
@@ -56,6 +57,8 @@ class Backend(ABC):
     """Seconds since the epoch, by which its items expire: ``connect`` uses it for a backend that is open already."""
     item_store: ItemStore | None = None
     """Reads and swaps of physical items, over which the core runs transactions where the backend has none."""
+    measure: Callable[[Metric], None] | None = None
+    """Records a measurement, if anybody does; set by the database that is opened over the backend."""
 
     @abstractmethod
     def execute(self, operation: Operation) -> Result:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from isthmus.fallback.recovery import Recovery
     from isthmus.repository.model import Model
     from isthmus.repository.repository import Repository
+    from isthmus.slices import SliceReader
     from isthmus.transactions.unit_of_work import UnitOfWork
 
     T = TypeVar("T")
@@ -64,6 +65,20 @@ class Database(DatabaseBase):
         """Send one operation through all layers; what every other method does in the end."""
         check_operation(operation)
         return self._pipeline.execute(operation)
+
+    def dispatch(self, operation: op.Operation) -> res.Result:
+        """Send one operation to the backend beneath all layers, with retries, deadline and translated errors.
+
+        For plugins whose backend answers operations that no layer knows, as those of ``isthmus.slices``.
+
+        :raises Closed: the database was closed
+        """
+        check_open(self._pipeline.closed)
+        return self._pipeline.dispatch(operation)
+
+    def offered_slice_reader(self, table: Table) -> SliceReader | None:
+        check_open(self._pipeline.closed)
+        return self._pipeline.offered_slice_reader(self, table)
 
     def explain_operation(self, operation: op.Operation) -> Mapping[str, Any]:
         """The native request that an operation leads to; empty when the backend has none to show.

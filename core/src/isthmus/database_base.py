@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from attrs import evolve
 
@@ -14,6 +14,9 @@ from isthmus.metrics import MetricDescription
 from isthmus.operations import Context
 from isthmus.pipeline import Explanation, Pipeline
 from isthmus.schema import Table
+
+if TYPE_CHECKING:
+    from isthmus.slices import SliceReader
 
 
 class DatabaseBase:
@@ -70,6 +73,16 @@ class DatabaseBase:
     def bind(self, *, actor: str | None) -> Self:
         """A view of the same database for a named caller."""
         return type(self)(self._pipeline, evolve(self._context, actor=actor))
+
+    def offered_slice_reader(self, table: Table) -> SliceReader | None:
+        """The reader that a plugin offers for a table: see ``isthmus.slices``.
+
+        None for an async database, and where a layer handles scans.
+
+        :raises Closed: the database was closed
+        """
+        check_open(self._pipeline.closed)
+        return None
 
     def explain(self) -> Explanation:
         """The composed stack, outer to inner."""

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from attrs import evolve
 
-from isthmus.errors import IsthmusError
+from isthmus.errors import IsthmusError, Throttled
 from isthmus.layers import Flow, Layer, Sleep, Stage
 from isthmus.observing import Attempt, Observers
 from isthmus.operations import DeleteMany, GetMany, Operation, PutMany
@@ -55,8 +55,11 @@ class Leftovers(Layer):
         deadline = batch.context.deadline
         if wait is None or (deadline is not None and time.monotonic() + wait >= deadline):
             return None
-        first = result.failures[0].error
-        self._observers.retried(Attempt(batch.kind, batch.table_names, self._backend, number, first, wait))
+        errors = [failure.error for failure in result.failures if failure.error.retryable]
+        throttled = sum(isinstance(error, Throttled) for error in errors)
+        self._observers.retried(
+            Attempt(batch.kind, batch.table_names, self._backend, number, errors[0], wait, throttled)
+        )
         return wait
 
 

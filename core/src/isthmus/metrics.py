@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from attrs import field, frozen
@@ -41,4 +41,18 @@ OPERATION_RETRIES = MetricDescription(
     "isthmus.operation.retries", "counter", "1", "attempts that failed and were repeated",
     ("operation", "table", "backend", "error"),
 )  # fmt: skip
-CORE_METRICS = (OPERATION_DURATION, OPERATION_RETRIES)
+OPERATION_THROTTLED = MetricDescription(
+    "isthmus.operation.throttled", "counter", "1",
+    "requests, or members of batches, that the store turned away for a moment and that were sent again",
+    ("operation", "table", "backend"),
+)  # fmt: skip
+CORE_METRICS = (OPERATION_DURATION, OPERATION_RETRIES, OPERATION_THROTTLED)
+
+
+def throttled(operation: str, tables: Iterable[str], backend: str, count: int) -> Metric:
+    """The measurement that a store turned so many requests, or members of a batch, away for a moment.
+
+    Only for what a backend sends again by itself: what it reports as ``Throttled`` is counted by the core.
+    """
+    return Metric(OPERATION_THROTTLED.name, count, {"operation": operation, "table": ",".join(tables),
+                                                    "backend": backend})  # fmt: skip

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 
 import pluggy
-from attrs import frozen
+from attrs import field, frozen
 
-from isthmus.errors import IsthmusError, OutcomeUnknown, PluginError
+from isthmus.errors import IsthmusError, OutcomeUnknown, PluginError, Throttled
 from isthmus.layers import AsyncStep, Step
 from isthmus.logs import log_failure
-from isthmus.metrics import OPERATION_DURATION, OPERATION_RETRIES, Metric
+from isthmus.metrics import OPERATION_DURATION, OPERATION_RETRIES, Metric, throttled
 from isthmus.operations import Operation, TransactWrite
 from isthmus.results import Result
 
@@ -39,6 +39,8 @@ class Attempt:
 
     :param number: 1 for the first attempt
     :param wait: seconds until the next one; 0 while that is undecided
+    :param throttled: how many requests the store turned away because of its load: 0 or 1, or the members of a batch
+        that it left over
     """
 
     kind: str
@@ -47,6 +49,11 @@ class Attempt:
     number: int
     error: IsthmusError
     wait: float = 0.0
+    throttled: int = field()
+
+    @throttled.default
+    def _throttled(self) -> int:
+        return int(isinstance(self.error, Throttled))
 
 
 class Observers:
@@ -90,6 +97,8 @@ class Observers:
             labels = {"operation": attempt.kind, "table": ",".join(attempt.tables), "backend": attempt.backend,
                       "error": attempt.error.code}  # fmt: skip
             notify(self._metric, Metric(OPERATION_RETRIES.name, 1.0, labels))
+        if self._metric and attempt.throttled:
+            notify(self._metric, throttled(attempt.kind, attempt.tables, attempt.backend, attempt.throttled))
 
     @property
     def measure(self) -> Callable[[Metric], None] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from attrs import define, field
 
@@ -45,14 +45,19 @@ def take_page(candidates: Iterable[Candidate | Unreadable], operation: Paged) ->
     return builder.page()
 
 
+class Stand(dict[str, Any]):
+    """The key of what can't be read, in its place among the candidates: it counts, and a page may end after it."""
+
+
 class Sieve:
     """Takes what can't be read out of a page's candidates.
 
-    One that stands between the last item of a page and the first of the next belongs to the next page, which will meet
-    it again.
+    One whose key can be read counts like an item. Of the others, one that stands between the last of a page and the
+    first of the next belongs to the next page, which will meet it again.
     """
 
     def __init__(self) -> None:
+        self.stood = 0
         self._passed: list[Unreadable] = []
         self._waiting: list[Unreadable] = []
 
@@ -61,15 +66,27 @@ class Sieve:
         """A sieve, where the operation asks for one."""
         return cls() if isinstance(operation, Scan) and operation.report_unreadable else None
 
-    def through(self, candidates: Iterable[C | Unreadable]) -> Iterator[C]:
-        """The readable candidates. One counts as taken when the next is asked for."""
+    def through(self, candidates: Iterable[C | Unreadable], stand: Callable[[Stand, int], C]) -> Iterator[C]:
+        """The candidates, with keys standing for what can't be read. One counts as taken when the next is asked for.
+
+        :param stand: makes a candidate of a key and the number of bytes that were stored
+        """
         for candidate in candidates:
-            if isinstance(candidate, Unreadable):
+            if not isinstance(candidate, Unreadable):
+                yield candidate
+            else:
+                if candidate.key is not None:
+                    yield stand(Stand(candidate.key), len(candidate.original or b""))
+                    self.stood += 1
                 self._waiting.append(candidate)
-                continue
-            yield candidate
+                if candidate.key is None:
+                    continue
             self._passed += self._waiting
             self._waiting = []
+
+    def items(self, taken: list[Item]) -> list[Item]:
+        """What was taken, without what only stands for something else."""
+        return [item for item in taken if type(item) is not Stand] if self.stood else taken
 
     def found(self, *, complete: bool) -> tuple[Unreadable, ...]:
         """What the page reports.
@@ -109,7 +126,9 @@ class PageBuilder:
             scan reports them, also what can't be read
         """
         return self._take(
-            cast("Iterable[Candidate]", candidates) if self._sieve is None else self._sieve.through(candidates)
+            cast("Iterable[Candidate]", candidates)
+            if self._sieve is None
+            else self._sieve.through(candidates, _weighed)
         )
 
     def _take(self, candidates: Iterable[Candidate]) -> bool:
@@ -139,9 +158,16 @@ class PageBuilder:
         names = position_names(self.operation.table, used_index(self.operation))
         position = {name: self._last[name] for name in names} if self._complete and self._last is not None else None
         cut = cutter(self.operation)
-        items = [cut(item) for item in self.found] if cut else self.found
-        unreadable = () if self._sieve is None else self._sieve.found(complete=self._complete)
-        return Page(items, self.count, position, self.examined, unreadable=unreadable)
+        found = self.found if self._sieve is None else self._sieve.items(self.found)
+        items = [cut(item) for item in found] if cut else found
+        if self._sieve is None:
+            return Page(items, self.count, position, self.examined)
+        unreadable = self._sieve.found(complete=self._complete)
+        return Page(items, self.count - self._sieve.stood, position, self.examined, unreadable=unreadable)
+
+
+def _weighed(stand: Stand, size: int) -> Candidate:
+    return stand, size
 
 
 def _exhausted(operation: Paged, examined: int, size: int) -> bool:

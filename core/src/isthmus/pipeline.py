@@ -24,7 +24,7 @@ from isthmus.logs import log_failure
 from isthmus.metrics import CORE_METRICS, MetricDescription
 from isthmus.observing import Observers, aobserved, notify, observed
 from isthmus.observing import implementations as hook_implementations
-from isthmus.operations import OPERATIONS, Context, ListTables, Operation, Resolve
+from isthmus.operations import OPERATIONS, Context, ListTables, Operation, Resolve, Scan
 from isthmus.plugins import BACKENDS, Manager, build_manager, load
 from isthmus.redaction import redacted_url
 from isthmus.results import Result
@@ -33,7 +33,10 @@ from isthmus.types import new_converter
 from isthmus.validation import ValidationLayer
 
 if TYPE_CHECKING:
+    from isthmus.database import Database
     from isthmus.fallback.backend import FallbackBackend
+    from isthmus.schema import Table
+    from isthmus.slices import SliceReader
 
 Clock = Callable[[], float]
 
@@ -74,6 +77,7 @@ class Pipeline:
         self.clock = clock
         self.manager = manager
         self.fallback = _fallback(backend, settings, clock)
+        self._driven = backend
         self.backend = self.fallback or backend
         self.url = redacted_url(settings.url)
         self.capabilities: Capabilities = self.backend.capabilities
@@ -104,10 +108,11 @@ class Pipeline:
 
     def _build_chains(self) -> None:
         observers = self.observers = Observers(self.manager)
+        self._driven.measure = observers.measure
         if self.fallback is not None:
             self.fallback.shared.measure = observers.measure
         retry, name = RetryDecision.of(self.settings.retry_policy), self.backend.name
-        dispatcher = Dispatcher(self.backend, self.manager, observers, retry)
+        self._dispatcher = dispatcher = Dispatcher(self.backend, self.manager, observers, retry)
         layers = (*self.layers, Leftovers(retry, observers, name))
         chains: Mapping[type[Operation], Step] = compose(layers, dispatcher.execute)
         achains: Mapping[type[Operation], AsyncStep] = acompose(layers, dispatcher.aexecute)
@@ -126,6 +131,21 @@ class Pipeline:
     async def aexecute(self, operation: Operation) -> Result:
         """The async twin of ``execute``."""
         return await self.achains[type(operation)](operation)
+
+    def dispatch(self, operation: Operation) -> Result:
+        """Send one operation to the backend beneath all layers; observers see it as any other."""
+        return observed(self._dispatcher.execute, type(operation), self.observers, self.backend.name)(operation)
+
+    async def adispatch(self, operation: Operation) -> Result:
+        """The async twin of ``dispatch``."""
+        return await aobserved(self._dispatcher.aexecute, type(operation), self.observers, self.backend.name)(operation)
+
+    def offered_slice_reader(self, database: Database, table: Table) -> SliceReader | None:
+        """What the plugins offer for reading a table; nothing where a layer handles scans."""
+        if any(Scan in layer.handles for layer in self.layers):
+            return None
+        offered: SliceReader | None = self.manager.hook.isthmus_read_slices(database=database, table=table)
+        return offered
 
     def explain(self) -> Explanation:
         """The composed stack."""

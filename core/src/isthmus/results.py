@@ -74,11 +74,17 @@ class Unreadable:
 
     :param key: its key attributes, where these can be read
     :param name: what the store calls it, for people
+    :param original: what was read of it, hidden fields included, as the store has it; ``None`` where that can't be told
+    :param form: what these bytes are: ``"bson"`` (one document), ``"dynamodb-json"`` (one object of named attribute
+        values, as in the service's protocol), ``"isthmus-json"`` (the text of ``isthmus.values.dumps``), or a name of
+        another backend's own; empty without them
     """
 
     error: InvalidStoredValue
     key: Item | None = None
     name: str | None = None
+    original: bytes | None = field(default=None, repr=False)
+    form: str = ""
 
 
 @frozen

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, cast
 from attrs import evolve, field, frozen
 
 from isthmus.capabilities import Capability
-from isthmus.errors import InvalidCursor
-from isthmus.operations import Scan
-from isthmus.results import Page, Unreadable
+from isthmus.errors import InvalidCursor, InvalidStoredValue
+from isthmus.operations import Get, Scan, TableOperation
+from isthmus.results import GetResult, Page, Result, Unreadable
 from isthmus.schema import Table
 from isthmus.values import Item, dumps, loads
 
@@ -32,17 +32,27 @@ def _items(items: Iterable[Item]) -> tuple[Item, ...]:
     return tuple(items)
 
 
+def _unreadable(found: Iterable[Unreadable]) -> tuple[Unreadable, ...]:
+    return tuple(found)
+
+
+def _units(units: Iterable[str]) -> tuple[str, ...]:
+    return tuple(units)
+
+
 @frozen
-class Slice:
+class Slice(Result):
     """A run of a unit's items.
 
     :param cursor: where the next slice begins; ``None`` at the end of the unit
     :param unreadable: stored items that could not be read, in this run
+    :param held: only for readers: keys of items that a transaction of the core's holds, each to be read by itself
     """
 
     items: tuple[Item, ...] = field(default=(), converter=_items)
     cursor: str | None = None
-    unreadable: tuple[Unreadable, ...] = ()
+    unreadable: tuple[Unreadable, ...] = field(default=(), converter=_unreadable)
+    held: tuple[Item, ...] = field(default=(), converter=_items)
 
 
 class SliceReader(ABC):
@@ -87,17 +97,94 @@ class SegmentReader(SliceReader):
         segment, segments = _segment(unit)
         operation = Scan(
             self._database.context(timeout), self._table, segment=segment, segments=segments, limit=items,
-            max_bytes=size, start=None if cursor is None else _position(cursor), report_unreadable=True,
+            max_bytes=size, start=None if cursor is None else _position(self._table, cursor), report_unreadable=True,
         )  # fmt: skip
         page = cast("Page", self._database.execute(operation))
         following = None if page.position is None else dumps(page.position)
         return Slice(page.items, following, page.unreadable)
 
 
+# ---- readers that a backend carries out ----
+
+
+@frozen
+class DivideTable(TableOperation):
+    """Divide a table into about so many units. Only for a backend whose plugin offers a ``BackendReader``."""
+
+    kind = "divide_table"
+
+    wanted: int = 1
+
+    def requires(self) -> tuple[Capability, ...]:
+        return (Capability.SCAN,)
+
+
+@frozen
+class Units(Result):
+    """The units of a table; see ``SliceReader.units``."""
+
+    units: tuple[str, ...] = field(converter=_units)
+
+
+@frozen
+class ReadSlice(TableOperation):
+    """Read a slice, answered by a ``Slice``. Only for a backend whose plugin offers a ``BackendReader``.
+
+    The backend raises ``damaged()`` for a unit or a cursor that it did not give.
+    """
+
+    kind = "read_slice"
+
+    unit: str = ""
+    cursor: str | None = None
+    items: int = 1
+    size: int = DEFAULT_BYTES
+
+    def requires(self) -> tuple[Capability, ...]:
+        return (Capability.SCAN,)
+
+
+class BackendReader(SliceReader):
+    """Reads a table of a backend that answers ``DivideTable`` and ``ReadSlice``.
+
+    They are sent beneath all layers, with the retries, deadlines and errors of other operations.
+    """
+
+    def __init__(self, database: Database, table: Table) -> None:
+        self._database = database
+        self._table = evolve(table, version=None, created_at=None, updated_at=None)
+
+    def units(self, wanted: int) -> list[str]:
+        division = DivideTable(self._database.context(None), self._table, max(wanted, 1))
+        return list(cast("Units", self._database.dispatch(division)).units)
+
+    def read(
+        self, unit: str, cursor: str | None, *, items: int, size: int = DEFAULT_BYTES, timeout: float | None = None
+    ) -> Slice:
+        context = self._database.context(timeout)
+        found = cast("Slice", self._database.dispatch(ReadSlice(context, self._table, unit, cursor, items, size)))
+        return self._settled(found, timeout) if found.held else found
+
+    def _settled(self, found: Slice, timeout: float | None) -> Slice:
+        """The slice with the images that count of what transactions held: the core knows them, the backend does not."""
+        items, unreadable = list(found.items), list(found.unreadable)
+        for key in found.held:
+            get = Get(self._database.context(timeout), self._table, key)
+            try:
+                item = cast("GetResult", self._database.execute(get)).item
+            except InvalidStoredValue as error:
+                unreadable.append(Unreadable(error, key))
+            else:
+                items += [] if item is None else [item]
+        return Slice(items, found.cursor, unreadable)
+
+
 def slice_reader(database: Database, table: Table) -> SliceReader:
     """The reader that a plugin offers for a table, or one that reads segments.
 
-    A database with layers that change or watch reads is always read through them.
+    A database with layers that handle scans is always read through them.
+
+    :raises Closed: the database was closed
     """
     offered = database.offered_slice_reader(table)
     return SegmentReader(database, table) if offered is None else offered
@@ -108,21 +195,22 @@ def _segment(unit: str) -> tuple[int, int]:
         parts = json.loads(unit)
         segment, segments = parts["segment"], parts["segments"]
     except (ValueError, TypeError, KeyError):
-        raise _damaged() from None
+        raise damaged() from None
     if type(segment) is not int or type(segments) is not int or not 0 <= segment < segments:
-        raise _damaged()
+        raise damaged()
     return segment, segments
 
 
-def _position(cursor: str) -> Item:
+def _position(table: Table, cursor: str) -> Item:
     try:
         position = loads(cursor)
     except Exception:
-        raise _damaged() from None
-    if not isinstance(position, dict):
-        raise _damaged()
+        raise damaged() from None
+    if not isinstance(position, dict) or set(position) != set(table.key_names):
+        raise damaged()
     return position
 
 
-def _damaged() -> InvalidCursor:
+def damaged() -> InvalidCursor:
+    """The error for a unit or a cursor that can't be read."""
     return InvalidCursor("a unit or cursor of a slice is damaged, or another reader's: plan the migration again")

@@ -13,6 +13,7 @@ from isthmus import operations as op
 from isthmus.backends import BackendConfig, Clock
 from isthmus.capabilities import Capabilities, Limits
 from isthmus.errors import IsthmusError
+from isthmus.metrics import throttled
 from isthmus.operations import Operation
 from isthmus.planned import Plan, PlannedBackend
 from isthmus_dynamodb.abilities import capabilities
@@ -67,7 +68,7 @@ class DynamoDBBackend(PlannedBackend):
         self._identifying = options.operation_ids
         names = TableNames(options.prefix)
         known = KnownTables(names)
-        self._service = Service(clock, names, known, marks=options.operation_ids)
+        self._service = Service(clock, names, known, marks=options.operation_ids, count_throttled=self._count_throttled)
         self._shown = evolve(self._service, known=TrustedTables(names))
         tables = Tables(names, _settings(options), known)
         self._table_plans: dict[type[Operation], Callable[[Any], Plan]] = {
@@ -98,6 +99,10 @@ class DynamoDBBackend(PlannedBackend):
         except (ServiceError, AnswerLost) as error:
             error.action = request.action
             raise
+
+    def _count_throttled(self, operation: Operation, members: int) -> None:
+        if self.measure is not None:
+            self.measure(throttled(operation.kind, operation.table_names, self.name, members))
 
     def identifies(self, operation: Operation) -> bool:
         if not self._identifying or operation.idempotent:

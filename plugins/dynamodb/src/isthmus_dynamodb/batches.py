@@ -18,7 +18,7 @@ from isthmus.operation_ids import new_mark
 from isthmus.planned import Plan
 from isthmus.results import Failure, GetManyResult, WriteManyResult
 from isthmus.schema import Table
-from isthmus.values import Item
+from isthmus.values import Item, item_size
 from isthmus.writes import check_index_keys
 from isthmus_dynamodb.failures import translated
 from isthmus_dynamodb.fences import has_room
@@ -37,6 +37,8 @@ _Identity = tuple[Any, ...]
 _GETS: Final = 100
 _FEW, _SHORT, _FLAT = 50, 1_000, frozenset({int, bool, Decimal, NoneType})
 _WRITES: Final = 25
+# The service ends an answer at 16 MB; an item more would not have fitted then.
+_LONG: Final = 15_000_000
 _TROUBLES: Final = (ServiceError, NotSent, AnswerLost, IsthmusError)
 
 
@@ -90,8 +92,14 @@ class _Reading:
         if len(undone) == len(chunk):
             self.failures += [Failure(place, _throttled(self._operation)) for place in undone]
             undone = set()
+        elif undone and not self._is_long(chunk):
+            self._service.count_throttled(self._operation, len(undone))
         for place in chunk.keys() - undone:
             del self.waiting[place]
+
+    def _is_long(self, chunk: _Chunk) -> bool:
+        """Whether an answer may have ended because of its own size."""
+        return sum(item_size(self.found[place] or {}) for place in chunk) > _LONG
 
     def _place(self, attributes: Attributes) -> int:
         return self._places[tuple([decode(attributes[name]) for name in self._operation.table.key_names])]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -23,6 +25,8 @@ from isthmus_dynamodb.values import decode_item, encode_item
 NATIVE_PAGE_BYTES: Final = 1 << 20
 _FILTERED_LEAST: Final = 50
 _FILTERED_MOST: Final = 10_000
+FORM: Final = "dynamodb-json"
+"""What a stored item is, for those that keep its bytes."""
 
 Answers = Generator[Any, Any, Page]
 
@@ -121,7 +125,17 @@ def _item_or_fault(scan: Scan, attributes: Mapping[str, Any]) -> Item | Unreadab
         return decode_item(attributes)
     except InvalidStoredValue as error:
         # Without a key no table holds an item, and the service sees to its type.
-        return Unreadable(error, decode_item({name: attributes[name] for name in scan.table.key_names}))
+        key = decode_item({name: attributes[name] for name in scan.table.key_names})
+        return Unreadable(error, key, original=_text(attributes), form=FORM)
+
+
+def _text(attributes: Mapping[str, Any]) -> bytes:
+    """An item as the service's protocol has it; transports have decoded its binary values."""
+    return json.dumps(attributes, default=_base64, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+
+
+def _base64(value: Any) -> str:
+    return base64.b64encode(value).decode("ascii")
 
 
 def count_page(operation: Query | Scan, requests: QueryRequests) -> Answers:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, Final
 
 from attrs import evolve, field, frozen
 
 from isthmus.backends import Clock
 from isthmus.capabilities import Limits
+from isthmus.operations import Operation
 from isthmus.schema import Table
 from isthmus_dynamodb.known_tables import KnownTables
 from isthmus_dynamodb.names import TableNames
@@ -22,12 +23,17 @@ LIMITS: Final = evolve(
 )
 
 
+def _count_nothing(_operation: Operation, _members: int) -> None:
+    """Nobody counts."""
+
+
 @frozen
 class Service:
     """The service as plans see it.
 
     :param clock: seconds since the epoch, by which items expire
     :param marks: whether writes may leave hidden attributes in items
+    :param count_throttled: told of members of a batch that were turned away and are sent again by the plan itself
     """
 
     clock: Clock
@@ -35,6 +41,7 @@ class Service:
     known: KnownTables
     limits: Limits = field(default=LIMITS)
     marks: bool = True
+    count_throttled: Callable[[Operation, int], None] = _count_nothing
 
     def table(self, table: Table) -> str:
         """What a table is called in the service."""

@@ -13,12 +13,13 @@ from pymongo.errors import NetworkTimeout, OperationFailure, PyMongoError
 from pymongo.synchronous.mongo_client import MongoClient
 
 from isthmus import operations as op
+from isthmus import slices
 from isthmus.backends import BackendConfig, Clock
 from isthmus.capabilities import Limits
 from isthmus.errors import BackendError, IsthmusError
 from isthmus.planned import Plan, PlannedBackend, drive
 from isthmus.results import Result
-from isthmus_mongodb import batches, items, mapped_pages, mapped_plans, queries, tables, transactions
+from isthmus_mongodb import batches, items, mapped_pages, mapped_plans, queries, slice_reading, tables, transactions
 from isthmus_mongodb.blocking import Blocking
 from isthmus_mongodb.catalogue import Catalogue, Stored
 from isthmus_mongodb.closing import Gate
@@ -247,6 +248,8 @@ _PLANS: dict[type[op.Operation], Callable[[MongoDBBackend, Any], Plan]] = {
     op.Delete: _on_place(items.delete),
     op.Query: lambda backend, operation: queries.page(backend.catalogue, operation),
     op.Scan: lambda backend, operation: queries.page(backend.catalogue, operation),
+    slices.DivideTable: _on_place(lambda place, operation: slice_reading.divide(slice_reading.own(place), operation)),
+    slices.ReadSlice: _on_place(lambda place, operation: slice_reading.read(slice_reading.own(place), operation)),
     op.GetMany: lambda backend, operation: batches.get_many(backend.catalogue, operation),
     op.PutMany: _put_many,
     op.DeleteMany: _delete_many,

@@ -17,7 +17,7 @@ from isthmus.errors import Closed
 from isthmus.planned import drive
 from isthmus_mongodb.commands import Write, find_in_transaction, find_one, first, is_write
 from isthmus_mongodb.forks import forget_after_fork
-from isthmus_mongodb.native import Call, Command, InSession, Settle, Shared
+from isthmus_mongodb.native import Call, Command, InSession, RawDocuments, Settle, Shared, raw_documents
 from isthmus_mongodb.numbering import Sessions, end_sessions
 from isthmus_mongodb.options import Options
 from isthmus_mongodb.pinned import make
@@ -32,7 +32,7 @@ from isthmus_mongodb.transport import (
     ending_within,
     time_left,
 )
-from isthmus_mongodb.values import CODEC_OPTIONS
+from isthmus_mongodb.values import CODEC_OPTIONS, RAW
 
 
 class Blocking(Transport):
@@ -114,6 +114,8 @@ class Blocking(Transport):
             return answer.to_list() if request.method in CURSORS else answer
         if isinstance(request, Command):
             return self._database().command(dict(request.command))
+        if type(request) is RawDocuments:
+            return raw_documents(self._database().command(dict(request.command), codec_options=RAW))
         assert session is not None
         return session.commit_transaction()
 

@@ -29,7 +29,7 @@ from isthmus.errors import (
     UniqueViolation,
 )
 from isthmus_mongodb.commands import is_write
-from isthmus_mongodb.native import Call, Command, Shared
+from isthmus_mongodb.native import Call, Command, RawDocuments, Shared
 
 
 @frozen
@@ -224,7 +224,9 @@ def had_no_effect(error: Exception) -> bool:
 def _only_reads(request: Any) -> bool:
     if type(request) is Call:
         return request.method in _READS
-    return type(request) is Shared or (type(request) is Command and next(iter(request.command)) in _READS)
+    return type(request) in (Shared, RawDocuments) or (
+        type(request) is Command and next(iter(request.command)) in _READS
+    )
 
 
 def _is_unsent(error: driver.PyMongoError, request: Any) -> bool:

@@ -8,9 +8,10 @@ from typing import Any
 
 from isthmus import operations as op
 from isthmus import results as res
+from isthmus import slices
 from isthmus.errors import IsthmusError
 from isthmus.schema import Table
-from isthmus_mongodb import mapped_batches, mapped_items, mapped_pages, tables
+from isthmus_mongodb import mapped_batches, mapped_items, mapped_pages, slice_reading, tables
 from isthmus_mongodb.catalogue import Catalogue
 from isthmus_mongodb.forms import Form, MappedForm, NativeForm
 from isthmus_mongodb.mapped_tables import Mapped, MappedTables
@@ -27,6 +28,8 @@ _OF_ITEMS: dict[type[op.Operation], Callable[[Mapped, Any], Plan]] = {
     op.Query: mapped_pages.page,
     op.Scan: mapped_pages.page,
     op.GetMany: mapped_batches.get_many,
+    slices.DivideTable: lambda mapped, operation: slice_reading.divide(slice_reading.foreign(mapped), operation),
+    slices.ReadSlice: lambda mapped, operation: slice_reading.read(slice_reading.foreign(mapped), operation),
 }
 _OF_BATCHES: dict[type[op.Operation], Callable[[Mapped, Any, Any], Plan]] = {
     op.PutMany: mapped_batches.put_many,

@@ -56,6 +56,18 @@ class Command:
 
 
 @frozen
+class RawDocuments:
+    """One command that reads, ``find`` or ``aggregate``; answered by the bytes of the documents in its first batch."""
+
+    command: Mapping[str, Any]
+
+
+def raw_documents(answer: Mapping[str, Any]) -> list[bytes]:
+    """The documents of an answer that was left as it is."""
+    return [document.raw for document in answer["cursor"]["firstBatch"]]
+
+
+@frozen
 class Replacements:
     """Put documents in the place of those with their keys, or where there are none; not atomic, in no order.
 

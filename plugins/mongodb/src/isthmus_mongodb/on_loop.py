@@ -17,7 +17,7 @@ from isthmus.errors import Closed, ConfigurationError
 from isthmus.planned import adrive
 from isthmus_mongodb.commands import Write, find_in_transaction, find_one, first, is_write
 from isthmus_mongodb.forks import forget_after_fork
-from isthmus_mongodb.native import Call, Command, InSession, Settle, Shared
+from isthmus_mongodb.native import Call, Command, InSession, RawDocuments, Settle, Shared, raw_documents
 from isthmus_mongodb.numbering import Sessions, end_sessions
 from isthmus_mongodb.options import Options
 from isthmus_mongodb.pinned import make
@@ -32,7 +32,7 @@ from isthmus_mongodb.transport import (
     ending_within,
     time_left,
 )
-from isthmus_mongodb.values import CODEC_OPTIONS
+from isthmus_mongodb.values import CODEC_OPTIONS, RAW
 
 
 class OnLoop(Transport):
@@ -136,6 +136,8 @@ class OnLoop(Transport):
             return await cursor.to_list()
         if isinstance(request, Command):
             return await self._database().command(dict(request.command))
+        if type(request) is RawDocuments:
+            return raw_documents(await self._database().command(dict(request.command), codec_options=RAW))
         assert session is not None
         return await session.commit_transaction()
 

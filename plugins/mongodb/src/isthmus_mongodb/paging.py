@@ -12,7 +12,7 @@ from attrs import define, field
 
 from isthmus.evaluate import predicate
 from isthmus.operations import Paged
-from isthmus.pages import Sieve, cutter, position_names, used_index
+from isthmus.pages import Sieve, Stand, cutter, position_names, used_index
 from isthmus.results import Page, Unreadable
 from isthmus.values import Item, item_size
 from isthmus_mongodb.layouts import TRANSACTION
@@ -48,7 +48,7 @@ class Filling:
 
     def take(self, items: Iterable[Item | Unreadable]) -> None:
         """Look at further candidates until the page is full; what can't be read only where the scan reports it."""
-        self._take(cast("Iterable[Item]", items) if self._sieve is None else self._sieve.through(items))
+        self._take(cast("Iterable[Item]", items) if self._sieve is None else self._sieve.through(items, _alone))
 
     def _take(self, items: Iterable[Item]) -> None:
         operation = self.operation
@@ -88,11 +88,18 @@ class Filling:
     def page(self) -> Page:
         """The page; it has a position when it was full before the candidates ended."""
         cut = cutter(self.operation)
-        items = [item if TRANSACTION in item else cut(item) for item in self._found] if cut else self._found
-        unreadable = () if self._sieve is None else self._sieve.found(complete=self.full)
+        found = self._found if self._sieve is None else self._sieve.items(self._found)
+        items = [item if TRANSACTION in item else cut(item) for item in found] if cut else found
         position = self._position() if self.full else None
-        return Page(items, self.count - self.held, position, self.examined, unreadable=unreadable)
+        if self._sieve is None:
+            return Page(items, self.count - self.held, position, self.examined)
+        count, unreadable = self.count - self.held - self._sieve.stood, self._sieve.found(complete=self.full)
+        return Page(items, count, position, self.examined, unreadable=unreadable)
 
     def _position(self) -> Item | None:
         names = position_names(self.operation.table, used_index(self.operation))
         return None if self._last is None else {name: self._last[name] for name in names}
+
+
+def _alone(stand: Stand, _size: int) -> Item:
+    return stand

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from isthmus import Backend, BackendConfig, Plugin, hookimpl
+from isthmus import Backend, BackendConfig, Database, Plugin, Table, hookimpl
+
+if TYPE_CHECKING:
+    from isthmus.dumps import DumpFormat
+    from isthmus.slices import SliceReader
 
 
 class MongoDBPlugin(Plugin):
@@ -23,3 +27,17 @@ class MongoDBPlugin(Plugin):
         from isthmus_mongodb.backend import open_backend
 
         return open_backend(config)
+
+    @hookimpl
+    def isthmus_read_slices(self, database: Database, table: Table) -> SliceReader | None:
+        if database.backend_name != self.name:
+            return None
+        from isthmus.slices import BackendReader
+
+        return BackendReader(database, table)
+
+    @hookimpl
+    def isthmus_dump_format(self, name: str) -> DumpFormat | None:
+        from isthmus_mongodb.dump_codec import FORMAT_NAME, Mongodump
+
+        return Mongodump() if name == FORMAT_NAME else None

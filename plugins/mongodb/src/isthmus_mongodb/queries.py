@@ -106,7 +106,7 @@ def page(catalogue: Catalogue, operation: Query | Scan) -> Plan:
 def past_faults(reading: Reading, scan: Scan, now: float) -> Plan:
     """The plan of a page of a scan that reports what it can't read, whatever the type of its ``_id``."""
     stored, filling, size = reading.stored, Filling(reading.operation), _first_portion(scan)
-    others = [segment_match(scan), _or_held(stored.place, _all(_visible(stored.layout, now)))]
+    others = [segment_match(scan), visible_match(stored.place, now)]
     match = {} if scan.start is None else beyond_id(encode_key(stored.layout, scan.start))
     decode = decode_candidate if stored.place.locks else decode_item
     while True:
@@ -187,6 +187,11 @@ def _visible(layout: Layout, now: float) -> list[Match]:
     if layout.table.ttl is None:
         return []
     return [{"$expr": negated(expired_test(layout, now))}]
+
+
+def visible_match(place: Place, now: float) -> Match:
+    """Matches what is not expired, and what a transaction holds."""
+    return _or_held(place, _all(_visible(place.layout, now)))
 
 
 def _fields(place: Place, operation: Paged) -> Match | None:

@@ -13,7 +13,7 @@ from pymongo.write_concern import WriteConcern
 
 from isthmus.errors import DeadlineExceeded
 from isthmus_mongodb.commands import Write
-from isthmus_mongodb.native import Call
+from isthmus_mongodb.native import Call, RawDocuments
 from isthmus_mongodb.numbering import Sessions, Steps, once, repeated
 from isthmus_mongodb.options import Options
 
@@ -78,7 +78,7 @@ class Transport(ABC):
 
         :raises NotPrimaryError: the member has another role by now
         """
-        if type(request) is Call and request.method in _READS:
+        if type(request) is RawDocuments or (type(request) is Call and request.method in _READS):
             servers = client.topology_description.server_descriptions().values()
             if any(server.server_type_name in _NOT_PRIMARY for server in servers):
                 raise NotPrimaryError("a read from a member that stepped down", {"code": 10107})

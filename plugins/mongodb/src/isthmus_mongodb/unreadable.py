@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from bson import encode
 from bson.binary import Binary
 from bson.datetime_ms import DatetimeMS
 from bson.decimal128 import Decimal128
@@ -19,7 +20,7 @@ from isthmus_mongodb.layouts import Layout
 from isthmus_mongodb.mapped_values import decode_item as decode_mapped
 from isthmus_mongodb.mapped_values import decode_key as decode_mapped_key
 from isthmus_mongodb.mappings import CollectionMapping
-from isthmus_mongodb.values import decode_item, decode_key
+from isthmus_mongodb.values import CODEC_OPTIONS, decode_item, decode_key
 
 # The server's order of types that an _id can have, each with its Python types.
 _ORDER: Final[tuple[tuple[tuple[str, ...], tuple[type, ...]], ...]] = (
@@ -36,30 +37,47 @@ _ORDER: Final[tuple[tuple[tuple[str, ...], tuple[type, ...]], ...]] = (
     (("dbPointer", "javascript", "javascriptWithScope", "maxKey"), ()),
 )
 _LONGEST: Final = 200
+FORM: Final = "bson"
+"""What a stored item is, for those that keep its bytes."""
 
 
 def item_or_fault(
-    layout: Layout, document: Mapping[str, Any], decode: Callable[[Layout, Any], Item] = decode_item
+    layout: Layout,
+    document: Mapping[str, Any],
+    decode: Callable[[Layout, Any], Item] = decode_item,
+    raw: bytes | None = None,
 ) -> Item | Unreadable:
-    """The item behind a document, or why there is none."""
+    """The item behind a document, or why there is none.
+
+    :param raw: the document's bytes, where they are known
+    """
     try:
         return decode(layout, document)
     except InvalidStoredValue as error:
-        try:
-            return Unreadable(error, decode_key(layout, document.get("_id")))
-        except InvalidStoredValue:
-            return Unreadable(error, name=_shown(document.get("_id")))
+        return _fault(error, document, raw, lambda: decode_key(layout, document.get("_id")))
 
 
-def mapped_or_fault(mapping: CollectionMapping, document: Mapping[str, Any]) -> Item | Unreadable:
-    """The item behind a document of a mapped collection, or why there is none."""
+def mapped_or_fault(
+    mapping: CollectionMapping, document: Mapping[str, Any], raw: bytes | None = None
+) -> Item | Unreadable:
+    """The item behind a document of a mapped collection, or why there is none.
+
+    :param raw: the document's bytes, where they are known
+    """
     try:
         return decode_mapped(mapping, document)
     except InvalidStoredValue as error:
-        try:
-            return Unreadable(error, decode_mapped_key(mapping, document))
-        except InvalidStoredValue:
-            return Unreadable(error, name=_shown(document.get("_id")))
+        return _fault(error, document, raw, lambda: decode_mapped_key(mapping, document))
+
+
+def _fault(
+    error: InvalidStoredValue, document: Mapping[str, Any], raw: bytes | None, key: Callable[[], Item]
+) -> Unreadable:
+    original = encode(document, codec_options=CODEC_OPTIONS) if raw is None else raw
+    try:
+        return Unreadable(error, key(), original=original, form=FORM)
+    except InvalidStoredValue:
+        return Unreadable(error, name=_shown(document.get("_id")), original=original, form=FORM)
 
 
 def place_of(found: Item | Unreadable) -> Item | None:

@@ -19,6 +19,7 @@ from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.datetime_ms import DatetimeMS
 from bson.decimal128 import Decimal128
 from bson.int64 import Int64
+from bson.raw_bson import RawBSONDocument
 
 from isthmus.errors import InvalidStoredValue, InvalidValue
 from isthmus.expressions import path_text
@@ -32,6 +33,9 @@ Document = dict[str, Any]
 
 CODEC_OPTIONS: Final[CodecOptions[Any]] = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_MS)
 """For every collection: dates of any range decode, so that reading a hidden one never fails."""
+
+RAW: Final = CODEC_OPTIONS.with_options(document_class=RawBSONDocument)
+"""For answers that are left in the server's own bytes."""
 
 LOWEST: Final = -(2**63)
 """The lowest number that is stored as an integer."""

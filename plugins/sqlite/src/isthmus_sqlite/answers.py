@@ -9,6 +9,7 @@ from typing import Any
 
 from isthmus import operations as op
 from isthmus import results as res
+from isthmus import slices
 from isthmus.backends import Clock
 from isthmus.capabilities import Limits
 from isthmus.embedded import image
@@ -17,7 +18,7 @@ from isthmus.evaluate import project
 from isthmus.expressions import Path
 from isthmus.values import Item
 from isthmus.writes import require_unchanged, revision_of, write
-from isthmus_sqlite import batches, catalogue, paging, transactions
+from isthmus_sqlite import batches, catalogue, paging, slice_reading, transactions
 from isthmus_sqlite.catalogue import Catalogue
 from isthmus_sqlite.failures import meaning, missing_table
 from isthmus_sqlite.layout import Layout, stored_item
@@ -101,6 +102,16 @@ class Answers:
         layout = self._catalogue.layout(operation.table, session)
         with session.interrupted_at(operation.context.deadline):
             return paging.read_page(session, paging.plan(layout, operation, self._clock()))
+
+    def _divide(self, session: Session, operation: slices.DivideTable) -> res.Result:
+        layout = self._catalogue.layout(operation.table, session)
+        with session.interrupted_at(operation.context.deadline):
+            return slice_reading.divide(session, layout, operation)
+
+    def _slice(self, session: Session, operation: slices.ReadSlice) -> res.Result:
+        layout = self._catalogue.layout(operation.table, session)
+        with session.interrupted_at(operation.context.deadline):
+            return slice_reading.read(session, layout, operation, self._clock())
 
     # ---- writes ----
 
@@ -216,6 +227,8 @@ _ANSWERS: dict[type[op.Operation], Callable[[Answers, Session, Any], res.Result]
     op.Delete: Answers._delete,  # noqa: SLF001
     op.Query: Answers._page,  # noqa: SLF001
     op.Scan: Answers._page,  # noqa: SLF001
+    slices.DivideTable: Answers._divide,  # noqa: SLF001
+    slices.ReadSlice: Answers._slice,  # noqa: SLF001
     op.GetMany: Answers._get_many,  # noqa: SLF001
     op.PutMany: Answers._write_many,  # noqa: SLF001
     op.DeleteMany: Answers._write_many,  # noqa: SLF001

@@ -23,6 +23,8 @@ from isthmus_sqlite.session import Session
 # A page whose size is left to the backend ends here, so that memory stays bounded.
 _PAGE_BYTES = 8_388_608
 _SEGMENT = "isthmus_segment"
+FORM = "isthmus-json"
+"""What a stored item is, for those that keep its bytes."""
 FUNCTIONS = ((_SEGMENT, -1, lambda *keys: segment_hash(keys)),)
 
 
@@ -102,7 +104,17 @@ def _tolerant(rows: Iterator[tuple[Any, ...]], keys: tuple[Column, ...]) -> Iter
         try:
             yield stored_item(text), len(text)
         except InvalidStoredValue as error:
-            yield Unreadable(error, _key(keys, values), " ".join(map(repr, values)))
+            yield unreadable(error, keys, values, text)
+
+
+def unreadable(error: InvalidStoredValue, keys: tuple[Column, ...], values: list[Any], stored: Any) -> Unreadable:
+    """What is reported of a row.
+
+    :param values: of its key columns
+    :param stored: what its column ``item`` holds
+    """
+    original = stored if isinstance(stored, bytes) else str(stored).encode("utf-8", "surrogatepass")
+    return Unreadable(error, _key(keys, values), " ".join(map(repr, values)), original, FORM)
 
 
 def _key(keys: tuple[Column, ...], values: list[Any]) -> Item | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from isthmus import Backend, BackendConfig, Plugin, hookimpl
+from isthmus import Backend, BackendConfig, Database, Plugin, Table, hookimpl
 from isthmus_sqlite.options import Options, check_exists, database_path
+
+if TYPE_CHECKING:
+    from isthmus.slices import SliceReader
 
 
 class SQLitePlugin(Plugin):
@@ -24,3 +27,11 @@ class SQLitePlugin(Plugin):
         path, options = database_path(config.url), Options(**config.options)
         check_exists(path, options)
         return SQLiteBackend(path, options, config.clock)
+
+    @hookimpl
+    def isthmus_read_slices(self, database: Database, table: Table) -> SliceReader | None:
+        if database.backend_name != self.name:
+            return None
+        from isthmus.slices import BackendReader
+
+        return BackendReader(database, table)

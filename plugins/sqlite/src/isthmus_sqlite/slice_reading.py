@@ -1,0 +1,139 @@
+"""Reading tables in ranges of their keys, side by side: see ``isthmus.slices``.
+
+Bounds and cursors are what the key columns hold, so that a row whose columns somebody else filled has its place too.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from binascii import Error as NotBase64
+from contextlib import closing
+from itertools import pairwise
+from typing import Any
+
+from isthmus.errors import InvalidStoredValue
+from isthmus.results import Unreadable
+from isthmus.slices import DivideTable, ReadSlice, Slice, Units, damaged
+from isthmus.values import Item
+from isthmus_sqlite.layout import Layout, stored_item
+from isthmus_sqlite.paging import unreadable
+from isthmus_sqlite.session import Session
+
+Place = tuple[Any, ...]
+Condition = tuple[str, Place]
+
+
+# ---- units ----
+
+
+def divide(session: Session, layout: Layout, operation: DivideTable) -> Units:
+    """Ranges of keys that hold about as many items each, found by one walk through the keys."""
+    bounds = _bounds(session, layout, operation.wanted) if operation.wanted > 1 else []
+    return Units([_unit(low, high) for low, high in pairwise((None, *bounds, None))])
+
+
+def _bounds(session: Session, layout: Layout, wanted: int) -> list[Place]:
+    names = _names(layout)
+    (count,) = session.execute(f"SELECT count(*) FROM {layout.name}").fetchone()
+    width = -(-count // wanted)
+    numbered = f"SELECT {names}, row_number() OVER (ORDER BY {names}) AS place FROM {layout.name}"
+    sql = f"SELECT {names} FROM ({numbered}) WHERE place > 1 AND place % ? = 1 % ? ORDER BY {names}"
+    return list(session.execute(sql, (width, width))) if width else []
+
+
+def _names(layout: Layout) -> str:
+    return ", ".join(column.name for column in layout.keys)
+
+
+def _unit(low: Place | None, high: Place | None) -> str:
+    return json.dumps({"from": _to_json(low), "to": _to_json(high)})
+
+
+# ---- slices ----
+
+
+def read(session: Session, layout: Layout, operation: ReadSlice, now: float) -> Slice:
+    """One slice."""
+    where, params = _where(layout, operation, now)
+    names = _names(layout)
+    sql = f"SELECT item, {names} FROM {layout.name} WHERE {where} ORDER BY {names} LIMIT ?"
+    items: list[Item] = []
+    faults: list[Unreadable] = []
+    size, last = 0, None
+    # An open cursor holds its snapshot, and with it the log file; a slice that ends early closes it.
+    with closing(session.execute(sql, (*params, operation.items + 1))) as rows:
+        for text, *values in rows:
+            if len(items) + len(faults) >= operation.items or size >= operation.size:
+                return Slice(items, json.dumps({"after": _to_json(last)}), faults)
+            try:
+                items.append(stored_item(text))
+            except InvalidStoredValue as error:
+                faults.append(unreadable(error, layout.keys, values, text))
+            size, last = size + _length(text), tuple(values)
+    return Slice(items, None, faults)
+
+
+def _length(stored: Any) -> int:
+    return len(stored) if isinstance(stored, (str, bytes)) else 0
+
+
+def _where(layout: Layout, operation: ReadSlice, now: float) -> tuple[str, Place]:
+    unit = _parts(operation.unit, "from", "to")
+    low, high = _from_json(layout, unit["from"]), _from_json(layout, unit["to"])
+    parts = [] if low is None else [_compared(layout, ">=", low)]
+    if operation.cursor is not None:
+        after = _from_json(layout, _parts(operation.cursor, "after")["after"])
+        if after is None:
+            raise damaged()
+        # In place of the unit's own bound: of two lower bounds SQLite would use either one.
+        parts = [_compared(layout, ">", after)]
+    if high is not None:
+        parts.append(_compared(layout, "<", high))
+    if layout.visible:
+        parts.append((layout.visible, (now,)))
+    return " AND ".join(sql for sql, _params in parts) or "1", tuple(
+        param for _sql, params in parts for param in params
+    )
+
+
+def _compared(layout: Layout, operator: str, place: Place) -> Condition:
+    return f"({_names(layout)}) {operator} ({', '.join('?' * len(place))})", place
+
+
+# ---- text ----
+
+
+def _to_json(place: Place | None) -> list[Any] | None:
+    return None if place is None else [_plain(value) for value in place]
+
+
+def _plain(value: Any) -> Any:
+    return {"blob": base64.b64encode(value).decode("ascii")} if isinstance(value, bytes) else value
+
+
+def _from_json(layout: Layout, stored: Any) -> Place | None:
+    if stored is None:
+        return None
+    if not isinstance(stored, list) or len(stored) != len(layout.keys):
+        raise damaged()
+    return tuple(map(_value, stored))
+
+
+def _value(stored: Any) -> Any:
+    if isinstance(stored, (str, int, float)):
+        return stored
+    try:
+        return base64.b64decode(stored["blob"], validate=True)
+    except (NotBase64, TypeError, KeyError):
+        raise damaged() from None
+
+
+def _parts(text: str, *names: str) -> dict[str, Any]:
+    try:
+        parts = json.loads(text)
+    except ValueError:
+        raise damaged() from None
+    if not isinstance(parts, dict) or set(parts) != set(names):
+        raise damaged()
+    return parts
