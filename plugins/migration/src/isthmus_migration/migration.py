@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Self
 
-from isthmus_migration.coordination.control import ControlFile
-from isthmus_migration.coordination.coordinator import Coordinator
+from isthmus.errors import IsthmusError
 from isthmus_migration.coordination.options import RunOptions
 from isthmus_migration.coordination.outcomes import PhaseOutcome
+from isthmus_migration.coordination.session import Session, session
 from isthmus_migration.engines.base import Engine
-from isthmus_migration.engines.choosing import engine_for
 from isthmus_migration.errors import WrongState
-from isthmus_migration.journal.lock import WorkLock
+from isthmus_migration.journal.journal import Journal, JournalUnwritable
 from isthmus_migration.journal.states import State
 from isthmus_migration.journal.workdir import WorkDirectory
 from isthmus_migration.places.opening import open_place
@@ -85,21 +82,22 @@ class Migration:
     def run(self, *, engine: str | Engine = "processes", workers: int | None = None,
             options: RunOptions | None = None) -> PhaseOutcome:  # fmt: skip
         """Copy until everything is copied, or until something ends the run; calling it again goes on."""
-        options = options or RunOptions()
-        with WorkLock(self.work.path), self.work.journal(writable=True) as journal:
+        with self._session(engine, workers, options) as session:
+            journal = session.journal
             if journal.state not in (State.PLANNED, State.COPYING, State.PAUSED, State.FAILED):
                 raise WrongState(f"the migration is {journal.state}: nothing is left to copy")
-            self._create_tables()
-            control = ControlFile(self.work.path)
-            control.say("run")
-            journal.enter(State.COPYING)
-            with engine_for(engine, workers) as chosen:
-                chosen.start(self.setup)
-                coordinator = Coordinator(journal, chosen, control, "copy", options)
-                with stopped_by_interrupt(coordinator.stop):
-                    outcome = coordinator.run()
+            with entered_on_error(journal):
+                self._create_tables()
+                journal.enter(State.COPYING)
+                outcome = session.do("copy")
             journal.enter(State.COPIED if outcome.finished else State.PAUSED, reason=outcome.reason)
         return outcome
+
+    def _session(
+        self, engine: str | Engine, workers: int | None, options: RunOptions | None
+    ) -> AbstractContextManager[Session]:
+        """Take the lock, the journal and an engine, to do phases."""
+        return session(self.work, self.the_plan, self.setup, engine=engine, workers=workers, options=options)
 
     def _create_tables(self) -> None:
         with open_place(self.the_plan.target, self._target, create=True) as target:
@@ -110,19 +108,15 @@ class Migration:
 
 
 @contextmanager
-def stopped_by_interrupt(stop: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C stops gently the first time, and at once the second time; only in the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    former = signal.getsignal(signal.SIGINT)
-
-    def first(_signal: int, _frame: object) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        stop()
-
-    signal.signal(signal.SIGINT, first)
+def entered_on_error(journal: Journal) -> Iterator[None]:
+    """Note in the journal why a copy ended before its time: by an error, or by Ctrl-C for the second time."""
     try:
         yield
-    finally:
-        signal.signal(signal.SIGINT, former)
+    except JournalUnwritable:
+        raise
+    except IsthmusError as error:
+        journal.enter(State.FAILED, reason=error.message)
+        raise
+    except KeyboardInterrupt:
+        journal.enter(State.PAUSED, reason="it was interrupted")
+        raise

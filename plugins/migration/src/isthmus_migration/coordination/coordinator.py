@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from typing import Final
+from typing import Any, Final
 
-from attrs import define, evolve, field
+from attrs import asdict, define, evolve, field
 
 from isthmus.errors import IsthmusError
 from isthmus_migration.coordination.care import Care
@@ -47,6 +47,7 @@ class Coordinator:
     _flights: dict[Future[SliceResult], SliceTask] = field(factory=dict, init=False)
     _states: dict[str, UnitState] = field(factory=dict, init=False)
     _refused: dict[str, frozenset[bytes]] = field(factory=dict, init=False)
+    _announced: str = field(default="going_on", init=False)
     _rates: RateControl = field(init=False)
     _waiting: Waiting = field(init=False)
 
@@ -67,9 +68,11 @@ class Coordinator:
             self._states[state.unit.id] = state
             if not state.finished:
                 self._ready.append(state)
+        self._tell("phase", phase=self.phase, units=len(self._states), engine=self.engine.name)
         while True:
             ending = self._ending()
             if ending is not None:
+                self._tell("ended", phase=self.phase, ending=ending.ending, reason=ending.reason)
                 return ending
             self._listen()
             self._hand_out()
@@ -99,9 +102,19 @@ class Coordinator:
         self.stopping = self.stopping or told.command == "stop"
         if told.rates is not None:
             self._rates.rates = told.rates
+        self._announce("stopping" if self.stopping else "paused" if told.command == "pause" else "going_on")
+        self._tell("tick", active=len(self._flights))
         if told.command == "pause" and not self._flights and not self.stopping:
-            self.options.listener("paused", {})
             time.sleep(_PAUSED_TICK)
+
+    def _announce(self, command: str) -> None:
+        """Tell what the run was told, once. A signal only sets a flag: it may come in the middle of a listener."""
+        if command != self._announced:
+            self._announced = command
+            self._tell(command, active=len(self._flights))
+
+    def _tell(self, code: str, **data: Any) -> None:
+        self.options.listener(code, data)
 
     @property
     def _held(self) -> bool:
@@ -172,7 +185,8 @@ class Coordinator:
         self.journal.settle(evolve(result, task=evolve(task, phase=self.phase)))
         self._rates.learn(result)
         self._waiting.succeeded()
-        self.options.listener("slice", {"unit": task.unit.id, "table": task.unit.table, "read": result.counts.read})
+        self._tell("slice", unit=task.unit.id, table=task.unit.table, finished=result.cursor is None,
+                   **asdict(result.counts))  # fmt: skip
         state = evolve(
             self._states[task.unit.id], cursor=result.cursor, sequence=task.sequence + 1,
             finished=result.cursor is None, unsettled=(), strikes=0,
@@ -190,7 +204,7 @@ class Coordinator:
         state = self._states[task.unit.id]
         state = self._states[task.unit.id] = evolve(state, strikes=state.strikes + 1)
         self.journal.strike(self.phase, task.unit.id, state.strikes, "its worker died")
-        self.options.listener("worker_died", {"unit": task.unit.id, "strikes": state.strikes})
+        self._tell("worker_died", unit=task.unit.id, strikes=state.strikes)
         if not self.care.takes(state, task, alone=not self._flights):
             self._ready.appendleft(state)
 
@@ -200,7 +214,7 @@ class Coordinator:
             raise error
         message = error.message if isinstance(error, IsthmusError) else str(error)
         self.journal.strike(self.phase, task.unit.id, self._states[task.unit.id].strikes, message)
-        self.options.listener("waiting", {"unit": task.unit.id, "reason": message})
+        self._tell("waiting", unit=task.unit.id, reason=message)
         self._waiting.add(self._states[task.unit.id], message)
 
     def _rebuild(self) -> None:

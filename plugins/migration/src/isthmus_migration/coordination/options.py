@@ -11,7 +11,11 @@ from isthmus.errors import InvalidArgument
 from isthmus_migration.coordination.control import Rates
 
 Listener = Callable[[str, dict[str, Any]], None]
-"""Told of what happens: a code (``slice``, ``state``, ``waiting`` …) and JSON-ready data."""
+"""Told of what happens, between slices: a code and JSON-ready data.
+
+The codes: ``state`` of the migration, ``phase`` begins, ``slice`` was journaled, ``progress`` (figures, once a second),
+``waiting`` for a place, ``worker_died``, ``paused``, ``going_on``, ``stopping``, ``ended`` is a phase.
+"""
 
 
 def _silent(_code: str, _data: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
@@ -59,8 +59,12 @@ class Journal:
     :param writable: whether this process is the coordinator
     """
 
+    listener: Callable[[str, dict[str, Any]], None] | None
+    """Told of states and events once they are written."""
+
     def __init__(self, path: Path, *, writable: bool) -> None:
         self.path = path
+        self.listener = None
         mode = "rw" if writable else "ro"
         try:
             self._connection = sqlite3.connect(
@@ -155,11 +159,17 @@ class Journal:
         with self.transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO meta VALUES ('state', ?)", (state.value,))
             _insert_event(connection, "info", "state", {"state": state.value, **data})
+        self._tell("state", {"state": state.value, **data})
 
     def event(self, level: str, code: str, **data: Any) -> None:
         """Note that something happened."""
         with self.transaction() as connection:
             _insert_event(connection, level, code, data)
+        self._tell(code, data)
+
+    def _tell(self, code: str, data: dict[str, Any]) -> None:
+        if self.listener is not None:
+            self.listener(code, data)
 
     def events(self, after: int = 0) -> list[dict[str, Any]]:
         """Events in order, those after an id."""

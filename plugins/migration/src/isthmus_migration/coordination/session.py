@@ -1,0 +1,87 @@
+"""A coordinator's hold of a work directory: its lock, its journal and an engine, in which phases are done."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from attrs import evolve, frozen
+
+from isthmus_migration.coordination.control import ControlFile, Rates
+from isthmus_migration.coordination.coordinator import Coordinator
+from isthmus_migration.coordination.options import RunOptions
+from isthmus_migration.coordination.outcomes import PhaseOutcome
+from isthmus_migration.coordination.progress import Progress
+from isthmus_migration.coordination.reporting import EventFile, Reporter
+from isthmus_migration.engines.base import Engine
+from isthmus_migration.engines.choosing import engine_for
+from isthmus_migration.journal.journal import Journal
+from isthmus_migration.journal.lock import WorkLock
+from isthmus_migration.journal.workdir import WorkDirectory
+from isthmus_migration.plans.plan import Plan
+from isthmus_migration.slices.worker import Setup
+
+
+@frozen
+class Session:
+    """The journal, open for writing, and phases."""
+
+    plan: Plan
+    journal: Journal
+    engine: Engine
+    control: ControlFile
+    options: RunOptions
+    _reporter: Reporter
+
+    def do(self, phase: str) -> PhaseOutcome:
+        """Do a phase until its units are done, or until something ends it; Ctrl-C is one of those.
+
+        :raises IsthmusError: what no repetition can mend; the journal holds all that was done
+        """
+        self._reporter.progress = Progress.of(self.journal, self.plan, phase, self.engine.workers)
+        coordinator = Coordinator(self.journal, self.engine, self.control, phase, self.options)
+        with stopped_by_interrupt(coordinator.stop):
+            return coordinator.run()
+
+
+@contextmanager
+def session(
+    work: WorkDirectory, plan: Plan, setup: Setup, *, engine: str | Engine = "processes", workers: int | None = None,
+    options: RunOptions | None = None,
+) -> Iterator[Session]:  # fmt: skip
+    """Take the lock, open the journal, begin with an engine; let go of all of them at the end.
+
+    :raises WorkDirectoryInUse: another coordinator has the directory
+    """
+    options = options or RunOptions()
+    chosen = engine_for(engine, workers)
+    with WorkLock(work.path), work.journal(writable=True) as journal, EventFile(work.path) as file:
+        reporter = Reporter(file, options.listener)
+        journal.listener = reporter.tell
+        control = ControlFile(work.path)
+        # Rates that were said to an earlier run hold until others are said.
+        control.say("run", None if options.rates == Rates() else options.rates)
+        with chosen:
+            chosen.start(setup)
+            yield Session(plan, journal, chosen, control, evolve(options, listener=reporter.tell), reporter)
+
+
+@contextmanager
+def stopped_by_interrupt(stop: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C stops gently the first time, and at once the second time; only in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = signal.getsignal(signal.SIGINT)
+
+    def first(_signal: int, _frame: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        stop()
+
+    signal.signal(signal.SIGINT, first)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
