@@ -1,0 +1,92 @@
+"""Files of an export: durable replacement, checksums, and names that can't lead out of the folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from hashlib import md5, sha256
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+from isthmus_migration.errors import ExportDamaged
+
+_BLOCK: Final = 1 << 20
+_UNFINISHED: Final = ".tmp"
+
+
+def write_file(path: Path, chunks: Iterable[bytes]) -> None:
+    """Write a file whole or not at all, and durably: a reader finds the former content or the new one.
+
+    Two processes may write the same file at the same time.
+    """
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        for chunk in chunks:
+            file.write(chunk)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file to write into, which takes its place durably when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{_UNFINISHED}")
+    try:
+        yield temporary
+        _sync(temporary, os.O_RDWR)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    if os.name != "nt":  # its folders can't be opened
+        _sync(path.parent, os.O_RDONLY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether a file was left by a writer that was killed."""
+    return path.name.startswith(".") and path.name.endswith(_UNFINISHED)
+
+
+def sha256_of(path: Path) -> str:
+    """The checksum of a file, 64 hexadecimal digits."""
+    return _digest_of(path, sha256()).hexdigest()  # type: ignore[no-any-return]  # a hash object's
+
+
+def md5_of(path: Path) -> bytes:
+    """The checksum that AWS keeps of files; it finds damage, and protects against nobody."""
+    return _digest_of(path, md5(usedforsecurity=False)).digest()  # type: ignore[no-any-return]  # as above
+
+
+def _digest_of(path: Path, digest: Any) -> Any:
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest
+
+
+def inside(folder: Path, relative: str) -> Path:
+    """The file of a name that stands in a manifest.
+
+    :raises ExportDamaged: the name leads out of the folder, by itself or through a link, or is no file's
+    """
+    name = PurePosixPath(relative)
+    if not relative or name.is_absolute() or ".." in name.parts or "\\" in relative or "\0" in relative:
+        raise _outside(relative)
+    path = folder / name
+    if not path.exists():
+        raise ExportDamaged(f"the export lacks its file {relative!r}: copy the export again, or export anew")
+    if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
+        raise _outside(relative)
+    return path
+
+
+def _outside(relative: str) -> ExportDamaged:
+    return ExportDamaged(
+        f"the manifest names {relative!r}, which is no file inside of the export: don't trust this export, get another"
+    )
