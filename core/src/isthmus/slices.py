@@ -55,6 +55,18 @@ class Slice(Result):
     held: tuple[Item, ...] = field(default=(), converter=_items)
 
 
+@frozen
+class Facts(Result):
+    """What a store says of a table without reading all of it: about right, and perhaps hours old.
+
+    :param items: about how many items it has; ``None`` where the store can't tell, here and below
+    :param size: about how many bytes they take, by the store's own way of counting
+    """
+
+    items: int | None = None
+    size: int | None = None
+
+
 class SliceReader(ABC):
     """Reads one table in units and slices; a backend that knows a better division than segments offers its own."""
 
@@ -65,6 +77,13 @@ class SliceReader(ABC):
         :param wanted: about how many units are wanted
         :return: at least one unit; the text means the same in every process, as long as the table exists
         """
+
+    def facts(self, *, timeout: float | None = None) -> Facts:
+        """What the store knows of the table without reading it; nothing unless a reader says more.
+
+        :param timeout: seconds
+        """
+        return Facts()
 
     @abstractmethod
     def read(
@@ -144,8 +163,25 @@ class ReadSlice(TableOperation):
         return (Capability.SCAN,)
 
 
+@frozen
+class AskFacts(TableOperation):
+    """What a store knows of a table, answered by ``Facts``. Only for a backend whose plugin offers such a reader."""
+
+    kind = "ask_facts"
+
+    def requires(self) -> tuple[Capability, ...]:
+        return (Capability.SCAN,)
+
+
+class CountedSegments(SegmentReader):
+    """Reads segments of a backend that answers ``AskFacts``."""
+
+    def facts(self, *, timeout: float | None = None) -> Facts:
+        return _facts(self._database, self._table, timeout)
+
+
 class BackendReader(SliceReader):
-    """Reads a table of a backend that answers ``DivideTable`` and ``ReadSlice``.
+    """Reads a table of a backend that answers ``DivideTable``, ``ReadSlice`` and ``AskFacts``.
 
     They are sent beneath all layers, with the retries, deadlines and errors of other operations.
     """
@@ -165,6 +201,9 @@ class BackendReader(SliceReader):
         found = cast("Slice", self._database.dispatch(ReadSlice(context, self._table, unit, cursor, items, size)))
         return self._settled(found, timeout) if found.held else found
 
+    def facts(self, *, timeout: float | None = None) -> Facts:
+        return _facts(self._database, self._table, timeout)
+
     def _settled(self, found: Slice, timeout: float | None) -> Slice:
         """The slice with the images that count of what transactions held: the core knows them, the backend does not."""
         items, unreadable = list(found.items), list(found.unreadable)
@@ -177,6 +216,10 @@ class BackendReader(SliceReader):
             else:
                 items += [] if item is None else [item]
         return Slice(items, found.cursor, unreadable)
+
+
+def _facts(database: Database, table: Table, timeout: float | None) -> Facts:
+    return cast("Facts", database.dispatch(AskFacts(database.context(timeout), table)))
 
 
 def slice_reader(database: Database, table: Table) -> SliceReader:

@@ -16,6 +16,7 @@ from isthmus.errors import IsthmusError
 from isthmus.metrics import throttled
 from isthmus.operations import Operation
 from isthmus.planned import Plan, PlannedBackend
+from isthmus.slices import AskFacts
 from isthmus_dynamodb.abilities import capabilities
 from isthmus_dynamodb.batches import delete_many, get_many, put_many
 from isthmus_dynamodb.failures import translated
@@ -74,6 +75,7 @@ class DynamoDBBackend(PlannedBackend):
         self._table_plans: dict[type[Operation], Callable[[Any], Plan]] = {
             op.CreateTable: tables.create,
             op.DescribeTable: tables.describe,
+            AskFacts: tables.facts,
             op.ListTables: tables.list,
             op.DropTable: tables.drop,
         }

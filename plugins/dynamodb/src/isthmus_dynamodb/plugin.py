@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from isthmus import Backend, BackendConfig, Plugin, hookimpl
+from isthmus import Backend, BackendConfig, Database, Plugin, Table, hookimpl
 from isthmus_dynamodb.options import Options
+
+if TYPE_CHECKING:
+    from isthmus.slices import SliceReader
 
 
 class DynamoDBPlugin(Plugin):
@@ -22,3 +25,11 @@ class DynamoDBPlugin(Plugin):
         from isthmus_dynamodb.backend import open_backend
 
         return open_backend(config)
+
+    @hookimpl
+    def isthmus_read_slices(self, database: Database, table: Table) -> SliceReader | None:
+        if database.backend_name != self.name:
+            return None
+        from isthmus.slices import CountedSegments
+
+        return CountedSegments(database, table)

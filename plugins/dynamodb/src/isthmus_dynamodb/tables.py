@@ -8,6 +8,7 @@ from typing import Any, Final
 from isthmus import operations as op
 from isthmus import results as res
 from isthmus.errors import AlreadyExists, InvalidArgument, Unavailable
+from isthmus.slices import AskFacts, Facts
 from isthmus.values import check_table_name
 from isthmus_dynamodb.declarations import Declarations, tags_of
 from isthmus_dynamodb.descriptions import building_indexes, creation, described_table
@@ -105,6 +106,15 @@ class Tables:
         facts = yield from self._declarations.recall(name, description)
         ttl = yield from self._expiry(name)
         return res.TableResult(described_table(name, description, facts if ttl is None else {**facts, "ttl": ttl}))
+
+    def facts(self, operation: AskFacts) -> Generator[Any, Any, Facts]:
+        """What the service counted, within the last six hours or so.
+
+        Nothing is no news: so it is with a new table, and where nobody counts.
+        """
+        description = yield from self._existing(operation.table.name)
+        items, size = description.get("ItemCount", 0), description.get("TableSizeBytes", 0)
+        return Facts(items, size) if items else Facts()
 
     def list(self, _operation: op.ListTables) -> Generator[Any, Any, res.TablesResult]:
         """The names of all tables behind the prefix, but for the backend's own and those that can't be declared."""

@@ -29,6 +29,7 @@ _OF_ITEMS: dict[type[op.Operation], Callable[[Mapped, Any], Plan]] = {
     op.Scan: mapped_pages.page,
     op.GetMany: mapped_batches.get_many,
     slices.DivideTable: lambda mapped, operation: slice_reading.divide(slice_reading.foreign(mapped), operation),
+    slices.AskFacts: lambda mapped, _operation: slice_reading.facts(slice_reading.foreign(mapped)),
     slices.ReadSlice: lambda mapped, operation: slice_reading.read(slice_reading.foreign(mapped), operation),
 }
 _OF_BATCHES: dict[type[op.Operation], Callable[[Mapped, Any, Any], Plan]] = {

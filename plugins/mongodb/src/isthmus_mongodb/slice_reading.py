@@ -22,12 +22,12 @@ from bson.raw_bson import RawBSONDocument
 
 from isthmus.errors import InvalidStoredValue
 from isthmus.results import Unreadable
-from isthmus.slices import DivideTable, ReadSlice, Slice, Units, damaged
+from isthmus.slices import DivideTable, Facts, ReadSlice, Slice, Units, damaged
 from isthmus.values import Item
 from isthmus.writes import expired
 from isthmus_mongodb.layouts import TRANSACTION, Layout
 from isthmus_mongodb.mapped_tables import Mapped
-from isthmus_mongodb.native import Call, RawDocuments, pinned_to
+from isthmus_mongodb.native import Call, Command, RawDocuments, pinned_to
 from isthmus_mongodb.queries import visible_match
 from isthmus_mongodb.raw_ids import from_text, raw_id, to_text
 from isthmus_mongodb.swapping import Place
@@ -121,6 +121,12 @@ def _buckets(count: int, wanted: int) -> list[Mapping[str, Any]]:
 
 def _unit(low: bytes | None, high: bytes | None) -> str:
     return json.dumps({"from_id": to_text(low), "to_id": to_text(high)})
+
+
+def facts(source: Source) -> Plan:
+    """The plan of asking how many documents there are, and how large they are before compression."""
+    found = yield Command({"collStats": str(source.collection)})
+    return Facts(found["count"], int(found["size"]))
 
 
 # ---- slices ----

@@ -108,6 +108,11 @@ class Answers:
         with session.interrupted_at(operation.context.deadline):
             return slice_reading.divide(session, layout, operation)
 
+    def _facts(self, session: Session, operation: slices.AskFacts) -> res.Result:
+        layout = self._catalogue.layout(operation.table, session)
+        with session.interrupted_at(operation.context.deadline):
+            return slice_reading.facts(session, layout)
+
     def _slice(self, session: Session, operation: slices.ReadSlice) -> res.Result:
         layout = self._catalogue.layout(operation.table, session)
         with session.interrupted_at(operation.context.deadline):
@@ -228,6 +233,7 @@ _ANSWERS: dict[type[op.Operation], Callable[[Answers, Session, Any], res.Result]
     op.Query: Answers._page,  # noqa: SLF001
     op.Scan: Answers._page,  # noqa: SLF001
     slices.DivideTable: Answers._divide,  # noqa: SLF001
+    slices.AskFacts: Answers._facts,  # noqa: SLF001
     slices.ReadSlice: Answers._slice,  # noqa: SLF001
     op.GetMany: Answers._get_many,  # noqa: SLF001
     op.PutMany: Answers._write_many,  # noqa: SLF001

@@ -14,7 +14,7 @@ from typing import Any
 
 from isthmus.errors import InvalidStoredValue
 from isthmus.results import Unreadable
-from isthmus.slices import DivideTable, ReadSlice, Slice, Units, damaged
+from isthmus.slices import DivideTable, Facts, ReadSlice, Slice, Units, damaged
 from isthmus.values import Item
 from isthmus_sqlite.layout import Layout, stored_item
 from isthmus_sqlite.paging import unreadable
@@ -48,6 +48,12 @@ def _names(layout: Layout) -> str:
 
 def _unit(low: Place | None, high: Place | None) -> str:
     return json.dumps({"from": _to_json(low), "to": _to_json(high)})
+
+
+def facts(session: Session, layout: Layout) -> Facts:
+    """How many rows there are; how large they are, only reading them would tell."""
+    ((count,),) = session.execute(f"SELECT count(*) FROM {layout.name}")
+    return Facts(count)
 
 
 # ---- slices ----
