@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from isthmus import BoundTable, connect
+from isthmus import BoundTable, Plugin, connect, hookimpl
 from isthmus.errors import Conflict, IsthmusError, OutcomeUnknown, Throttled
+from isthmus.metrics import OPERATION_RETRIES, OPERATION_THROTTLED, Metric
 from tests.faults.front import Front, cancelled, front, refusal, refusal_after_the_effect, some_items, some_keys
 from tests.faults.places import ONCE, QUICK, Place, place, server_of, through
 from tests.faults.rounds import write_long_ago
@@ -141,6 +143,44 @@ def test_leftover_keys_are_asked_again(at: Place, before: Front, table: BoundTab
     before.plan("BatchGetItem", some_keys(first), some_keys(1))
     found = table.get_many([{"id": item["id"]} for item in ITEMS])
     assert (list(found), found.failures) == (ITEMS, ())
+
+
+class Counting(Plugin):
+    """Adds up what is measured, by name and operation."""
+
+    name: ClassVar[str] = "counting"
+
+    def __init__(self) -> None:
+        self.sums: Counter[tuple[str, str]] = Counter()
+
+    @hookimpl
+    def isthmus_record_metric(self, metric: Metric) -> None:
+        self.sums[metric.name, metric.labels["operation"]] += int(metric.value)
+
+
+@pytest.fixture
+def counting(at: Place, before: Front) -> Iterator[tuple[BoundTable, Counter[tuple[str, str]]]]:
+    """The table through the front, with retries, and what is measured."""
+    plugin = Counting()
+    with connect(through(at.faulty_url, before.address), retry_policy=QUICK, plugins=[plugin]) as database:
+        yield database.table(at.schema), plugin.sums
+
+
+def test_each_member_that_is_turned_away_is_counted(
+    at: Place, before: Front, counting: tuple[BoundTable, Counter[tuple[str, str]]]
+) -> None:
+    """Those that the core sends again, those that the backend asks for again, and whole requests."""
+    table, sums = counting
+    before.plan("BatchWriteItem", some_items(7), some_items(3))  # 13 are left, then 10
+    table.put_many(ITEMS).raise_for_failures()
+    before.plan("BatchGetItem", some_keys(0), some_keys(15))  # 20 are left, then 5 with progress
+    assert len(list(table.get_many([{"id": item["id"]} for item in ITEMS]))) == 20
+    before.plan("GetItem", refusal(THROTTLED[0]))
+    table.get(id="00")
+    counted = {kind: sums[OPERATION_THROTTLED.name, kind] for kind in ("put_many", "get_many", "get")}
+    assert counted == {"put_many": 23, "get_many": 25, "get": 1}
+    assert {kind: sums[OPERATION_RETRIES.name, kind] for kind in counted} == {"put_many": 2, "get_many": 1, "get": 1}
+    assert contents(at) == ITEMS
 
 
 def test_items_that_are_left_over_for_ever_are_reported(at: Place, before: Front, table: BoundTable) -> None:

@@ -11,7 +11,7 @@ from attrs import define, field
 
 from isthmus import Database, Table
 from isthmus.results import Unreadable
-from isthmus.slices import slice_reader
+from isthmus.slices import SliceReader, slice_reader
 
 
 @define
@@ -33,16 +33,17 @@ class Reading:
 def read_all(
     database: Database, table: Table, *, wanted: int, items: int, chance: random.Random, size: int = 8_000_000,
     between: Callable[[], None] = lambda: None,
+    reader_of: Callable[[Database, Table], SliceReader] = slice_reader,
 ) -> Reading:  # fmt: skip
     """Read each unit to its end, units in any order and mixed.
 
     :param between: called after each slice
     """
-    left: dict[str, str | None] = dict.fromkeys(slice_reader(database, table).units(wanted))
+    left: dict[str, str | None] = dict.fromkeys(reader_of(database, table).units(wanted))
     reading = Reading(units=len(left))
     while left:
         unit = chance.choice(sorted(left))
-        found = slice_reader(database, table).read(unit, left[unit], items=items, size=size)
+        found = reader_of(database, table).read(unit, left[unit], items=items, size=size)
         reading.items.update(tuple(item[name] for name in table.key_names) for item in found.items)
         reading.unreadable += found.unreadable
         reading.slices += 1

@@ -37,7 +37,7 @@ def _pages(stored: list[Candidate | Unreadable], **guards: Any) -> Iterator[Page
         yield page
         if page.position is None:
             return
-        left = stored[[_name(one) for one in stored].index(page.position["id"]) + 1 :]
+        left = stored[[_name(one) for one in stored].index(str(page.position["id"])) + 1 :]
 
 
 @pytest.mark.parametrize("guards", [{"limit": 1}, {"limit": 2}, {"limit": 3}, {"max_examined": 2}, {"max_bytes": 15}])
