@@ -51,7 +51,7 @@ def _number_text(value: int | Decimal) -> str:
     if type(value) is int:
         text = str(value)
         return text if len(text) <= _SHORT else _SCIENTIFIC(Decimal(value).normalize(_WIDE))
-    return _SCIENTIFIC(value)  # type: ignore[arg-type]  # an int took the other branch
+    return _SCIENTIFIC(value)
 
 
 _WIDE: Final = Context(prec=200)

@@ -88,6 +88,24 @@ def _damaged_cursor() -> InvalidCursor:
     return InvalidCursor("a unit or cursor of an export is damaged, or another place's: plan the migration again")
 
 
+def _position_in(span: Span, cursor: str) -> Position:
+    """The position of a cursor.
+
+    :raises InvalidCursor: it is none, or none inside of the unit
+    """
+    try:
+        place = Position.from_list(json.loads(cursor))
+    except (ValueError, TypeError):
+        raise _damaged_cursor() from None
+    if _is_over(place, span.end) or not _is_over(place, span.start):
+        raise _damaged_cursor()
+    return place
+
+
+def _is_over(place: Position, end: Position) -> bool:
+    return (place.file, place.spot.offset) >= (end.file, end.spot.offset)
+
+
 class TableReader:
     """Reads one table; used by one thread at a time."""
 
@@ -137,10 +155,10 @@ class TableReader:
     def read(self, unit: str, cursor: str | None, *, items: int, size: int) -> Slice:
         """Read a run of a unit's items; see ``isthmus.slices``."""
         span = Span.from_text(unit)
-        place = span.start if cursor is None else self._position(cursor)
+        place = span.start if cursor is None else _position_in(span, cursor)
         found: list[Item] = []
         faults: list[Unreadable] = []
-        while not self._is_over(place, span.end):
+        while not _is_over(place, span.end):
             reader = self._reader(place, span.end)
             before = reader.spot.number
             records = reader.take(items, size)
@@ -149,17 +167,8 @@ class TableReader:
             place = self._after(place, reader, span.end)
             if items <= 0 or size <= 0:
                 break
-        over = self._is_over(place, span.end)
+        over = _is_over(place, span.end)
         return Slice(found, None if over else json.dumps(place.to_list()), tuple(faults))
-
-    def _position(self, cursor: str) -> Position:
-        try:
-            return Position.from_list(json.loads(cursor))
-        except (ValueError, TypeError):
-            raise _damaged_cursor() from None
-
-    def _is_over(self, place: Position, end: Position) -> bool:
-        return (place.file, place.spot.offset) >= (end.file, end.spot.offset)
 
     def _reader(self, place: Position, end: Position) -> RecordReader:
         reader = self._open.pop((place, end), None)
