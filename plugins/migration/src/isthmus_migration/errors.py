@@ -46,6 +46,12 @@ class WorkDirectoryDamaged(MigrationError):
     code: ClassVar[str] = "work_directory_damaged"
 
 
+class ImagesUnwritable(MigrationError):
+    """What an item would replace can't be kept on disk, so nothing was replaced."""
+
+    code: ClassVar[str] = "images_unwritable"
+
+
 class ExportDamaged(MigrationError):
     """An export lacks a file, or one of them is not what its manifest says."""
 

@@ -53,8 +53,10 @@ class SliceTask:
     :param number: counts all slices that this journal ever handed out, so a later attempt has a higher one
     :param sequence: counts the journaled slices of the unit
     :param cursor: where to begin; ``None`` is the unit's beginning
-    :param unsettled: numbers of earlier slices of this unit from this cursor on that were never journaled
-    :param refused: hashes of the target's keys that items of other slices have taken
+    :param unsettled: numbers of earlier slices of this unit that were never journaled and may have written items that
+        come after this cursor
+    :param granted: fingerprint of the claims that this slice was granted; empty before it made any
+    :param refused: hashes of the target's keys that items of other slices have claimed before
     """
 
     phase: str
@@ -64,6 +66,7 @@ class SliceTask:
     cursor: str | None
     budget: Budget = Budget()
     unsettled: tuple[int, ...] = ()
+    granted: bytes = b""
     refused: frozenset[bytes] = frozenset()
 
 
@@ -128,6 +131,7 @@ class SliceResult:
     :param cursor: where the unit goes on; ``None`` at its end
     :param digests: packed digests by side: ``source`` is what was read, ``expected`` what the target should hold
     :param claims: hashes of the target's keys, 16 bytes each, where two items of the source could have one key
+    :param pending: whether nothing was written yet: the slice waits until its claims are granted
     :param found: what the phase is looking for (differences, conflicts), as JSON-ready data
     :param seconds: how long the worker took, waits included
     :param waited: seconds in which the worker kept to the allowed rates
@@ -139,6 +143,7 @@ class SliceResult:
     digests: dict[str, bytes] = field(factory=dict, repr=False)
     dead: tuple[DeadLetter, ...] = ()
     claims: bytes = field(default=b"", repr=False)
+    pending: bool = False
     found: tuple[dict[str, Any], ...] = ()
     seconds: float = 0.0
     waited: float = 0.0

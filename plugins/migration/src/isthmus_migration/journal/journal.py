@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -20,7 +21,7 @@ from isthmus_migration.digests import BucketDigest
 from isthmus_migration.errors import MigrationError, WorkDirectoryDamaged
 from isthmus_migration.journal.schema import STATEMENTS, VERSION
 from isthmus_migration.journal.states import State
-from isthmus_migration.tasks import Counts, SliceResult, Unit
+from isthmus_migration.tasks import Counts, DeadLetter, SliceResult, Unit
 
 _COUNTS: Final = ("read", "written", "unchanged", "skipped", "dead", "size", "retried", "throttled")
 _COUNTED: Final = ", ".join(f"{name} = {name} + ?" for name in _COUNTS)
@@ -41,7 +42,7 @@ class JournalUnwritable(MigrationError):
 class UnitState:
     """Where a unit stands.
 
-    :param unsettled: numbers of the slices that were handed out since the last journaled one
+    :param unsettled: numbers of slices that were handed out and never journaled, and may have written what comes next
     :param strikes: how many workers died in a row while they worked on it
     """
 
@@ -61,10 +62,13 @@ class Journal:
 
     listener: Callable[[str, dict[str, Any]], None] | None
     """Told of states and events once they are written."""
+    sift: Callable[[SliceResult], SliceResult]
+    """Takes out of a slice's result what is kept elsewhere, before the rest is journaled."""
 
     def __init__(self, path: Path, *, writable: bool) -> None:
         self.path = path
         self.listener = None
+        self.sift = _unsifted
         mode = "rw" if writable else "ro"
         try:
             self._connection = sqlite3.connect(
@@ -196,17 +200,18 @@ class Journal:
         rows = self.rows(f"SELECT {_UNIT_COLUMNS} FROM unit WHERE phase = ? ORDER BY position", (phase,))  # noqa: S608  # columns of ours
         return [_unit_state(row) for row in rows]
 
-    def hand_out(self, phase: str, unit: str) -> tuple[int, tuple[int, ...]]:
-        """Take the number of a new slice; with it, those of the unit's earlier ones that were never journaled."""
+    def hand_out(self, phase: str, unit: str, items: int) -> tuple[int, tuple[int, ...]]:
+        """Take the number of a new slice of at most so many items; with it, those of earlier ones never journaled."""
         with self.transaction() as connection:
             number = int(self.meta("number") or 0) + 1
             connection.execute("UPDATE meta SET value = ? WHERE name = 'number'", (str(number),))
             ((text,),) = connection.execute("SELECT unsettled FROM unit WHERE phase = ? AND id = ?", (phase, unit))
             before = json.loads(text)
             connection.execute(
-                "UPDATE unit SET unsettled = ? WHERE phase = ? AND id = ?", (json.dumps([*before, number]), phase, unit)
+                "UPDATE unit SET unsettled = ? WHERE phase = ? AND id = ?",
+                (json.dumps([*before, [number, items]]), phase, unit),
             )
-        return number, tuple(before)
+        return number, tuple(earlier for earlier, _items in before)
 
     def strike(self, phase: str, unit: str, strikes: int, error: str | None) -> None:
         """Note how often a unit's workers died, or why its slice failed."""
@@ -216,47 +221,60 @@ class Journal:
             )
 
     def settle(self, result: SliceResult) -> None:
-        """Journal a slice: cursor, counters, digests, dead letters and findings at once.
+        """Journal a slice: cursor, counters, digests, claims, dead letters and findings at once.
 
         :raises JournalUnwritable: nothing of it was written
         """
+        result = self.sift(result)
         task, now = result.task, time.time()
         with self.transaction() as connection:
             self._advance(connection, result, now)
             for side, packed in result.digests.items():
-                self._add_digest(connection, task.phase, task.unit.table, side, packed)
+                self.add_digest(connection, task.phase, task.unit.table, side, packed)
             for letter in result.dead:
-                connection.execute(
-                    "INSERT INTO dead (source_table, item_key, phase, code, reason, form, original, found, updated) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET code = excluded.code, "
-                    "reason = excluded.reason, original = excluded.original, form = excluded.form, "
-                    "attempts = attempts + 1, status = 'open', updated = excluded.updated",
-                    (letter.table, letter.key, letter.phase, letter.code, letter.reason, letter.form, letter.original,
-                     now, now),
-                )  # fmt: skip
-            connection.executemany("INSERT INTO claim VALUES (?)", ((claim,) for claim in split_claims(result.claims)))
+                _insert_dead(connection, letter, now)
+            connection.execute("UPDATE claim SET unit = NULL WHERE unit = ?", (task.unit.id,))
             for finding in result.found:
                 _insert_finding(connection, task.unit.table, finding, now)
 
-    def taken(self, claims: bytes) -> frozenset[bytes]:
-        """The claims that journaled slices have made before."""
-        return frozenset(
-            claim for claim in split_claims(claims)
-            if self.rows("SELECT 1 FROM claim WHERE target_key = ?", (claim,))
-        )  # fmt: skip
+    def claim(self, unit: str, claims: bytes) -> frozenset[bytes]:
+        """Claim keys of the target for the slice that a unit has in flight; those that others have claimed before.
+
+        What an earlier run of the slice claimed is given back first: it may have been a longer one.
+        """
+        wanted = split_claims(claims)
+        with self.transaction() as connection:
+            connection.execute("DELETE FROM claim WHERE unit = ?", (unit,))
+            refused = frozenset(
+                claim for claim in wanted
+                if connection.execute("SELECT 1 FROM claim WHERE target_key = ?", (claim,)).fetchall()
+            )  # fmt: skip
+            rows = ((claim, unit) for claim in wanted if claim not in refused)
+            connection.executemany("INSERT INTO claim VALUES (?, ?)", rows)
+        return refused
+
+    def find(self, table: str, findings: Iterable[Mapping[str, Any]], **texts: str) -> None:
+        """Journal what was found outside of slices, and named texts with it."""
+        with self.transaction() as connection:
+            for finding in findings:
+                _insert_finding(connection, table, finding, time.time())
+            connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", texts.items())
 
     def _advance(self, connection: sqlite3.Connection, result: SliceResult, now: float) -> None:
-        task = result.task
+        task, place = result.task, (result.task.phase, result.task.unit.id)
+        ((handed_out,),) = connection.execute("SELECT unsettled FROM unit WHERE phase = ? AND id = ?", place)
+        unsettled = json.dumps(_still_unsettled(json.loads(handed_out), task.number, result.counts.read))
         changed = connection.execute(
-            f"UPDATE unit SET cursor = ?, sequence = ?, finished = ?, unsettled = '[]', strikes = 0, last_error = NULL, "  # noqa: S608  # columns of ours
+            f"UPDATE unit SET cursor = ?, sequence = ?, finished = ?, unsettled = ?, strikes = 0, last_error = NULL, "  # noqa: S608  # columns of ours
             f"updated = ?, {_COUNTED} WHERE phase = ? AND id = ? AND sequence = ? AND NOT finished",
-            (result.cursor, task.sequence + 1, result.cursor is None, now, *result.counts.values(), task.phase,
-             task.unit.id, task.sequence),
+            (result.cursor, task.sequence + 1, result.cursor is None, unsettled, now, *result.counts.values(), *place,
+             task.sequence),
         ).rowcount  # fmt: skip
         if changed != 1:
             raise MigrationError(f"slice {task.sequence} of unit {task.unit.id} was journaled before: report this")
 
-    def _add_digest(self, connection: sqlite3.Connection, phase: str, table: str, side: str, packed: bytes) -> None:
+    def add_digest(self, connection: sqlite3.Connection, phase: str, table: str, side: str, packed: bytes) -> None:
+        """Add to the digest of one side of a table, within a transaction."""
         place = (phase, table, side)
         connection.execute(
             "INSERT INTO digest (phase, source_table, side, packed) VALUES (?, ?, ?, ?)", (*place, packed)
@@ -291,6 +309,10 @@ class Journal:
         return int(self.rows("SELECT count(*) FROM dead WHERE status = 'open'")[0][0])
 
 
+def _unsifted(result: SliceResult) -> SliceResult:
+    return result
+
+
 def split_claims(claims: bytes) -> list[bytes]:
     """The single claims of a slice."""
     return [claims[start : start + _CLAIM_BYTES] for start in range(0, len(claims), _CLAIM_BYTES)]
@@ -308,6 +330,23 @@ def _insert_event(connection: sqlite3.Connection, level: str, code: str, data: M
     connection.execute(
         "INSERT INTO event (time, level, code, data) VALUES (?, ?, ?, ?)", (time.time(), level, code, text)
     )
+
+
+def _insert_dead(connection: sqlite3.Connection, letter: DeadLetter, now: float) -> None:
+    # Two items may have one key, or a key that can't be read: each keeps its own letter and its own original.
+    connection.execute(
+        "INSERT INTO dead (source_table, item_key, phase, code, reason, form, original, identity, found, updated) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET code = excluded.code, "
+        "reason = excluded.reason, form = excluded.form, attempts = attempts + 1, status = 'open', "
+        "updated = excluded.updated",
+        (letter.table, letter.key, letter.phase, letter.code, letter.reason, letter.form, letter.original,
+         sha256(letter.original).digest()[:16], now, now),
+    )  # fmt: skip
+
+
+def _still_unsettled(handed_out: list[list[int]], number: int, read: int) -> list[list[int]]:
+    """The slices never journaled that reach beyond the one that is journaled now: a later one may be shorter."""
+    return [[earlier, items - read] for earlier, items in handed_out if earlier != number and items > read]
 
 
 def _insert_finding(connection: sqlite3.Connection, table: str, finding: Mapping[str, Any], now: float) -> None:
@@ -328,6 +367,5 @@ def _insert_finding(connection: sqlite3.Connection, table: str, finding: Mapping
 
 def _unit_state(row: Sequence[Any]) -> UnitState:
     name, table, spec, cursor, sequence, finished, unsettled, strikes = row
-    return UnitState(
-        Unit(name, table, spec), cursor, sequence, bool(finished), tuple(json.loads(unsettled)), strikes
-    )  # fmt: skip
+    numbers = tuple(number for number, _items in json.loads(unsettled))
+    return UnitState(Unit(name, table, spec), cursor, sequence, bool(finished), numbers, strikes)

@@ -24,7 +24,8 @@ STATEMENTS: Final = (
         id INTEGER PRIMARY KEY, source_table TEXT NOT NULL, item_key TEXT NOT NULL, phase TEXT NOT NULL,
         code TEXT NOT NULL, reason TEXT NOT NULL, form TEXT NOT NULL, original BLOB NOT NULL,
         attempts INTEGER NOT NULL DEFAULT 1, status TEXT NOT NULL DEFAULT 'open', found REAL NOT NULL,
-        updated REAL NOT NULL, UNIQUE (source_table, item_key, phase))""",
+        updated REAL NOT NULL, identity BLOB NOT NULL, note TEXT NOT NULL DEFAULT '',
+        UNIQUE (source_table, item_key, phase, identity))""",
     """CREATE TABLE mismatch (
         source_table TEXT NOT NULL, item_key TEXT NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL,
         status TEXT NOT NULL DEFAULT 'open', found REAL NOT NULL, updated REAL NOT NULL,
@@ -32,7 +33,8 @@ STATEMENTS: Final = (
     """CREATE TABLE conflict (
         source_table TEXT NOT NULL, item_key TEXT NOT NULL, detail TEXT NOT NULL, found REAL NOT NULL,
         PRIMARY KEY (source_table, item_key)) WITHOUT ROWID""",
-    """CREATE TABLE claim (target_key BLOB PRIMARY KEY) WITHOUT ROWID""",
+    """CREATE TABLE claim (target_key BLOB PRIMARY KEY, unit TEXT) WITHOUT ROWID""",
+    "CREATE INDEX claim_open ON claim (unit) WHERE unit IS NOT NULL",
     """CREATE TABLE event (
         id INTEGER PRIMARY KEY, time REAL NOT NULL, level TEXT NOT NULL, code TEXT NOT NULL, data TEXT NOT NULL)""",
 )  # fmt: skip

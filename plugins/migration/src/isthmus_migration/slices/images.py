@@ -1,23 +1,28 @@
-"""Pre-images: what the target held before an item was written, kept on disk before the write is sent.
+"""Pre-images: what the target held right before an item was written, kept on disk before the write is sent.
 
-One file for each slice that was handed out, lines of lossless JSON. A slice may run twice, and its second run would see
-its own writes; so what earlier runs kept of a key counts, and a second run keeps only what they did not.
+One file for each slice that was handed out: a line that says what it is of, then a line for each item, lossless JSON.
+Files are numbered in the order in which slices were handed out, so together they are a log that is undone from its end.
+A slice may run twice; its second run sees what its first one wrote, and says so: undoing both leaves what stood there
+before the first. Workers on several machines need a work directory that all of them share.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, Final, Self, cast
 
 import zstandard
 from attrs import frozen
 
 from isthmus.values import Item, dumps, loads
+from isthmus_migration.errors import ImagesUnwritable, WorkDirectoryDamaged
 from isthmus_migration.tasks import SliceTask
 
-Key = tuple[Any, ...]
+_SUFFIX: Final = ".images.zst"
+_CHUNK: Final = 1 << 20
 
 
 @frozen
@@ -33,46 +38,104 @@ class Image:
     written: str
 
 
+@frozen
+class ImageFile:
+    """What a file of images is of.
+
+    :param number: of the slice that was handed out
+    :param phase: of the slice
+    :param table: the source's table
+    :param unsettled: numbers of runs before it that were never journaled, of the same items or some of them
+    """
+
+    path: Path
+    number: int
+    phase: str
+    table: str
+    unsettled: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """What a file's first line says.
+
+        :raises WorkDirectoryDamaged: the file can't be read
+        """
+        with _lines(path) as lines:
+            head = cast("dict[str, Any]", loads(next(lines, b"").decode()))
+        return cls(path, _number(path), head["phase"], head["table"], tuple(head["unsettled"]))
+
+    def images(self) -> Iterator[Image]:
+        """The images, in the order in which they were kept.
+
+        :raises WorkDirectoryDamaged: the file can't be read
+        """
+        return read_images(self.path)
+
+
 def images_file(folder: Path, unit: str, number: int) -> Path:
     """The file of one slice that was handed out."""
-    return folder / f"{unit}.{number:09d}.images.zst"
+    return folder / unit / f"{number:09d}{_SUFFIX}"
+
+
+def image_files(folder: Path, unit: str) -> list[Path]:
+    """The files of a unit, the latest first."""
+    return sorted((folder / unit).glob(f"*{_SUFFIX}"), reverse=True)
+
+
+def units_with_images(folder: Path) -> list[str]:
+    """The units that have images."""
+    return sorted(path.name for path in folder.iterdir() if path.is_dir())
 
 
 def read_images(path: Path) -> Iterator[Image]:
-    """The images of a file, in order; none where the file is missing."""
+    """The images of a file, in order; none where the file is missing.
+
+    :raises WorkDirectoryDamaged: the file can't be read
+    """
     if not path.exists():
         return
-    with path.open("rb") as raw, zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True) as stream:
-        rest = b""
-        while chunk := stream.read(1 << 20):
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                data = cast("dict[str, Any]", loads(line.decode()))
-                yield Image(data["key"], data["before"], data["written"])
-
-
-def earlier_images(folder: Path, task: SliceTask) -> dict[str, Image]:
-    """What earlier runs of this slice kept, by the text of the key; the first run's image wins."""
-    found: dict[str, Image] = {}
-    for number in sorted(task.unsettled):
-        for image in read_images(images_file(folder, task.unit.id, number)):
-            found.setdefault(dumps(image.key), image)
-    return found
+    with _lines(path) as lines:
+        next(lines, None)
+        for line in lines:
+            data = cast("dict[str, Any]", loads(line.decode()))
+            yield Image(data["key"], data["before"], data["written"])
 
 
 def keep_images(folder: Path, task: SliceTask, images: Iterable[Image]) -> None:
-    """Put images on disk, whole and surely, before their items are written."""
-    lines = [dumps({"key": one.key, "before": one.before, "written": one.written}) + "\n" for one in images]
+    """Put images on disk, whole and surely, before their items are written.
+
+    :raises ImagesUnwritable: the disk is full, or can't be written
+    """
+    lines = [dumps({"key": one.key, "before": one.before, "written": one.written}) for one in images]
     if not lines:
         return
+    head = {"phase": task.phase, "table": task.unit.table, "unsettled": list(task.unsettled)}
+    text = "\n".join([dumps(head), *lines, ""])
     path = images_file(folder, task.unit.id, task.number)
+    try:
+        if not path.parent.is_dir():
+            path.parent.mkdir(exist_ok=True)
+            _sync_folder(folder)
+        _write_surely(path, zstandard.ZstdCompressor(level=3).compress(text.encode()))
+    except OSError as error:
+        raise ImagesUnwritable(
+            f"{path} can't be written ({error.strerror}): make room or mend the disk, then resume; nothing was "
+            "overwritten that could not be put back"
+        ) from error
+
+
+def _write_surely(path: Path, data: bytes) -> None:
     temporary = path.with_suffix(".part")
     with temporary.open("wb") as stream:
-        stream.write(zstandard.ZstdCompressor(level=3).compress("".join(lines).encode()))
+        stream.write(data)
         stream.flush()
         os.fsync(stream.fileno())
     temporary.replace(path)
-    _sync_folder(folder)
+    _sync_folder(path.parent)
+
+
+def _line(image: Image) -> str:
+    return dumps({"key": image.key, "before": image.before, "written": image.written}) + "\n"
 
 
 def _sync_folder(folder: Path) -> None:
@@ -81,3 +144,30 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextmanager
+def _lines(path: Path) -> Iterator[Iterator[bytes]]:
+    with path.open("rb") as raw:
+        yield _split(path, raw)
+
+
+def _split(path: Path, raw: IO[bytes]) -> Iterator[bytes]:
+    rest = b""
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True) as stream:
+            while chunk := stream.read(_CHUNK):
+                *lines, rest = (rest + chunk).split(b"\n")
+                yield from lines
+    except zstandard.ZstdError as error:
+        raise _damaged(path) from error
+    if rest:
+        raise _damaged(path)
+
+
+def _damaged(path: Path) -> WorkDirectoryDamaged:
+    return WorkDirectoryDamaged(f"{path} is damaged: restore it from a copy of the work directory")
+
+
+def _number(path: Path) -> int:
+    return int(path.name.removesuffix(_SUFFIX))

@@ -1,0 +1,124 @@
+"""What the target holds already under the keys of a slice, and what that means for its items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from attrs import define, field
+
+from isthmus.values import Item, dumps
+from isthmus_migration.digests import canonical_text
+from isthmus_migration.slices.account import Account, Move, digest_of
+from isthmus_migration.slices.images import Image, images_file, keep_images, read_images
+from isthmus_migration.tasks import SliceTask
+
+
+@define
+class Former:
+    """What earlier runs of a slice knew of a key.
+
+    :param before: digest of what stood there before the first of them, ``None`` where nothing did
+    :param written: digests of what they meant to write
+    """
+
+    before: int | None
+    written: set[int] = field(factory=set)
+
+    def learn(self, image: Image) -> None:
+        """Take a later image: unless it shows an item of ours, somebody else wrote in between."""
+        seen = _digest(image.before)
+        if seen not in self.written:
+            self.before = seen
+        self.written.add(int(image.written, 16))
+
+
+@define
+class Existing:
+    """The moves that shall be written, with what stands in their places.
+
+    :param now: the target's items, in the order of the moves; empty where nothing can be there
+    :param before: digests of what was there before the migration, where something was
+    """
+
+    moves: list[Move]
+    now: list[Item | None] = field(factory=list)
+    before: list[int | None] = field(factory=list)
+
+
+def look_up(account: Account, moves: list[Move]) -> Existing:
+    """Look up the keys of the moves in the target, if anything can be there; items that stay out are accounted for."""
+    if not moves or not _may_exist(account):
+        return Existing(moves)
+    keys = [account.target_table.key_of(move.target) for move in moves]
+    found = account.worker.target.get_many(account.target_table, keys)
+    known = _former(account.worker.workdir / "images", account.task)
+    wanted = Existing([])
+    for move, key, now in zip(moves, keys, found, strict=True):
+        digest = _digest(now)
+        former = known.get(dumps(key)) if known else None
+        ours = former is not None and digest in former.written
+        before = former.before if former is not None and ours else digest
+        if digest == move.digest:
+            _keep_as_it_is(account, move, before)
+        elif _is_wanted(account, move, before, ours=ours):
+            wanted.moves.append(move)
+            wanted.now.append(now)
+            wanted.before.append(before)
+    return wanted
+
+
+def _may_exist(account: Account) -> bool:
+    return account.worker.target.holds_keys and (account.work.plan.occupied or bool(account.task.unsettled))
+
+
+def _keep_as_it_is(account: Account, move: Move, before: int | None) -> None:
+    account.unchanged += 1
+    account.expected.add_one(move.bucket, move.digest)
+    if before is not None:
+        account.replaced.add_one(move.bucket, before)
+
+
+def _is_wanted(account: Account, move: Move, before: int | None, *, ours: bool) -> bool:
+    """Whether a move shall be written, by what the target held before the migration.
+
+    :param ours: whether the target holds what an earlier run of this slice wrote
+    """
+    if before is None or ours or not account.work.plan.occupied:
+        return True
+    if account.worker.plan.into_existing == "skip":
+        account.skipped += 1
+        return False
+    if account.worker.plan.into_existing == "fail":
+        account.bury(move.source, "write", "already_exists", "the target has an item with this key")
+        return False
+    return True
+
+
+def keep_images_of(account: Account, existing: Existing) -> None:
+    """Keep what stands in the places of the moves, unless the migration made the table."""
+    if account.work.plan.created or not account.worker.plan.keep_images:
+        return
+    now: Iterable[Item | None] = existing.now or [None] * len(existing.moves)
+    table = account.target_table
+    images = (
+        Image(table.key_of(move.target), item, f"{move.digest:032x}")
+        for move, item in zip(existing.moves, now, strict=True)
+    )
+    keep_images(account.worker.workdir / "images", account.task, images)
+
+
+def _former(folder: Path, task: SliceTask) -> dict[str, Former]:
+    """What earlier runs of this slice kept, by the text of the key."""
+    known: dict[str, Former] = {}
+    for number in sorted(task.unsettled):
+        for image in read_images(images_file(folder, task.unit.id, number)):
+            text = dumps(image.key)
+            if text not in known:
+                known[text] = Former(_digest(image.before))
+            known[text].learn(image)
+    return known
+
+
+def _digest(item: Item | None) -> int | None:
+    return None if item is None else digest_of(canonical_text(item))
