@@ -40,7 +40,7 @@ def _same(left: Item, right: Item) -> bool:
     return equal(left, right) and BucketDigest.of([left], ("k", "s")) == BucketDigest.of([right], ("k", "s"))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(_items(_WIDE))
 def test_lines_of_json_hold_every_item(item: Item) -> None:
     """What a line of the format ``jsonl`` gives back is the item, of 38 digits too."""
@@ -50,7 +50,7 @@ def test_lines_of_json_hold_every_item(item: Item) -> None:
     assert _same(_JSON.decode(line[:-1]), item)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(_items(_WIDE))
 def test_lines_of_dynamodb_hold_every_item(item: Item) -> None:
     """What a line of the format ``dynamodb`` gives back is the item, of 38 digits too."""
@@ -60,7 +60,7 @@ def test_lines_of_dynamodb_hold_every_item(item: Item) -> None:
     assert _same(_TYPED.decode(line[:-1]), item)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(_items(Limits()).filter(lambda item: "__op" not in item))
 def test_documents_hold_every_portable_item(item: Item) -> None:
     """What a document of the format ``mongodump`` gives back is the item."""

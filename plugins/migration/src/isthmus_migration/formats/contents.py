@@ -49,9 +49,10 @@ class Contents:
         """
         if table.name in self.files:
             return table.name
-        if len(self.files) == 1 and not self.definitions:
+        only = next(iter(self.files)) if len(self.files) == 1 else None
+        if only is not None and (only not in self.definitions or self.definitions[only].name == table.name):
             # AWS allows names that Isthmus does not; what is the only table needs no name.
-            return next(iter(self.files))
+            return only
         raise TableNotFound(
             f"the export in {self.layout.folder} has no table {table.name!r}; its tables: {', '.join(self.files)}"
         )
@@ -61,8 +62,9 @@ class Contents:
 
         :raises ExportUnsupported: the export doesn't say what the table's key is
         """
-        if name in self.definitions:
-            return self.definitions[name]
+        for known, table in self.definitions.items():
+            if name in (known, table.name):
+                return table
         if name not in self.files:
             raise TableNotFound(
                 f"the export in {self.layout.folder} has no table {name!r}; its tables: {', '.join(self.files)}"

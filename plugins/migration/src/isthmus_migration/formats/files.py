@@ -48,11 +48,6 @@ def _sync(path: Path, flags: int) -> None:
         os.close(descriptor)
 
 
-def is_leftover(path: Path) -> bool:
-    """Whether a file was left by a writer that was killed."""
-    return path.name.startswith(".") and path.name.endswith(_UNFINISHED)
-
-
 def sha256_of(path: Path) -> str:
     """The checksum of a file, 64 hexadecimal digits."""
     return _digest_of(path, sha256()).hexdigest()  # type: ignore[no-any-return]  # a hash object's

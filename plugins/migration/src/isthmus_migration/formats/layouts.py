@@ -17,7 +17,6 @@ from isthmus.schema import Table
 from isthmus_migration.digests import BucketDigest
 from isthmus_migration.errors import ExportDamaged
 from isthmus_migration.formats.compression import SUFFIXES, Compression, compression_named
-from isthmus_migration.formats.files import is_leftover
 from isthmus_migration.formats.manifests import FileEntry, TableEntry
 from isthmus_migration.formats.records import Kind
 from isthmus_migration.formats.unfinished import Begun, PartFacts, Unfinished, part_name
@@ -149,12 +148,13 @@ def check_nothing_surplus(folder: Path, entries: Iterable[TableEntry]) -> None:
 
     :raises ExportDamaged: naming the first one
     """
-    for entry in entries:
-        known = {file.path for file in entry.files} | set(entry.details.get("beside", ()))
-        data = folder / entry.details["folder"]
+    entries = tuple(entries)
+    beside = {name for entry in entries for name in entry.details.get("beside", ())}
+    known = beside | {file.path for entry in entries for file in entry.files}
+    for data in sorted({folder / entry.details["folder"] for entry in entries}):
         for path in sorted(data.iterdir()) if data.is_dir() else []:
             name = path.relative_to(folder).as_posix()
-            if name not in known and not path.name.startswith(".") and not is_leftover(path):
+            if name not in known and not path.name.startswith("."):
                 raise ExportDamaged(
                     f"the export has a file {name!r} that its manifest does not know: move it away, or get the export"
                     " again"

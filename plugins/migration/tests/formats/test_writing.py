@@ -1,0 +1,185 @@
+"""Exports are written part by part, by workers that may be killed and run again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from isthmus import Table
+from isthmus.errors import AlreadyExists, InvalidArgument, TableNotFound, UnsupportedOperation
+from isthmus_migration.digests import BucketDigest
+from isthmus_migration.errors import ExportDamaged, ExportUnsupported, WrongState
+from isthmus_migration.formats.unfinished import Unfinished
+from isthmus_migration.places.exports import open_export
+from plugins.migration.tests.formats.helpers import (
+    CITIES,
+    LOSSLESS,
+    accepted,
+    begin,
+    cities,
+    city,
+    items_of,
+    names_of,
+    part,
+    read,
+    write,
+)
+
+_USERS = Table("users", "id")
+
+
+@pytest.fixture(params=LOSSLESS)
+def form(request: pytest.FixtureRequest) -> str:
+    """Each lossless format."""
+    return str(request.param)
+
+
+def test_a_part_that_is_written_again_replaces_the_former_one(form: str, tmp_path: Path) -> None:
+    """A slice that runs twice leaves what its last run wrote, were that nothing."""
+    place = begin(tmp_path / "export", form)
+    for items in ([city(1), city(2)], [city(1)]):
+        accepted(place.put_many(CITIES, items, part(0)))
+    for again in ([city(3)], []):
+        accepted(place.put_many(CITIES, again, part(1)))
+    place.finish(CITIES, [part(0), part(1)])
+    assert items_of(tmp_path / "export") == [city(1)]
+
+
+def test_parts_that_nobody_journaled_are_left_out(form: str, tmp_path: Path) -> None:
+    """What a killed run wrote beyond the journaled slices is no part of the export, and its files are gone."""
+    place = begin(tmp_path / "export", form)
+    for number in range(3):
+        accepted(place.put_many(CITIES, [city(number)], part(number)))
+    place.finish(CITIES, [part(0), part(1)])
+    assert items_of(tmp_path / "export") == cities(2)
+
+
+def test_a_part_whose_writer_was_killed_before_its_note_is_read(form: str, tmp_path: Path) -> None:
+    """Number, checksum and digest of a part are taken from its file where the note is missing or an older one's."""
+    place = begin(tmp_path / "export", form)
+    accepted(place.put_many(CITIES, [city(0)], part(0)))
+    accepted(place.put_many(CITIES, cities(3), part(1)))
+    notes = Unfinished(tmp_path / "export").parts("cities")
+    older = (notes / "cities-00000-000000.json").read_bytes()
+    (notes / "cities-00000-000001.json").write_bytes(older)
+    (notes / "cities-00000-000000.json").unlink()
+    place.finish(CITIES, [part(0), part(1)])
+    with open_export(tmp_path / "export") as found:
+        assert found.facts(CITIES).items == 4
+        assert found.digest(CITIES) == BucketDigest.of([city(0), *cities(3)], CITIES.key_names)
+
+
+def test_a_lost_part_is_an_error(form: str, tmp_path: Path) -> None:
+    """A slice that the journal counts as done and whose file is gone is never taken for an empty one."""
+    place = begin(tmp_path / "export", form)
+    accepted(place.put_many(CITIES, [city(0)], part(0)))
+    with pytest.raises(ExportDamaged, match="gone"):
+        place.finish(CITIES, [part(0), part(1)])
+
+
+def test_finishing_can_be_repeated(form: str, tmp_path: Path) -> None:
+    """A coordinator that was killed while it finished does it again, at any point of it."""
+    place = begin(tmp_path / "export", form)
+    accepted(place.put_many(CITIES, cities(5), part(0)))
+    place.create(_USERS)
+    for _again in range(2):
+        open_export(tmp_path / "export", create=True).finish(CITIES, [part(0)])
+    assert not place.readable
+    for _again in range(2):
+        open_export(tmp_path / "export", create=True).finish(_USERS, [])
+    assert place.tables() == [CITIES, _USERS]
+    assert read(place) == (cities(5), [])
+
+
+def test_a_finished_export_takes_no_more_parts(form: str, tmp_path: Path) -> None:
+    """A late worker can't change what is finished, in a process that opened the export before either."""
+    early = begin(tmp_path / "export", form)
+    accepted(early.put_many(CITIES, [city(0)], part(0)))
+    open_export(tmp_path / "export", create=True).finish(CITIES, [part(0)])
+    for place in (early, open_export(tmp_path / "export", create=True)):
+        with pytest.raises(WrongState, match="complete"):
+            place.put_many(CITIES, [city(1)], part(1))
+    assert items_of(tmp_path / "export") == [city(0)]
+
+
+def test_a_finished_export_takes_another_table(form: str, tmp_path: Path) -> None:
+    """With a new table an export is unfinished again, until that is finished too; the others stay."""
+    write(tmp_path / "export", form, cities(3))
+    place = open_export(tmp_path / "export", create=True)
+    with pytest.raises(AlreadyExists):
+        place.create(CITIES)
+    place.create(_USERS)
+    with pytest.raises(ExportDamaged, match="not finished"):
+        open_export(tmp_path / "export")
+    accepted(place.put_many(_USERS, [{"id": "u"}], part(0, "users-00000")))
+    place.finish(_USERS, [part(0, "users-00000")])
+    assert items_of(tmp_path / "export") == cities(3)
+    assert items_of(tmp_path / "export", _USERS) == [{"id": "u"}]
+
+
+def test_a_dropped_table_leaves_nothing(form: str, tmp_path: Path) -> None:
+    """Dropping removes a table's files, finished or not, and the folder with the last one."""
+    write(tmp_path / "export", form, cities(3))
+    place = open_export(tmp_path / "export", create=True)
+    place.create(_USERS)
+    accepted(place.put_many(_USERS, [{"id": "u"}], part(0, "users-00000")))
+    place.drop(_USERS)
+    assert items_of(tmp_path / "export") == cities(3)
+    assert not [name for name in names_of((tmp_path / "export").rglob("*")) if "users" in name]
+    open_export(tmp_path / "export", create=True).drop(CITIES)
+    assert not (tmp_path / "export").exists()
+
+
+def test_no_temporary_file_stays(form: str, tmp_path: Path) -> None:
+    """A finished export holds the files of its layout and the manifest."""
+    write(tmp_path / "export", form, cities(30))
+    assert not [name for name in names_of((tmp_path / "export").rglob("*")) if name.startswith(".")]
+
+
+def test_tables_must_be_created_first(tmp_path: Path) -> None:
+    """A part of a table that nobody created is refused, and so is a name that could be a path."""
+    place = begin(tmp_path / "export", "jsonl")
+    with pytest.raises(TableNotFound):
+        place.put_many(_USERS, [{"id": "u"}], part(0))
+    with pytest.raises(WrongState):
+        place.put_many(CITIES, [city(0)], part(0, "../cities"))
+
+
+def test_items_of_an_export_cannot_be_deleted(tmp_path: Path) -> None:
+    """Files are written once."""
+    with pytest.raises(UnsupportedOperation):
+        begin(tmp_path / "export", "jsonl").delete_many(CITIES, [{"country": "CH", "id": 1}])
+
+
+def test_values_that_are_not_normal_are_made_so(tmp_path: Path) -> None:
+    """Items that come from transforms are normalised, and refused with the reason where they can't be."""
+    place = begin(tmp_path / "export", "jsonl")
+    receipt = place.put_many(CITIES, [{**city(0), "t": (1, 2.0)}, {**city(1), "t": object()}], part(0))  # type: ignore[dict-item]
+    place.finish(CITIES, [part(0)])
+    assert [refusal.position for refusal in receipt.refusals] == [1]
+    assert items_of(tmp_path / "export") == [{**city(0), "t": [1, 2]}]
+
+
+@pytest.mark.parametrize(("form", "compression"), [("mongodump", "zstd"), ("jsonl", "bzip2"), ("csv", None)])
+def test_unknown_formats_and_compressions_are_refused(form: str, compression: str | None, tmp_path: Path) -> None:
+    """What a format can't be compressed with is refused before anything is written."""
+    with pytest.raises(InvalidArgument, match="use one of"):
+        open_export(tmp_path / "export", format=form, compression=compression, create=True)
+    assert not (tmp_path / "export").exists()
+
+
+def test_tables_of_isthmus_itself_are_refused_by_mongodump(tmp_path: Path) -> None:
+    """Restored they would stand where the catalogue does."""
+    with pytest.raises(ExportUnsupported, match="isthmus_"):
+        begin(tmp_path / "export", "mongodump", Table("isthmus_tables", "id"))
+
+
+def test_the_same_items_are_the_same_bytes(tmp_path: Path) -> None:
+    """Two exports of the same items have the same checksums, so they can be compared without reading items."""
+    for name in ("one", "two"):
+        write(tmp_path / name, "jsonl", cities(20))
+    contents = [json.loads((tmp_path / name / "manifest.json").read_text())["tables"] for name in ("one", "two")]
+    assert contents[0][0]["files"][0]["sha256"]
+    assert contents[0] == contents[1]
