@@ -2,65 +2,81 @@
 
 Others may have killed the worker: the system for lack of memory, a person, another unit's slice. So a unit is suspected
 only after several deaths in a row, and an item is given up only after it has killed three workers that handled nothing
-else.
+else. A worker that dies even while it only reads the item leaves nothing to put into a dead letter: such a unit is
+blocked, the others go on.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 from attrs import define, field
 
-from isthmus_migration.journal.journal import UnitState
-from isthmus_migration.tasks import SliceTask
+SUSPECT_AFTER: Final = 3
+GIVE_UP_AFTER: Final = 3
+_SHARE: Final = 8
 
-_SUSPECT_AFTER: Final = 3
-_GIVE_UP_AFTER: Final = 3
+Course = Literal["narrow", "give_up", "blocked"]
 
 
 @define
 class _Suspect:
-    state: UnitState
+    """A unit under suspicion.
+
+    :param most: how many items its next slice may have
+    :param deaths: how many workers its next item has killed while they handled nothing else
+    :param lost: how many more died when it was to be given up
+    """
+
     most: int
     deaths: int = 0
+    lost: int = 0
 
 
 @define
 class Care:
-    """The units that run alone; the coordinator asks it first."""
+    """The suspected units, by name.
 
-    units: dict[str, _Suspect] = field(factory=dict)
+    :param full: items of a slice that needs no care
+    """
 
-    def has(self, state: UnitState) -> bool:
-        """Whether this unit is handled with care."""
-        return state.unit.id in self.units
+    full: int
+    _suspects: dict[str, _Suspect] = field(factory=dict, init=False)
 
-    def takes(self, state: UnitState, task: SliceTask, *, alone: bool) -> bool:
-        """Learn that a unit's worker died; whether the unit is from now on handled with care."""
-        suspect = self.units.get(state.unit.id)
+    def __contains__(self, unit: str) -> bool:
+        return unit in self._suspects
+
+    def died(self, unit: str, items: int, strikes: int, deaths: int, *, alone: bool) -> None:
+        """Learn that workers died over a slice of a unit.
+
+        :param items: how many items the slice might have had
+        :param strikes: how many workers have died in a row over this unit
+        :param deaths: how many of them died now
+        :param alone: whether nothing else was at work
+        """
+        suspect = self._suspects.get(unit)
         if suspect is None:
-            if state.strikes < _SUSPECT_AFTER:
-                return False
-            self.units[state.unit.id] = _Suspect(state, max(1, task.budget.items // 8))
-            return True
-        suspect.state = state
-        if suspect.most > 1:
-            suspect.most = max(1, suspect.most // 8)
+            if strikes >= SUSPECT_AFTER:
+                self._suspects[unit] = _Suspect(max(1, min(items, self.full) // _SHARE))
+        elif suspect.deaths >= GIVE_UP_AFTER:
+            suspect.lost += deaths
+        elif suspect.most > 1:
+            suspect.most = max(1, suspect.most // _SHARE)
         elif alone:
-            suspect.deaths += 1
-        return True
+            suspect.deaths += deaths
 
-    def next(self) -> tuple[UnitState, bool, int]:
-        """The unit to run alone, whether its next item shall be given up, and else how many items it may take."""
-        suspect = next(iter(self.units.values()))
-        return suspect.state, suspect.deaths >= _GIVE_UP_AFTER, suspect.most
+    def course(self, unit: str) -> tuple[Course, int]:
+        """What to do with a suspected unit, and how many items its next slice may have."""
+        suspect = self._suspects[unit]
+        if suspect.lost >= GIVE_UP_AFTER:
+            return "blocked", 0
+        return ("give_up", 1) if suspect.deaths >= GIVE_UP_AFTER else ("narrow", suspect.most)
 
-    def settled(self, state: UnitState, task: SliceTask) -> None:
-        """Learn that a slice was journaled: an item that was given up, or a run that went well, ends the care."""
-        suspect = self.units.get(state.unit.id)
+    def settled(self, unit: str, *, finished: bool) -> None:
+        """Learn that a slice of a unit was journaled: slices grow again, and at full size the suspicion ends."""
+        suspect = self._suspects.get(unit)
         if suspect is None:
             return
-        suspect.state, suspect.deaths = state, 0
-        suspect.most *= 2
-        if state.finished or task.phase == "poison" or suspect.most > 4 * 2_000:
-            del self.units[state.unit.id]
+        suspect.deaths, suspect.lost, suspect.most = 0, 0, suspect.most * 2
+        if finished or suspect.most >= self.full:
+            del self._suspects[unit]

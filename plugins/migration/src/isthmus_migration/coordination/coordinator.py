@@ -7,7 +7,6 @@ dies, at most the slices in flight are done again.
 from __future__ import annotations
 
 import time
-from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any, Final
 
@@ -19,13 +18,21 @@ from isthmus_migration.coordination.control import ControlFile
 from isthmus_migration.coordination.options import RunOptions
 from isthmus_migration.coordination.outcomes import PhaseOutcome
 from isthmus_migration.coordination.rates import RateControl
+from isthmus_migration.coordination.schedule import Schedule, Turn
 from isthmus_migration.coordination.waiting import Waiting, is_passing
 from isthmus_migration.engines.base import Engine
-from isthmus_migration.journal.journal import Journal, UnitState
-from isthmus_migration.tasks import SliceResult, SliceTask
+from isthmus_migration.engines.failures import EngineLost, WorkerDied
+from isthmus_migration.journal.journal import Journal
+from isthmus_migration.slices.claims import fingerprint
+from isthmus_migration.tasks import Counts, SliceResult, SliceTask
 
 _TICK: Final = 0.2
+_IDLE_TICK: Final = 0.05
 _PAUSED_TICK: Final = 0.5
+_REBUILD_TICK: Final = 1.0
+
+GIVE_UP: Final = {"copy": "poison", "verify": "pass_over", "recheck": "pass_over"}
+"""What gives up the next item of a unit, for phases that have items to give up."""
 
 
 @define
@@ -33,7 +40,6 @@ class Coordinator:
     """Does all units of one phase.
 
     :param phase: the units' phase in the journal
-    :param care: units whose workers died
     """
 
     journal: Journal
@@ -42,18 +48,19 @@ class Coordinator:
     phase: str
     options: RunOptions
     stopping: bool = False
-    care: Care = field(factory=Care)
-    _ready: deque[UnitState] = field(factory=deque, init=False)
     _flights: dict[Future[SliceResult], SliceTask] = field(factory=dict, init=False)
-    _states: dict[str, UnitState] = field(factory=dict, init=False)
-    _refused: dict[str, frozenset[bytes]] = field(factory=dict, init=False)
     _announced: str = field(default="going_on", init=False)
+    _failure: BaseException | None = field(default=None, init=False)
+    _lost: bool = field(default=False, init=False)
+    _counts: Counts = field(factory=Counts, init=False)
     _rates: RateControl = field(init=False)
     _waiting: Waiting = field(init=False)
+    _schedule: Schedule = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._rates = RateControl(self.options.rates, self.options.slice_items)
         self._waiting = Waiting(self.options.patience)
+        self._schedule = Schedule(Care(self.options.slice_items), self._waiting)
 
     def stop(self) -> None:
         """Hand out nothing more; slices in flight are journaled."""
@@ -64,11 +71,12 @@ class Coordinator:
 
         :raises IsthmusError: what no repetition can mend; the journal holds all that was done
         """
-        for state in self.journal.units(self.phase):
-            self._states[state.unit.id] = state
-            if not state.finished:
-                self._ready.append(state)
-        self._tell("phase", phase=self.phase, units=len(self._states), engine=self.engine.name)
+        self._schedule.fill(self.journal.units(self.phase))
+        self._counts = self.journal.counts(self.phase)
+        if self.phase in GIVE_UP:
+            # Letters that were replayed or acknowledged count no more against the limit.
+            self._counts = evolve(self._counts, dead=self.journal.open_dead())
+        self._tell("phase", phase=self.phase, units=len(self._schedule), engine=self.engine.name)
         while True:
             ending = self._ending()
             if ending is not None:
@@ -83,8 +91,11 @@ class Coordinator:
     def _ending(self) -> PhaseOutcome | None:
         if self._flights:
             return None
-        if not self._ready and not self._waiting.units and not self.care.units:
-            return PhaseOutcome("finished")
+        if self._failure is not None:
+            raise self._failure
+        if self._schedule.done:
+            blocked = self._schedule.blocked
+            return PhaseOutcome("blocked", "; ".join(blocked.values())) if blocked else PhaseOutcome("finished")
         if self._dead_limit():
             return PhaseOutcome("dead_limit", "there are more dead letters than were allowed")
         if self.stopping:
@@ -94,8 +105,7 @@ class Coordinator:
         return None
 
     def _dead_limit(self) -> bool:
-        counts = self.journal.counts(self.phase)
-        return self.options.max_dead.exceeded(counts.dead, counts.read)
+        return self.options.max_dead.exceeded(self._counts.dead, self._counts.read)
 
     def _listen(self) -> None:
         told = self.control.read()
@@ -118,108 +128,115 @@ class Coordinator:
 
     @property
     def _held(self) -> bool:
-        return self.stopping or self.control.read().command == "pause" or self._waiting.exhausted or self._dead_limit()
+        ended = self._failure is not None or self._waiting.exhausted or self._dead_limit()
+        return ended or self.stopping or self.control.read().command == "pause"
 
     # ---- handing out ----
 
     def _hand_out(self) -> None:
-        if self._held:
-            return
-        self._ready.extend(self._waiting.due())
-        if self.care.units:
-            # A unit whose workers died runs alone, so that nobody else is suspected.
-            if not self._flights:
-                state, give_up, most = self.care.next()
-                self._submit(state, "poison" if give_up else self.phase, most)
-            return
-        window = 2 * self.engine.workers if self.engine.name != "inline" else 1
-        self._rates.in_flight = min(window, len(self._ready) + len(self._flights), self.engine.workers)
-        while self._ready and len(self._flights) < window and not self._held:
-            self._submit(self._ready.popleft(), self.phase, None)
+        if self._lost and not self._held:
+            self._rebuild()
+        self._rates.in_flight = min(self._schedule.pending + len(self._flights), self.engine.workers)
+        while not self._held and not self._lost:
+            turn = self._schedule.next(self.engine.window)
+            if turn is None:
+                return
+            self._submit(turn)
 
-    def _submit(self, state: UnitState, phase: str, most: int | None) -> None:
-        unit = state.unit
-        number, unsettled = self.journal.hand_out(self.phase, unit.id)
+    def _submit(self, turn: Turn) -> None:
+        state, unit = turn.state, turn.state.unit
+        if turn.course == "give_up" and self.phase not in GIVE_UP:
+            self._schedule.block(unit.id)
+            return
+        budget = self._rates.budget(turn.most)
+        number, unsettled = self.journal.hand_out(self.phase, unit.id, budget.items)
         task = SliceTask(
-            phase, unit, number, state.sequence, state.cursor, self._rates.budget(most), unsettled,
-            self._refused.get(unit.id, frozenset()),
+            GIVE_UP[self.phase] if turn.course == "give_up" else self.phase, unit, number, state.sequence, state.cursor,
+            budget, unsettled,
         )  # fmt: skip
+        self._launch(task)
+
+    def _launch(self, task: SliceTask) -> None:
         try:
             self._flights[self.engine.submit(task)] = task
-        except Exception as error:
-            if not self.engine.broken(error):
-                raise
-            self._ready.appendleft(state)
-            self._rebuild()
+        except EngineLost as error:
+            self._schedule.again(task.unit.id)
+            self._lose(error)
+
+    def _lose(self, error: EngineLost) -> None:
+        if not self._lost:
+            self.journal.event("warning", "engine_lost", reason=error.message)
+        self._lost = True
+        self._waiting.failed(error.message)
+
+    def _rebuild(self) -> None:
+        try:
+            self.engine.rebuild()
+        except EngineLost as error:
+            self._lose(error)
+            time.sleep(_REBUILD_TICK)
+        else:
+            self._lost = False
+            self.journal.event("info", "engine_back")
 
     # ---- collecting ----
 
     def _collect(self) -> None:
         if not self._flights:
-            if self._waiting.units:
-                time.sleep(_TICK)
+            time.sleep(_IDLE_TICK)
             return
+        self.engine.overdue(self.options.slice_seconds)
         done, _others = wait(self._flights, timeout=_TICK, return_when=FIRST_COMPLETED)
-        broken = False
         for future in done:
-            task = self._flights.pop(future)
-            error = future.exception()
-            if error is None:
-                self._settle(task, future.result())
-            elif self.engine.killed(error):
-                broken = broken or self.engine.broken(error)
-                self._died(task)
-            else:
-                self._failed(task, error)
-        if broken:
-            self._rebuild()
+            self._land(self._flights.pop(future), future)
+
+    def _land(self, task: SliceTask, future: Future[SliceResult]) -> None:
+        error = future.exception()
+        if error is None:
+            self._settle(task, future.result())
+        elif isinstance(error, WorkerDied):
+            self._died(task, error)
+        elif isinstance(error, EngineLost):
+            self._schedule.again(task.unit.id)
+            self._lose(error)
+        elif is_passing(error):
+            self._wait(task, error)
+        else:
+            # The others may end first, so that as little as possible is done again.
+            self._schedule.again(task.unit.id)
+            self._failure = self._failure or error
 
     def _settle(self, task: SliceTask, result: SliceResult) -> None:
-        taken = self.journal.taken(result.claims)
-        if taken:
-            # Done again without the items whose keys others have: nothing of this run counts.
-            self._refused[task.unit.id] = self._refused.get(task.unit.id, frozenset()) | taken
-            self._requeue(task)
+        if result.pending:
+            self._grant(task, result)
             return
-        self._refused.pop(task.unit.id, None)
         self.journal.settle(evolve(result, task=evolve(task, phase=self.phase)))
+        self._counts += result.counts
         self._rates.learn(result)
-        self._waiting.succeeded()
+        if self._waiting.troubled:
+            self.journal.event("info", "working_again")
+        self._schedule.settled(task, result)
         self._tell("slice", unit=task.unit.id, table=task.unit.table, finished=result.cursor is None,
                    **asdict(result.counts))  # fmt: skip
-        state = evolve(
-            self._states[task.unit.id], cursor=result.cursor, sequence=task.sequence + 1,
-            finished=result.cursor is None, unsettled=(), strikes=0,
-        )  # fmt: skip
-        self._states[task.unit.id] = state
-        self.care.settled(state, task)
-        if not state.finished and not self.care.has(state):
-            self._ready.append(state)
 
-    def _requeue(self, task: SliceTask) -> None:
-        self._ready.appendleft(self._states[task.unit.id])
+    def _grant(self, task: SliceTask, result: SliceResult) -> None:
+        """Let a slice go on without the items whose keys were claimed before, and let it take no more items."""
+        refused = self.journal.claim(task.unit.id, result.claims)
+        budget = evolve(task.budget, items=result.counts.read)
+        self._launch(evolve(task, budget=budget, granted=fingerprint(result.claims), refused=refused))
 
-    def _died(self, task: SliceTask) -> None:
+    def _died(self, task: SliceTask, error: WorkerDied) -> None:
         """A worker died while this slice was in flight, perhaps because of it."""
-        state = self._states[task.unit.id]
-        state = self._states[task.unit.id] = evolve(state, strikes=state.strikes + 1)
-        self.journal.strike(self.phase, task.unit.id, state.strikes, "its worker died")
-        self._tell("worker_died", unit=task.unit.id, strikes=state.strikes)
-        if not self.care.takes(state, task, alone=not self._flights):
-            self._ready.appendleft(state)
+        state = self._schedule.died(task, error.deaths)
+        self.journal.strike(self.phase, task.unit.id, state.strikes, error.message)
+        self.journal.event(
+            "warning", "worker_died", unit=task.unit.id, number=task.number, strikes=state.strikes, reason=error.message
+        )
 
-    def _failed(self, task: SliceTask, error: BaseException) -> None:
-        """A slice could not be done: tried again where that may help."""
-        if not is_passing(error):
-            raise error
+    def _wait(self, task: SliceTask, error: BaseException) -> None:
+        """A slice could not be done for now."""
         message = error.message if isinstance(error, IsthmusError) else str(error)
-        self.journal.strike(self.phase, task.unit.id, self._states[task.unit.id].strikes, message)
-        self._tell("waiting", unit=task.unit.id, reason=message)
-        self._waiting.add(self._states[task.unit.id], message)
-
-    def _rebuild(self) -> None:
-        for future, task in list(self._flights.items()):
-            future.cancel()
-            self._died(task)
-        self._flights.clear()
-        self.engine.rebuild()
+        if not self._waiting.troubled:
+            self.journal.event("warning", "waiting", unit=task.unit.id, reason=message)
+        state = self._schedule.wait(task.unit.id, message)
+        self.journal.strike(self.phase, task.unit.id, state.strikes, message)

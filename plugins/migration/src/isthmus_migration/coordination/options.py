@@ -14,7 +14,7 @@ Listener = Callable[[str, dict[str, Any]], None]
 """Told of what happens, between slices: a code and JSON-ready data.
 
 The codes: ``state`` of the migration, ``phase`` begins, ``slice`` was journaled, ``progress`` (figures, once a second),
-``waiting`` for a place, ``worker_died``, ``paused``, ``going_on``, ``stopping``, ``ended`` is a phase.
+``dead`` are items, ``waiting`` for a place, ``worker_died``, ``paused``, ``going_on``, ``stopping``, a phase ``ended``.
 """
 
 
@@ -62,6 +62,7 @@ class RunOptions:
     :param rates: how fast the whole run may be
     :param max_dead: when to give up; without it, dead letters never end a run
     :param patience: seconds for which a place that can't be used is tried again before the run is paused
+    :param slice_seconds: a worker that takes longer over one slice is taken to hang and is ended, where it can be
     :param listener: told of progress
     """
 
@@ -69,4 +70,5 @@ class RunOptions:
     rates: Rates = field(factory=Rates)
     max_dead: DeadLimit = field(factory=DeadLimit)
     patience: float = 120.0
+    slice_seconds: float = 900.0
     listener: Listener = field(default=_silent, repr=False)

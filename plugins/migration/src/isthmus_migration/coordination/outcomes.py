@@ -6,7 +6,8 @@ from typing import Literal
 
 from attrs import frozen
 
-Ending = Literal["finished", "stopped", "unreachable", "dead_limit"]
+Ending = Literal["finished", "stopped", "unreachable", "dead_limit", "blocked"]
+"""``blocked``: all is done but units whose next item kills every worker that touches it."""
 
 
 @frozen

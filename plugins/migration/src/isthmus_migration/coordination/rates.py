@@ -6,11 +6,13 @@ without gives a little back. It needs no lock that workers share, so it is the s
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from isthmus_migration.coordination.control import Rates
+from isthmus_migration.slices.pace import READ_UNIT, WRITE_UNIT
 from isthmus_migration.tasks import Budget, SliceResult
 
 _DECREASE: Final = 0.67
@@ -36,6 +38,7 @@ class RateControl:
     in_flight: int = 1
     speed: float = 1.0
     _measured: float = field(default=0.0, init=False)
+    _item_size: float = field(default=1_000.0, init=False)
 
     def learn(self, result: SliceResult) -> None:
         """Adapt to how a slice went."""
@@ -44,6 +47,7 @@ class RateControl:
             return
         rate = counts.read / busy
         self._measured = rate if not self._measured else 0.8 * self._measured + 0.2 * rate
+        self._item_size = max(counts.size / counts.read, 1.0)
         throttled = counts.throttled / counts.read
         change = self.speed * _DECREASE if throttled > _TOLERATED else self.speed + _INCREASE
         self.speed = min(1.0, max(_SLOWEST, change))
@@ -57,12 +61,20 @@ class RateControl:
         rates = self.rates
         throttled = self._measured * self.speed if self.speed < 1.0 else None
         allowed = [rate for rate in (None if rates.items is None else rates.items / share, throttled) if rate]
-        rate = min(allowed, default=None)
-        items = self.items if rate is None else max(1, min(self.items, int(rate * _SLICE_SECONDS)))
-        return Budget(
-            items=min(items, most) if most else items,
-            items_per_second=rate,
+        budget = Budget(
+            items_per_second=min(allowed, default=None),
             bytes_per_second=None if rates.size is None else rates.size / share,
             read_units=None if rates.read_units is None else rates.read_units / share,
             write_units=None if rates.write_units is None else rates.write_units / share,
         )
+        items = min(self.items, max(1, int(self._items_per_second(budget) * _SLICE_SECONDS)))
+        return evolve(budget, items=min(items, most) if most else items)
+
+    def _items_per_second(self, budget: Budget) -> float:
+        """How many items a second a budget allows, about: by the sizes that were measured."""
+        size = self._item_size
+        speeds = (
+            (budget.items_per_second, 1.0), (budget.bytes_per_second, size),
+            (budget.read_units, ceil(size / READ_UNIT)), (budget.write_units, ceil(size / WRITE_UNIT)),
+        )  # fmt: skip
+        return min((rate / cost for rate, cost in speeds if rate), default=float(self.items))

@@ -9,8 +9,8 @@ from typing import Final
 from attrs import define, field
 
 from isthmus.errors import IsthmusError, PermissionDenied, Unauthenticated
-from isthmus_migration.journal.journal import UnitState
 
+_FIRST: Final = 0.2
 _LONGEST: Final = 5.0
 
 
@@ -23,37 +23,50 @@ def is_passing(error: BaseException) -> bool:
 
 @define
 class Waiting:
-    """Units with the time at which each is tried again.
+    """Names of units with the time at which each is tried again.
 
     :param patience: seconds without any success after which it is no use to go on
+    :param exhausted: whether it has come to that: it is judged when something fails, so a pause costs no patience
     """
 
     patience: float
-    units: list[tuple[float, UnitState]] = field(factory=list, init=False)
     reason: str = field(default="", init=False)
+    exhausted: bool = field(default=False, init=False)
+    _units: dict[str, float] = field(factory=dict, init=False)
+    _waits: dict[str, float] = field(factory=dict, init=False)
     _since: float | None = field(default=None, init=False)
-    _wait: float = field(default=0.2, init=False)
+
+    def __bool__(self) -> bool:
+        return bool(self._units)
 
     @property
-    def exhausted(self) -> bool:
-        """Whether nothing has succeeded for too long."""
-        return self._since is not None and time.monotonic() - self._since > self.patience
+    def troubled(self) -> bool:
+        """Whether something has failed, and nothing has succeeded since."""
+        return self._since is not None
 
-    def add(self, state: UnitState, reason: str) -> None:
-        """Let a unit wait; the waits grow until something succeeds."""
+    def failed(self, reason: str) -> None:
+        """Learn that something could not be done for now."""
         now = time.monotonic()
         self._since = now if self._since is None else self._since
+        self.exhausted = now - self._since > self.patience
         self.reason = reason
-        self.units.append((now + self._wait * random.uniform(0.5, 1.0), state))  # noqa: S311  # spreads retries
-        self._wait = min(self._wait * 1.5, _LONGEST)
 
-    def due(self) -> list[UnitState]:
+    def add(self, unit: str, reason: str) -> None:
+        """Let a unit wait; its waits grow until a slice of it succeeds."""
+        self.failed(reason)
+        wait = self._waits.get(unit, _FIRST)
+        self._waits[unit] = min(wait * 1.5, _LONGEST)
+        self._units[unit] = time.monotonic() + wait * random.uniform(0.5, 1.0)  # noqa: S311  # spreads retries
+
+    def due(self) -> list[str]:
         """The units whose time has come, taken out."""
         now = time.monotonic()
-        due = [state for when, state in self.units if when <= now]
-        self.units = [(when, state) for when, state in self.units if when > now]
+        due = [unit for unit, when in self._units.items() if when <= now]
+        for unit in due:
+            del self._units[unit]
         return due
 
-    def succeeded(self) -> None:
-        """Something worked: patience begins anew, and so do the waits."""
-        self._since, self._wait = None, 0.2
+    def succeeded(self, unit: str) -> None:
+        """A slice of this unit was done: patience begins anew, and so do its waits."""
+        self._since = None
+        self._waits.pop(unit, None)

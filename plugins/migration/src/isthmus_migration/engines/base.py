@@ -13,11 +13,20 @@ from isthmus_migration.tasks import SliceResult, SliceTask
 class Engine(ABC):
     """Runs slices; a context manager. It keeps no state that matters: the journal has it all.
 
+    A slice's future ends with ``WorkerDied`` where a worker ended over it, and with ``EngineLost`` where the engine
+    went away; any other error is the slice's own.
+
     :param workers: how many slices run at the same time
+    :param window: how many are handed out at most, so that no worker waits for its next one
     """
 
     name: str
     workers: int
+
+    @property
+    def window(self) -> int:
+        """How many slices are handed out at the same time."""
+        return 2 * self.workers
 
     @abstractmethod
     def start(self, setup: Setup) -> None:
@@ -25,7 +34,10 @@ class Engine(ABC):
 
     @abstractmethod
     def submit(self, task: SliceTask) -> Future[SliceResult]:
-        """Run a slice; its future is one of ``concurrent.futures``."""
+        """Run a slice; its future is one of ``concurrent.futures``.
+
+        :raises EngineLost: ``rebuild`` has to come first
+        """
 
     @abstractmethod
     def close(self, *, wait: bool = True) -> None:
@@ -34,16 +46,14 @@ class Engine(ABC):
         :param wait: whether slices at work may end first
         """
 
-    def killed(self, error: BaseException) -> bool:
-        """Whether the error says that a slice's worker died."""
-        return False
+    def overdue(self, seconds: float) -> None:  # noqa: B027  # threads can't be ended
+        """End workers whose slice has taken longer than that, so that their futures end with ``WorkerDied``."""
 
-    def broken(self, error: BaseException) -> bool:
-        """Whether the error says that nothing more can be submitted before ``rebuild``."""
-        return False
+    def rebuild(self) -> None:  # noqa: B027  # most engines can't be lost
+        """Start anew after ``EngineLost``.
 
-    def rebuild(self) -> None:  # noqa: B027  # most engines don't break
-        """Start anew after ``broken``."""
+        :raises EngineLost: it can't be reached yet
+        """
 
     def __enter__(self) -> Self:
         return self

@@ -14,6 +14,7 @@ class InlineEngine(Engine):
 
     name = "inline"
     workers = 1
+    window = 1
 
     def __init__(self) -> None:
         self._setup: Setup | None = None

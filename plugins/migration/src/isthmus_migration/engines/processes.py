@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
 
 from isthmus_migration.engines.base import Engine
-from isthmus_migration.engines.watchdog import end_with_parent
-from isthmus_migration.slices.worker import Setup, run_slice
+from isthmus_migration.engines.members import Jobs, Member
+from isthmus_migration.slices.worker import Setup
 from isthmus_migration.tasks import SliceResult, SliceTask
-
-_setup: Setup | None = None
 
 
 class ProcessEngine(Engine):
@@ -22,49 +18,43 @@ class ProcessEngine(Engine):
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self._pool: ProcessPoolExecutor | None = None
-        self._given: Setup | None = None
+        self._jobs: Jobs = SimpleQueue()
+        self._members: list[Member] = []
 
     def start(self, setup: Setup) -> None:
-        self._given = setup
-        # The setup goes through the pipe of each process: it may hold a URL with a secret, so it never meets a disk.
-        self._pool = ProcessPoolExecutor(
-            self.workers, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(setup, os.getpid())
-        )
+        self._jobs = SimpleQueue()
+        self._members = [Member(number, setup, self._jobs) for number in range(self.workers)]
+        for member in self._members:
+            member.start()
 
     def submit(self, task: SliceTask) -> Future[SliceResult]:
-        assert self._pool is not None
-        return self._pool.submit(_run, task)
+        future: Future[SliceResult] = Future()
+        self._jobs.put((future, task))
+        return future
 
-    def killed(self, error: BaseException) -> bool:
-        return isinstance(error, BrokenExecutor)
-
-    def broken(self, error: BaseException) -> bool:
-        return isinstance(error, BrokenExecutor)
-
-    def rebuild(self) -> None:
-        assert self._given is not None
-        self.close(wait=False)
-        self.start(self._given)
+    def overdue(self, seconds: float) -> None:
+        for member in self._members:
+            member.overdue(seconds)
 
     def pids(self) -> list[int]:
         """The processes that run now."""
-        return list(getattr(self._pool, "_processes", None) or ())
+        return [pid for member in self._members if (pid := member.pid) is not None]
 
     def close(self, *, wait: bool = True) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=wait, cancel_futures=True)
-            self._pool = None
+        self._cancel_queued()
+        members, self._members = self._members, []
+        for member in members:
+            if not wait:
+                member.kill(closing=True)
+            self._jobs.put(None)
+        for member in members:
+            member.join()
 
-
-def _begin(setup: Setup, parent: int) -> None:
-    global _setup  # noqa: PLW0603  # one worker process has one setup
-    _setup = setup
-    # Ctrl-C reaches the whole group; the coordinator alone decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with_parent(parent)
-
-
-def _run(task: SliceTask) -> SliceResult:
-    assert _setup is not None
-    return run_slice(_setup, task)
+    def _cancel_queued(self) -> None:
+        while True:
+            try:
+                job = self._jobs.get_nowait()
+            except Empty:
+                return
+            if job is not None:
+                job[0].cancel()

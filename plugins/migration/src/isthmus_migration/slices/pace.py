@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 from isthmus_migration.tasks import Budget
 
-_READ_UNIT = 4_096
-_WRITE_UNIT = 1_024
+READ_UNIT: Final = 4_096
+WRITE_UNIT: Final = 1_024
 
 
 class Pace:
@@ -42,7 +43,7 @@ class Pace:
 
     def _due(self, items: int, size: int) -> float:
         budget, mean = self._budget, size / items if items else 0
-        reads, writes = (items * max(1, -(-mean // unit)) for unit in (_READ_UNIT, _WRITE_UNIT))
+        reads, writes = (items * max(1, -(-mean // unit)) for unit in (READ_UNIT, WRITE_UNIT))
         rates = (
             (items, budget.items_per_second), (size, budget.bytes_per_second), (reads, budget.read_units),
             (writes, budget.write_units),
