@@ -21,6 +21,7 @@ from isthmus_migration.places.opening import open_place
 from isthmus_migration.places.references import reference_to
 from isthmus_migration.plans.making import Wish, check_apart, make_plan
 from isthmus_migration.plans.plan import IntoExisting, PlacePlan, Plan
+from isthmus_migration.reports.status import Status, status_of
 from isthmus_migration.slices.worker import Setup
 from isthmus_migration.transforms import Transform
 
@@ -92,6 +93,10 @@ class Migration:
                 outcome = session.do("copy")
             journal.enter(State.COPIED if outcome.finished else State.PAUSED, reason=outcome.reason)
         return outcome
+
+    def status(self) -> Status:
+        """Where it stands now; may be asked while another process works on it."""
+        return status_of(self.work, self.the_plan)
 
     def _session(
         self, engine: str | Engine, workers: int | None, options: RunOptions | None

@@ -37,6 +37,10 @@ class Control:
     command: Command = "run"
     rates: Rates | None = None
 
+    def to_dict(self) -> dict[str, Any]:
+        """The control as JSON-ready data."""
+        return {"command": self.command, "rates": None if self.rates is None else asdict(self.rates)}
+
 
 class ControlFile:
     """``control.json`` of a work directory."""
@@ -74,6 +78,5 @@ class ControlFile:
         """Tell the run something; what is not given stays as it was said before."""
         now = self.read()
         told = evolve(now, command=command or now.command, rates=rates or now.rates)
-        shown = None if told.rates is None else asdict(told.rates)
-        write_whole(self._path, json.dumps({"command": told.command, "rates": shown}))
+        write_whole(self._path, json.dumps(told.to_dict()))
         return told

@@ -111,10 +111,14 @@ class Reporter:
         """Learn of an event."""
         if self.progress is not None:
             self._learn(self.progress, code, data)
+        if code == "ended":
+            self._report()
         if code != "tick":
             self._listener(code, data)
             if code != "slice":
                 self._file.tell(code, data)
+        if code == "phase" or (code != "ended" and time.monotonic() >= self._next):
+            self._report()
 
     def _learn(self, progress: Progress, code: str, data: dict[str, Any]) -> None:
         if code == "slice":
@@ -125,11 +129,11 @@ class Reporter:
             progress.waits(data.get("reason") or code)
         elif code == "going_on":
             progress.waits("")
-        if code == "ended" or time.monotonic() >= self._next:
-            self._next = time.monotonic() + _EVERY
-            self._report(progress)
 
-    def _report(self, progress: Progress) -> None:
-        figures = progress.figures().to_dict()
+    def _report(self) -> None:
+        if self.progress is None:
+            return
+        self._next = time.monotonic() + _EVERY
+        figures = self.progress.figures().to_dict()
         self._listener("progress", figures)
         self._file.tell("progress", figures)

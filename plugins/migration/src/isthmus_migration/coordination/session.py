@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from attrs import evolve, frozen
 
@@ -21,6 +21,7 @@ from isthmus_migration.journal.journal import Journal
 from isthmus_migration.journal.lock import WorkLock
 from isthmus_migration.journal.workdir import WorkDirectory
 from isthmus_migration.plans.plan import Plan
+from isthmus_migration.reports.writing import write_reports
 from isthmus_migration.slices.worker import Setup
 
 
@@ -63,9 +64,26 @@ def session(
         control = ControlFile(work.path)
         # Rates that were said to an earlier run hold until others are said.
         control.say("run", None if options.rates == Rates() else options.rates)
-        with chosen:
+        with reported(work, plan, journal), chosen:
             chosen.start(setup)
             yield Session(plan, journal, chosen, control, evolve(options, listener=reporter.tell), reporter)
+
+
+@contextmanager
+def reported(work: WorkDirectory, plan: Plan, journal: Journal) -> Iterator[None]:
+    """Write the reports at the end, also after an error; not where somebody wants to be gone at once."""
+    try:
+        yield
+    except Exception:
+        _try_to_report(work, plan, journal)
+        raise
+    _try_to_report(work, plan, journal)
+
+
+def _try_to_report(work: WorkDirectory, plan: Plan, journal: Journal) -> None:
+    # What was done counts, with or without a report; it can be written later.
+    with suppress(OSError):
+        write_reports(work, plan, journal)
 
 
 @contextmanager

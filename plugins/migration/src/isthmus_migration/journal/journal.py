@@ -141,6 +141,10 @@ class Journal:
         """The rows of a query."""
         return self._connection.execute(statement, values).fetchall()
 
+    def each(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query, one after the other."""
+        yield from self._connection.execute(statement, values)
+
     # ---- meta, states, events ----
 
     def meta(self, name: str) -> str | None:

@@ -6,10 +6,16 @@ import fcntl
 import json
 import os
 import socket
+import time
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Final, Self
+
+from attrs import frozen
 
 from isthmus_migration.errors import WorkDirectoryInUse
+
+_ATTEMPTS: Final = 5
+_BETWEEN: Final = 0.05
 
 
 class WorkLock:
@@ -32,15 +38,13 @@ class WorkLock:
         :raises WorkDirectoryInUse: another process has it
         """
         stream = self._path.open("a+", encoding="utf-8")
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _locked(stream):
             stream.seek(0)
             holder = _holder(stream.read())
             stream.close()
             raise WorkDirectoryInUse(
                 f"{self._path.parent} is at work in {holder}: wait for it, or stop it with `isthmus migrate stop`"
-            ) from None
+            )
         stream.seek(0)
         stream.truncate()
         stream.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
@@ -54,9 +58,49 @@ class WorkLock:
             self._file = None
 
 
-def _holder(text: str) -> str:
+def _locked(stream: IO[str]) -> bool:
+    """Take the lock; somebody who only looks, see ``holder_of``, has it for a moment, so it is tried again."""
+    for _attempt in range(_ATTEMPTS):
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(_BETWEEN)
+        else:
+            return True
+    return False
+
+
+@frozen
+class Holder:
+    """The process that works in a directory.
+
+    :param pid: ``None`` where its text can't be read, as for ``host``
+    """
+
+    pid: int | None = None
+    host: str | None = None
+
+    def __str__(self) -> str:
+        return "another process" if self.pid is None else f"process {self.pid} on {self.host}"
+
+
+def holder_of(workdir: Path) -> Holder | None:
+    """The process that has the lock of a work directory, or ``None`` where nobody works."""
+    try:
+        stream = (workdir / "lock").open(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return _holder(stream.read())
+    return None
+
+
+def _holder(text: str) -> Holder:
     try:
         data = json.loads(text)
-        return f"process {int(data['pid'])} on {data['host']}"
+        return Holder(int(data["pid"]), str(data["host"]))
     except (ValueError, KeyError, TypeError):
-        return "another process"
+        return Holder()

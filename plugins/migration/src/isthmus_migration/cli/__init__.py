@@ -1,0 +1,1 @@
+"""The commands ``isthmus migrate``, ``export``, ``import`` and ``verify``."""

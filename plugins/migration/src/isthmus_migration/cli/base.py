@@ -1,0 +1,80 @@
+"""What all commands share: how errors end, and the options that several of them have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from isthmus.cli.exit_codes import MEANINGS, ExitCode, exit_code_for
+from isthmus.cli.failures import error_details
+from isthmus.cli.output import print_error
+from isthmus.errors import InvalidArgument
+from isthmus_migration import errors
+from isthmus_migration.migration import Migration
+
+Decorated = Callable[..., Any]
+
+# The first class that fits decides.
+_BY_ERROR: Final[tuple[tuple[type[errors.MigrationError], ExitCode], ...]] = (
+    (errors.PlanRefused, ExitCode.NO),
+    (errors.PlanChanged, ExitCode.CONFIGURATION),
+    (errors.WorkDirectoryInUse, ExitCode.NO),
+    (errors.WorkDirectoryDamaged, ExitCode.DAMAGED),
+    (errors.ExportDamaged, ExitCode.DAMAGED),
+    (errors.TooManyDeadLetters, ExitCode.DEAD_LETTERS),
+    (errors.WrongState, ExitCode.NO),
+)
+_USED: Final = (
+    ExitCode.OK, ExitCode.NO, ExitCode.USAGE, ExitCode.CONFIGURATION, ExitCode.BACKEND, ExitCode.DAMAGED,
+    ExitCode.REFUSED, ExitCode.DEAD_LETTERS, ExitCode.PAUSED, ExitCode.ROLLED_BACK, ExitCode.INTERRUPTED,
+)  # fmt: skip
+EXIT_CODES: Final = "\b\nExit codes:\n" + "\n".join(f"{int(code):>5}  {MEANINGS[code]}" for code in _USED)
+
+
+def exit_code_of(error: errors.MigrationError) -> ExitCode:
+    """The exit code for an error of a migration."""
+    return next((code for kind, code in _BY_ERROR if isinstance(error, kind)), exit_code_for(error))
+
+
+class MigrationCommand(click.Command):
+    """A command whose errors of migrations have exit codes of their own."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what it returns is the exit code."""
+        try:
+            return super().invoke(ctx)
+        except errors.MigrationError as error:
+            print_error(error_details(error), as_json=bool(ctx.params.get("as_json")))
+            return exit_code_of(error)
+
+
+def command(name: str) -> Callable[[Decorated], MigrationCommand]:
+    """A command of migrations."""
+    return click.command(name, cls=MigrationCommand)
+
+
+def workdir_argument(function: Decorated) -> Decorated:
+    """The work directory of a migration that was planned."""
+    return click.argument("workdir", metavar="WORKDIR", type=click.Path(path_type=Path))(function)
+
+
+def place_options(function: Decorated) -> Decorated:
+    """The URLs again, where the plan left out their secrets."""
+    for name in ("target", "source"):
+        function = click.option(
+            f"--{name}", metavar="URL", help=f"The {name}'s URL again, where it held secrets when it was planned."
+        )(function)
+    return function
+
+
+def opened_migration(workdir: Path, source: str | None = None, target: str | None = None) -> Migration:
+    """The migration of a work directory.
+
+    :raises InvalidArgument: there is no such directory
+    """
+    if not workdir.is_dir():
+        raise InvalidArgument(f"there is no work directory {workdir}: make one with `isthmus migrate plan`")
+    return Migration.open(workdir, source=source, target=target)

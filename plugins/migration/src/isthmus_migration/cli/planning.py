@@ -1,0 +1,127 @@
+"""``isthmus migrate plan``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from isthmus.cli.exit_codes import ExitCode
+from isthmus.cli.output import json_option, print_grid
+from isthmus.errors import InvalidArgument
+from isthmus_migration.cli.base import EXIT_CODES, command
+from isthmus_migration.cli.sampling import show_sample
+from isthmus_migration.cli.watching import print_event
+from isthmus_migration.migration import Migration
+from isthmus_migration.plans.plan import Plan, TablePlan
+from isthmus_migration.transforms import Transform, read_mapping_file
+
+INTO_EXISTING = click.option(
+    "--into-existing",
+    type=click.Choice(["upsert", "fail", "skip"]),
+    help="What happens to items that the target holds already: they are replaced, the new ones become dead letters, or "
+    "the old ones are kept. Without it, the target's tables have to be empty.",
+)
+TABLES = click.option("--table", "tables", multiple=True, metavar="NAME", help="Only this table; repeatable.")
+
+
+@command("plan")
+@click.argument("source", metavar="SRC")
+@click.argument("target", metavar="DST")
+@click.option(
+    "--workdir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where plan, journal and reports go; a new folder.",
+)
+@click.option(
+    "-c", "--config", type=click.Path(path_type=Path), metavar="FILE", help="A mapping file: transforms, as TOML."
+)
+@TABLES
+@INTO_EXISTING
+@click.option("--units", type=click.IntRange(1), metavar="N", help="Into how many units each table is divided.")
+@click.option("--no-images", is_flag=True, help="Keep no pre-images: a rollback can't restore what is overwritten.")
+@click.option(
+    "--sample",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Dry run: show what becomes of N items of each table, and end.",
+)
+@json_option
+def plan(
+    source: str, target: str, workdir: Path | None, config: Path | None, tables: tuple[str, ...],
+    into_existing: str | None, units: int | None, no_images: bool, sample: int | None, as_json: bool,
+) -> int:  # fmt: skip
+    """Plan a migration from SRC to DST: what is moved, how it is divided, and whether it can work.
+
+    SRC and DST are database URLs, env:NAME for a URL in the environment, or folders with an export. Nothing is written
+    but the work directory. Secrets in URLs are not stored: such a URL has to be given again when the plan is run, or
+    comes from the environment.
+    """
+    transforms = {} if config is None else read_mapping_file(config)
+    check_mapped(transforms, tables)
+    if sample is not None:
+        show_sample(source, target, tables, transforms, sample, as_json=as_json)
+        return ExitCode.OK
+    if workdir is None:
+        raise InvalidArgument("name a new folder for the migration with --workdir")
+    options: Any = {"into_existing": into_existing or "refuse", "keep_images": not no_images, "units": units}
+    made = Migration.plan(source, target, workdir=workdir, tables=tables, transforms=transforms, **options)
+    if as_json:
+        print_event("planned", planned(made.the_plan, workdir))
+    else:
+        _print(made.the_plan, workdir)
+    return ExitCode.OK
+
+
+plan.epilog = EXIT_CODES
+
+
+def check_mapped(transforms: Mapping[str, Transform], tables: tuple[str, ...]) -> None:
+    """Refuse a mapping of tables that are not moved.
+
+    :raises InvalidArgument: naming them
+    """
+    unused = sorted(set(transforms) - set(tables)) if tables else []
+    if unused:
+        raise InvalidArgument(f"the mapping file has tables that are not moved, {', '.join(unused)}: name them too")
+
+
+def planned(plan: Plan, workdir: Path) -> dict[str, Any]:
+    """The summary of a plan as JSON-ready data."""
+    return {
+        "workdir": str(workdir), "plan": plan.hash, "source": plan.source.reference.text,
+        "target": plan.target.reference.text, "into_existing": plan.into_existing, "images": plan.keep_images,
+        "notes": list(plan.notes), "tables": [_table(table) for table in plan.tables],
+    }  # fmt: skip
+
+
+def _table(table: TablePlan) -> dict[str, Any]:
+    return {
+        "table": table.source.name, "into": table.target.name, "items": table.items, "size": table.size,
+        "units": len(table.units), "created": table.created, "occupied": table.occupied,
+        "transformed": table.transform is not None,
+    }  # fmt: skip
+
+
+def _print(plan: Plan, workdir: Path) -> None:
+    columns = ["table", "into", "items, about", "bytes, about", "units", "target's table", "items are"]
+    print_grid(f"{plan.source.reference.text} -> {plan.target.reference.text}", columns, map(_row, plan.tables))
+    for note in plan.notes:
+        print(f"note: {note}")
+    again = "" if plan.source.reference.whole and plan.target.reference.whole else " --source URL --target URL"
+    print(f"planned in {workdir}; run it with `isthmus migrate run {workdir}{again}`")
+
+
+def _row(table: TablePlan) -> tuple[object, ...]:
+    state = "is created" if table.created else "holds items" if table.occupied else "is empty"
+    return (
+        table.source.name, table.target.name, _about(table.items), _about(table.size), len(table.units), state,
+        "transformed" if table.transform else "moved as they are",
+    )  # fmt: skip
+
+
+def _about(number: int | None) -> str:
+    return "unknown" if number is None else f"≈{number:,}"

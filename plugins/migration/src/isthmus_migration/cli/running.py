@@ -1,0 +1,193 @@
+"""``isthmus migrate run`` and ``resume``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from attrs import frozen
+
+from isthmus.cli.exit_codes import ExitCode
+from isthmus.cli.output import json_option, print_grid, warn
+from isthmus.errors import InvalidArgument
+from isthmus_migration.cli.base import EXIT_CODES, Decorated, command, opened_migration, place_options, workdir_argument
+from isthmus_migration.cli.watching import print_event, shown_run
+from isthmus_migration.coordination.control import ControlFile, Rates
+from isthmus_migration.coordination.options import DeadLimit, Listener, RunOptions
+from isthmus_migration.coordination.outcomes import PhaseOutcome
+from isthmus_migration.journal.lock import holder_of
+from isthmus_migration.migration import Migration
+from isthmus_migration.reports.status import TableCounts
+
+_Result = TypeVar("_Result")
+
+
+@frozen
+class RunSettings:
+    """How a command goes about its work.
+
+    :param rates: how fast the whole run may be
+    """
+
+    engine: str
+    workers: int | None
+    rates: Rates
+    max_dead: DeadLimit
+    as_json: bool
+
+    def options(self, listener: Listener) -> RunOptions:
+        """The options of a run."""
+        return RunOptions(rates=self.rates, max_dead=self.max_dead, listener=listener)
+
+
+def rate_options(function: Decorated) -> Decorated:
+    """Four rates for the whole run."""
+    for names, text in (
+        (["--write-units"], "DynamoDB write units a second."),
+        (["--read-units"], "DynamoDB read units a second."),
+        (["--bytes-per-second", "--bytes"], "Bytes of items a second."),
+        (["--items-per-second", "--items"], "Items a second, all workers together."),
+    ):
+        function = click.option(*names, type=float, metavar="N", help=text)(function)
+    return function
+
+
+def rates_of(given: dict[str, Any]) -> Rates:
+    """The rates that the options of ``rate_options`` said, taken out of them.
+
+    :raises InvalidArgument: one is not positive
+    """
+    names = ("items_per_second", "bytes_per_second", "read_units", "write_units")
+    found = [given.pop(name) for name in names]
+    for name, rate in zip(names, found, strict=True):
+        if rate is not None and not 0 < rate < float("inf"):
+            raise InvalidArgument(f"--{name.replace('_', '-')} is {rate:g}: give a positive number")
+    return Rates(*found)
+
+
+def run_options(function: Decorated) -> Decorated:
+    """The options of commands that do slices; the function gets them as ``settings``."""
+
+    def wrapper(engine: str, workers: int | None, max_dead: str | None, as_json: bool, **given: Any) -> Any:
+        limit = DeadLimit() if max_dead is None else DeadLimit.parse(max_dead)
+        return function(settings=RunSettings(engine, workers, rates_of(given), limit, as_json), **given)
+
+    wrapper.__doc__ = function.__doc__
+    wrapper.__dict__.update(function.__dict__)
+    wrapped: Decorated = rate_options(json_option(wrapper))
+    for option in (_MAX_DEAD, _WORKERS, _ENGINE):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+_ENGINE = click.option(
+    "--engine",
+    default="processes",
+    show_default=True,
+    metavar="NAME",
+    help="What does the work: inline, threads, processes, dask, or dask://HOST:PORT.",
+)
+_WORKERS = click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Slices that are done at the same time; by default the machine's processors and one more.",
+)
+_MAX_DEAD = click.option(
+    "--max-dead",
+    metavar="N|P%",
+    help="Stop when more items than that become dead letters; by default none are too many.",
+)
+
+
+@command("run")
+@workdir_argument
+@run_options
+@place_options
+def run(workdir: Path, settings: RunSettings, source: str | None, target: str | None) -> int:
+    """Copy what was planned in WORKDIR, or go on with it after any interruption.
+
+    Ctrl-C finishes the slices at work and stops; a second Ctrl-C stops at once. Neither loses anything. From another
+    shell, `status`, `pause`, `rate` and `stop` work meanwhile.
+    """
+    return carried_out(opened_migration(workdir, source, target), settings)
+
+
+@command("resume")
+@workdir_argument
+@run_options
+@place_options
+def resume(workdir: Path, settings: RunSettings, source: str | None, target: str | None) -> int:
+    """Go on with a run that was paused, stopped or killed.
+
+    A run that waits in another process because of `pause` goes on there, and this command ends at once.
+    """
+    migration = opened_migration(workdir, source, target)
+    holder = holder_of(workdir)
+    if holder is None or ControlFile(workdir).read().command != "pause":
+        return carried_out(migration, settings)
+    ControlFile(workdir).say("run")
+    if settings.as_json:
+        print_event("going_on", {"pid": holder.pid, "host": holder.host})
+    else:
+        print(f"the run goes on in {holder}")
+    return ExitCode.OK
+
+
+run.epilog = resume.epilog = EXIT_CODES
+
+
+def carried_out(migration: Migration, settings: RunSettings) -> int:
+    """Copy, and show how it went; the exit code."""
+    outcome = watched(
+        migration,
+        settings,
+        lambda options: migration.run(engine=settings.engine, workers=settings.workers, options=options),
+    )
+    status = migration.status()
+    code = copy_exit_code(outcome, status.found.dead)
+    if settings.as_json:
+        print_event("result", {"ending": outcome.ending, "exit_code": int(code), **status.to_dict()})
+        return code
+    print_counts(status.tables)
+    _print_next(outcome, status.found.dead, migration.work.path)
+    return code
+
+
+def watched(migration: Migration, settings: RunSettings, work: Callable[[RunOptions], _Result]) -> _Result:
+    """Do some work with a live line or JSON events."""
+    try:
+        with shown_run(as_json=settings.as_json) as listener:
+            return work(settings.options(listener))
+    except KeyboardInterrupt:
+        if not settings.as_json:
+            warn(f"stopped at once; go on with `isthmus migrate resume {migration.work.path}`")
+        raise
+
+
+def copy_exit_code(outcome: PhaseOutcome, dead: int) -> ExitCode:
+    """The exit code of a copy."""
+    if not outcome.finished:
+        return ExitCode.PAUSED
+    return ExitCode.DEAD_LETTERS if dead else ExitCode.OK
+
+
+def print_counts(tables: tuple[TableCounts, ...]) -> None:
+    """What became of each table's items."""
+    columns = ["table", "into", "read", "written", "unchanged", "skipped", "dead", "throttled"]
+    rows = [
+        (one.table, one.target, one.read, one.written, one.unchanged, one.skipped, one.dead, one.throttled)
+        for one in tables
+    ]
+    print_grid("", columns, rows)
+
+
+def _print_next(outcome: PhaseOutcome, dead: int, workdir: Path) -> None:
+    if outcome.finished:
+        print(f"everything is copied; verify it with `isthmus migrate verify {workdir}`")
+    else:
+        print(f"not finished: {outcome.reason}; go on with `isthmus migrate resume {workdir}`")
+    if dead:
+        print(f"{dead} items became dead letters: see `isthmus migrate dead list {workdir}`")

@@ -1,0 +1,65 @@
+"""The dry run of ``isthmus migrate plan --sample``: what becomes of a few items."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from isthmus.capabilities import Limits
+from isthmus.cli.output import console
+from isthmus.schema import Table
+from isthmus.values import Item
+from isthmus_migration.places.base import Place
+from isthmus_migration.places.opening import open_place
+from isthmus_migration.places.references import is_folder, reference_to
+from isthmus_migration.plans.plan import PlacePlan
+from isthmus_migration.transforms import Sample, Transform, compile_transform, dry_run
+from isthmus_migration.transforms.rendering import render_samples
+
+_PAGE_BYTES = 8_000_000
+
+
+def show_sample(
+    source: str, target: str, tables: tuple[str, ...], transforms: Mapping[str, Transform], count: int, *, as_json: bool
+) -> None:
+    """Print what would become of some items of each table; nothing is written anywhere.
+
+    :raises TableNotFound: the source lacks a table
+    """
+    limits = _limits(target)
+    with open_place(PlacePlan(reference_to(source)), source) as here:
+        for name in tables or [table.name for table in here.tables()]:
+            table = here.table(name)
+            compiled = compile_transform(transforms.get(name, Transform()), table, limits)
+            _show(table, dry_run(compiled, first_items(here, table, count)), as_json=as_json)
+
+
+def _limits(target: str) -> Limits:
+    """The target's limits; those of all backends where it is a file that is not there yet, and is not made for this."""
+    if is_folder(target) or target.startswith("sqlite:"):
+        return Limits()
+    with open_place(PlacePlan(reference_to(target)), target) as there:
+        return there.limits
+
+
+def _show(table: Table, samples: list[Sample], *, as_json: bool) -> None:
+    if as_json:
+        for sample in samples:
+            print(json.dumps({"table": table.name, **sample.to_dict(table.key_names)}, ensure_ascii=False))
+        return
+    print(f"{table.name}:")
+    console().print(render_samples(samples, table.key_names))
+
+
+def first_items(place: Place, table: Table, count: int) -> list[Item]:
+    """Some items of a table; fewer where it has fewer."""
+    found: list[Item] = []
+    for unit in place.units(table, 1):
+        cursor: str | None = None
+        while len(found) < count:
+            page = place.read(table, unit, cursor, items=count - len(found), size=_PAGE_BYTES)
+            found += page.items
+            if page.cursor is None:
+                break
+            cursor = page.cursor
+    return found
