@@ -19,7 +19,8 @@ LOSSLESS = ("jsonl", "dynamodb", "mongodump")
 def city(number: int) -> Item:
     """An item with a bit of everything, different for each number."""
     return {
-        "country": "CH", "id": number, "name": f"Zürich {number}", "at": Decimal("47.36667"), "tags": frozenset({"a", "b"}),
+        "country": "CH", "id": number, "name": f"Zürich {number}", "at": Decimal("47.36667"),
+        "tags": frozenset({"a", "b"}),
         "sizes": frozenset({1, Decimal("1.5")}), "raw": b"\0\xff", "more": {"list": [1, None, True, {}], "empty": []},
         "_id": "mine", "$set": {"a.b": 1}, "version": 3,
     }  # fmt: skip
@@ -95,7 +96,7 @@ def items_of(folder: Path, table: Table = CITIES) -> list[Item]:
 def data_file(folder: Path, form: str) -> Path:
     """The first file of items of a finished export."""
     patterns = {"jsonl": "cities/*", "dynamodb": "AWSDynamoDB/*/data/*", "mongodump": "isthmus/cities.bson*"}
-    return sorted(folder.glob(patterns[form]))[0]
+    return min(folder.glob(patterns[form]))
 
 
 def names_of(paths: Iterable[Path]) -> list[str]:

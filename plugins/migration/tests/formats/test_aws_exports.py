@@ -28,13 +28,13 @@ _ID = "01700000000000-a1b2c3d4"
 
 # As the service writes them: attributes in any order, plain numbers, what the DynamoDB backend hides beside them.
 _LINES = (
-    '{"Item":{"Song":{"S":"Call Me"},"Artist":{"S":"The Wires"},"Awards":{"N":"1"},"__op":{"S":"0001"},"__rv":{"S":"x"}}}',
+    '{"Item":{"Song":{"S":"Call Me"},"Artist":{"S":"The Wires"},"N":{"N":"1"},"__op":{"S":"01"},"__rv":{"S":"x"}}}',
     '{"Item":{"Artist":{"S":"The Wires"},"Song":{"S":"Howdy"},"Price":{"N":"2.50"},"Tags":{"SS":["b","a"]}}}',
     '{"Item":{"Artist":{"S":"Nil"},"Song":{"S":"1"},"Tiny":{"N":"0.' + "0" * 129 + '1"},"Big":{"N":"'
     + "9" * 38 + '"},"Bin":{"B":"AP8="},"L":{"L":[{"NULL":true},{"BOOL":false},{"M":{}}]},"NS":{"NS":["1","-2.5"]}}}',
 )  # fmt: skip
 _ITEMS: list[Item] = [
-    {"Song": "Call Me", "Artist": "The Wires", "Awards": 1},
+    {"Song": "Call Me", "Artist": "The Wires", "N": 1},
     {"Artist": "The Wires", "Song": "Howdy", "Price": Decimal("2.5"), "Tags": frozenset({"a", "b"})},
     {"Artist": "Nil", "Song": "1", "Tiny": Decimal("1E-130"), "Big": 10**38 - 1, "Bin": b"\0\xff",
      "L": [None, False, {}], "NS": frozenset({1, Decimal("-2.5")})},
@@ -63,12 +63,12 @@ def aws_export(folder: Path, files: dict[str, tuple[str, ...]], **summary: Any) 
         })  # fmt: skip
     _write(export / "manifest-files.json", "".join(json.dumps(line) + "\n" for line in lines))
     arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/Music.v2"
-    content = {
+    described = {
         "version": "2020-06-30", "tableArn": arn, "exportTime": "2026-01-01T00:00:00.000Z", "s3Bucket": "bucket",
         "manifestFilesS3Key": f"some/prefix/AWSDynamoDB/{_ID}/manifest-files.json",
         "itemCount": sum(map(len, files.values())), "outputFormat": "DYNAMODB_JSON", **summary,
     }  # fmt: skip
-    _write(export / "manifest-summary.json", json.dumps(content))
+    _write(export / "manifest-summary.json", json.dumps(described))
     return export
 
 
