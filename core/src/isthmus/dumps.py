@@ -13,6 +13,8 @@ from typing import Any
 from attrs import frozen
 
 from isthmus.capabilities import Limits
+from isthmus.errors import PluginError
+from isthmus.plugins import BACKENDS, build_manager, load
 from isthmus.schema import Table
 from isthmus.values import Item
 
@@ -78,3 +80,15 @@ class DumpFormat(ABC):
 
         :raises IntegrityError: a record is damaged, or of another version
         """
+
+
+def dump_format(name: str, backend: str) -> DumpFormat:
+    """The format that a backend's plugin offers.
+
+    :raises PluginError: the plugin is not installed or broken, or has no such format
+    """
+    plugin = load(BACKENDS, backend)
+    found: DumpFormat | None = build_manager([plugin()]).hook.isthmus_dump_format(name=name)
+    if found is None:
+        raise PluginError(f"the plugin {backend!r} has no dump format {name!r}: install a later version of it")
+    return found

@@ -126,8 +126,8 @@ class HookSpecs:
     def isthmus_dump_format(self, name: str) -> DumpFormat | None:
         """Offer a format of files that the tools of the plugin's own store write and read.
 
-        Called once for each export or import in such a format. ``mongodump`` is asked of the plugin ``mongodb``. The
-        first plugin that returns a format wins; ``None`` means that the name is another plugin's. Must not raise.
+        Called by ``isthmus.dumps.dump_format``, each time, for the one plugin that it names; ``None`` means that the
+        plugin knows no such format. Must not raise.
         """
 
     # ---- transactions ----

@@ -15,7 +15,7 @@ from isthmus.values import Item, equal
 from isthmus_conformance import strategies
 from isthmus_migration.digests import BucketDigest
 from isthmus_migration.formats.codecs import DynamoDBCodec, JsonCodec
-from isthmus_migration.formats.mongodump_layout import dump_format
+from isthmus_migration.formats.mongodump_layout import mongodump_format
 from isthmus_migration.places.exports import open_export
 from plugins.migration.tests.formats.helpers import CITIES, LOSSLESS, begin, cities, city, items_of, part, read, write
 
@@ -25,7 +25,7 @@ _JSON, _TYPED = JsonCodec(), DynamoDBCodec(foreign=False)
 
 
 def _documents() -> DumpCodec:
-    return dump_format("mongodump").codec(_KEYED)
+    return mongodump_format().codec(_KEYED)
 
 
 def _items(limits: Limits) -> st.SearchStrategy[Item]:

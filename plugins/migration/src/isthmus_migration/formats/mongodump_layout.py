@@ -18,9 +18,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from isthmus.dumps import DumpCodec, DumpFormat
+from isthmus.dumps import DumpCodec, DumpFormat, dump_format
 from isthmus.errors import PluginError
-from isthmus.plugins import BACKENDS, build_manager, load
 from isthmus.schema import Table
 from isthmus_migration.errors import ExportUnsupported
 from isthmus_migration.formats.compression import Compression, compressed, frames_of
@@ -48,7 +47,7 @@ class Mongodump(Layout):
 
     def __init__(self, folder: Path, compression: str | None = None) -> None:
         super().__init__(folder, compression)
-        self.format = dump_format(self.name)
+        self.format = mongodump_format()
         self.limits = self.format.limits
 
     def codec(self, table: Table) -> DumpCodec:
@@ -119,18 +118,14 @@ def _frames(parts: Sequence[WrittenPart]) -> tuple[Frame, ...]:
     return tuple(found)
 
 
-def dump_format(name: str) -> DumpFormat:
-    """The format that the installed plugin of MongoDB offers.
+def mongodump_format() -> DumpFormat:
+    """The format, as the installed plugin of MongoDB knows it.
 
-    :raises ExportUnsupported: it is not installed
+    :raises ExportUnsupported: it is not installed, or too old
     """
     try:
-        plugin = load(BACKENDS, "mongodb")
+        return dump_format(Mongodump.name, "mongodb")
     except PluginError as error:
         raise ExportUnsupported(
-            f"exports of format {name} need the plugin of MongoDB: pip install isthmus[mongodb]"
+            f"exports of format {Mongodump.name} need the plugin of MongoDB: pip install -U 'isthmus[mongodb]'"
         ) from error
-    found: DumpFormat | None = build_manager([plugin()]).hook.isthmus_dump_format(name=name)
-    if found is None:
-        raise ExportUnsupported(f"the installed plugin of MongoDB has no format {name}: pip install -U isthmus-mongodb")
-    return found
