@@ -19,18 +19,18 @@ class Former:
     """What earlier runs of a slice knew of a key.
 
     :param before: digest of what stood there before the first of them, ``None`` where nothing did
-    :param written: digests of what they meant to write
+    :param written: digests of what they meant to write, ``None`` for deleting
     """
 
     before: int | None
-    written: set[int] = field(factory=set)
+    written: set[int | None] = field(factory=set)
 
     def learn(self, image: Image) -> None:
         """Take a later image: unless it shows an item of ours, somebody else wrote in between."""
-        seen = _digest(image.before)
+        seen = digest_or_none(image.before)
         if seen not in self.written:
             self.before = seen
-        self.written.add(int(image.written, 16))
+        self.written.add(image.written_digest)
 
 
 @define
@@ -52,13 +52,13 @@ def look_up(account: Account, moves: list[Move]) -> Existing:
         return Existing(moves)
     keys = [account.target_table.key_of(move.target) for move in moves]
     found = account.worker.target.get_many(account.target_table, keys)
-    known = _former(account.worker.workdir / "images", account.task)
+    known = former(account.worker.workdir / "images", account.task)
     wanted = Existing([])
     for move, key, now in zip(moves, keys, found, strict=True):
-        digest = _digest(now)
-        former = known.get(dumps(key)) if known else None
-        ours = former is not None and digest in former.written
-        before = former.before if former is not None and ours else digest
+        digest = digest_or_none(now)
+        earlier = known.get(dumps(key)) if known else None
+        ours = earlier is not None and digest in earlier.written
+        before = earlier.before if earlier is not None and ours else digest
         if digest == move.digest:
             _keep_as_it_is(account, move, before)
         elif _is_wanted(account, move, before, ours=ours):
@@ -108,17 +108,18 @@ def keep_images_of(account: Account, existing: Existing) -> None:
     keep_images(account.worker.workdir / "images", account.task, images)
 
 
-def _former(folder: Path, task: SliceTask) -> dict[str, Former]:
+def former(folder: Path, task: SliceTask) -> dict[str, Former]:
     """What earlier runs of this slice kept, by the text of the key."""
     known: dict[str, Former] = {}
     for number in sorted(task.unsettled):
-        for image in read_images(images_file(folder, task.unit.id, number)):
+        for image in read_images(images_file(folder, task.phase, task.unit.id, number)):
             text = dumps(image.key)
             if text not in known:
-                known[text] = Former(_digest(image.before))
+                known[text] = Former(digest_or_none(image.before))
             known[text].learn(image)
     return known
 
 
-def _digest(item: Item | None) -> int | None:
+def digest_or_none(item: Item | None) -> int | None:
+    """The digest of an item, if there is one."""
     return None if item is None else digest_of(canonical_text(item))

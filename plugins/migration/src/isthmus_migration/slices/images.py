@@ -30,12 +30,17 @@ class Image:
     """What a key held before, and the digest of what was written.
 
     :param before: the item, or ``None`` where there was none
-    :param written: 32 hexadecimal digits
+    :param written: 32 hexadecimal digits; empty where the item was deleted
     """
 
     key: Item
     before: Item | None
     written: str
+
+    @property
+    def written_digest(self) -> int | None:
+        """The digest of what was written; ``None`` where the item was deleted."""
+        return int(self.written, 16) if self.written else None
 
 
 @frozen
@@ -62,7 +67,7 @@ class ImageFile:
         """
         with _lines(path) as lines:
             head = cast("dict[str, Any]", loads(next(lines, b"").decode()))
-        return cls(path, _number(path), head["phase"], head["table"], tuple(head["unsettled"]))
+        return cls(path, number_of(path), head["phase"], head["table"], tuple(head["unsettled"]))
 
     def images(self) -> Iterator[Image]:
         """The images, in the order in which they were kept.
@@ -72,19 +77,28 @@ class ImageFile:
         return read_images(self.path)
 
 
-def images_file(folder: Path, unit: str, number: int) -> Path:
+def images_file(folder: Path, phase: str, unit: str, number: int) -> Path:
     """The file of one slice that was handed out."""
-    return folder / unit / f"{number:09d}{_SUFFIX}"
+    return folder / phase / unit / f"{number:09d}{_SUFFIX}"
 
 
-def image_files(folder: Path, unit: str) -> list[Path]:
-    """The files of a unit, the latest first."""
-    return sorted((folder / unit).glob(f"*{_SUFFIX}"), reverse=True)
+def image_files(folder: Path) -> list[Path]:
+    """The files of the folder of one unit, the latest first."""
+    return sorted(folder.glob(f"*{_SUFFIX}"), reverse=True)
 
 
-def units_with_images(folder: Path) -> list[str]:
-    """The units that have images."""
-    return sorted(path.name for path in folder.iterdir() if path.is_dir())
+def unit_folders(folder: Path) -> list[Path]:
+    """The folders of all units of all phases that have images."""
+    return sorted(unit for phase in folder.iterdir() for unit in phase.iterdir() if image_files(unit))
+
+
+def files_of_table(folder: Path, table: str) -> Iterator[ImageFile]:
+    """All files of images of a table of the source."""
+    for unit in unit_folders(folder):
+        for path in image_files(unit):
+            file = ImageFile.of(path)
+            if file.table == table:
+                yield file
 
 
 def read_images(path: Path) -> Iterator[Image]:
@@ -111,11 +125,12 @@ def keep_images(folder: Path, task: SliceTask, images: Iterable[Image]) -> None:
         return
     head = {"phase": task.phase, "table": task.unit.table, "unsettled": list(task.unsettled)}
     text = "\n".join([dumps(head), *lines, ""])
-    path = images_file(folder, task.unit.id, task.number)
+    path = images_file(folder, task.phase, task.unit.id, task.number)
     try:
         if not path.parent.is_dir():
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             _sync_folder(folder)
+            _sync_folder(path.parent.parent)
         _write_surely(path, zstandard.ZstdCompressor(level=3).compress(text.encode()))
     except OSError as error:
         raise ImagesUnwritable(
@@ -132,10 +147,6 @@ def _write_surely(path: Path, data: bytes) -> None:
         os.fsync(stream.fileno())
     temporary.replace(path)
     _sync_folder(path.parent)
-
-
-def _line(image: Image) -> str:
-    return dumps({"key": image.key, "before": image.before, "written": image.written}) + "\n"
 
 
 def _sync_folder(folder: Path) -> None:
@@ -169,5 +180,6 @@ def _damaged(path: Path) -> WorkDirectoryDamaged:
     return WorkDirectoryDamaged(f"{path} is damaged: restore it from a copy of the work directory")
 
 
-def _number(path: Path) -> int:
+def number_of(path: Path) -> int:
+    """The number of the slice that kept a file."""
     return int(path.name.removesuffix(_SUFFIX))

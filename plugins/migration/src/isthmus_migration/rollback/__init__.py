@@ -1,0 +1,1 @@
+"""Putting a target back to what it was before a migration."""

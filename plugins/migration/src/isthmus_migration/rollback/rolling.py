@@ -1,0 +1,211 @@
+"""A rollback as a whole: tables of ours are dropped, others get their images back, and a digest proves it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from itertools import groupby
+
+from attrs import define, field
+
+from isthmus_migration.coordination.outcomes import PhaseOutcome
+from isthmus_migration.coordination.session import Session
+from isthmus_migration.digests import BucketDigest
+from isthmus_migration.errors import WrongState
+from isthmus_migration.journal.journal import Journal
+from isthmus_migration.journal.states import State
+from isthmus_migration.plans.plan import TablePlan
+from isthmus_migration.plans.starting import may_be_ours
+from isthmus_migration.rollback.beginning import BEFORE
+from isthmus_migration.rollback.digesting import add_target_units
+from isthmus_migration.rollback.results import Action, Conflict, RollbackResult, TableRollback
+from isthmus_migration.rollback.strangers import strangers
+from isthmus_migration.rollback.undoing import UndoPart
+from isthmus_migration.slices.images import ImageFile, image_files, unit_folders
+from isthmus_migration.slices.worker import Setup, Worker
+from isthmus_migration.tasks import Unit
+
+PHASES = ("rollback_check", "rollback_later", "rollback", "rollback_verify")
+_FORCE = "rollback_force"
+_IMPOSSIBLE = (State.CUT_OVER, State.FINALIZED)
+
+
+@define
+class Rollback:
+    """One rollback, or the rest of one that was interrupted.
+
+    :param force: whether conflicts are overridden; said once, it holds for the rest
+    """
+
+    session: Session
+    setup: Setup
+    force: bool
+    _worker: Worker = field(init=False)
+
+    @property
+    def _journal(self) -> Journal:
+        return self.session.journal
+
+    def run(self) -> RollbackResult:
+        """Put the target back.
+
+        :raises WrongState: it can't be rolled back any more, or no pre-images were kept
+        :raises IsthmusError: the target can't be used, or the source where its items are asked for
+        """
+        self._check()
+        self._begin()
+        self._worker = Worker(self.setup)
+        try:
+            for step in (self._drop, self._undo, self._verify):
+                outcome = step()
+                if not outcome.finished:
+                    return RollbackResult(finished=False, reason=outcome.reason)
+            result = RollbackResult(True, tuple(self._result(plan) for plan in self.session.plan.tables))
+        finally:
+            self._worker.close()
+        self._journal.enter(State.ROLLED_BACK, conflicts=result.conflicts, clean=result.clean)
+        return result
+
+    # ---- beginning ----
+
+    def _check(self) -> None:
+        journal, state = self._journal, self._journal.state
+        if journal.meta("purpose") == "verify" or state in _IMPOSSIBLE:
+            raise WrongState(f"the migration is {state}: there is nothing that could be rolled back")
+        again = self.force and bool(journal.rows("SELECT 1 FROM conflict LIMIT 1"))
+        if state == State.ROLLED_BACK and not again:
+            raise WrongState("the migration was rolled back before: force overrides conflicts, where it left some")
+        without = [table.target.name for table in self.session.plan.tables if self._has_no_images(table)]
+        if without:
+            raise WrongState(
+                f"no pre-images were kept, so what was in {', '.join(without)} can't be put back: restore a backup, or "
+                "delete what was copied yourself"
+            )
+
+    def _has_no_images(self, table: TablePlan) -> bool:
+        if table.created or self.session.plan.keep_images:
+            return False
+        units = [state for state in self._journal.units("copy") if state.unit.table == table.source.name]
+        return any(state.sequence or state.unsettled for state in units)
+
+    def _begin(self) -> None:
+        journal = self._journal
+        forced = journal.meta(_FORCE) == "yes"
+        if self.force and not forced:
+            # What was decided without force is decided again.
+            for phase in PHASES:
+                journal.forget_phase(phase)
+            with journal.transaction() as connection:
+                connection.execute("DELETE FROM conflict")
+            journal.set_meta(**{_FORCE: "yes"})
+        self.force = self.force or forced
+        if journal.state != State.ROLLING_BACK:
+            journal.enter(State.ROLLING_BACK, force=self.force)
+
+    # ---- tables of ours ----
+
+    def _drop(self) -> PhaseOutcome:
+        target = self._worker.target
+        there = {table.name for table in target.tables()}
+        ours = [plan for plan in self.session.plan.tables if self._is_ours(plan) and plan.target.name in there]
+        if target.holds_keys and not self.force:
+            # Units are added once: tables that were dropped before an interruption are among them.
+            add_target_units(self._journal, "rollback_check", target, ours)
+            outcome = self._checked(ours)
+            if not outcome.finished:
+                return outcome
+        for plan in ours:
+            if self.force or not self._strangers(plan):
+                target.drop(plan.target)
+        return PhaseOutcome("finished")
+
+    def _is_ours(self, plan: TablePlan) -> bool:
+        return plan.created and may_be_ours(self._journal, plan.target.name)
+
+    def _checked(self, ours: list[TablePlan]) -> PhaseOutcome:
+        there = {plan.source.name for plan in ours}
+        if any(state.unit.table in there and not state.finished for state in self._journal.units("rollback_check")):
+            return self.session.do("rollback_check")
+        return PhaseOutcome("finished")
+
+    def _strangers(self, plan: TablePlan) -> int:
+        if not self._worker.target.holds_keys:
+            return 0
+        found = list(strangers(self._worker, self._journal, plan))
+        self._journal.find(plan.source.name, found)
+        return len(found)
+
+    # ---- tables that were there before ----
+
+    def _undo(self) -> PhaseOutcome:
+        later, copied = self._parts()
+        for phase, units in (("rollback_later", later), ("rollback", copied)):
+            self._journal.add_units(phase, units)
+            outcome = self.session.do(phase) if self._journal.units(phase) else PhaseOutcome("finished")
+            if not outcome.finished:
+                return outcome
+        return PhaseOutcome("finished")
+
+    def _parts(self) -> tuple[list[Unit], list[Unit]]:
+        """What repairs and replays wrote, one unit for each table because they may meet; then the copy's units."""
+        images = self._worker.workdir / "images"
+        existing = {plan.source.name for plan in self.session.plan.tables if not plan.created}
+        found = [(ImageFile.of(image_files(folder)[0]), folder) for folder in unit_folders(images)]
+        ours = [(head, folder.relative_to(images)) for head, folder in found if head.table in existing]
+        later = sorted((head.table, str(folder)) for head, folder in ours if head.phase != "copy")
+        grouped = [(table, [folder for _table, folder in group]) for table, group in groupby(later, lambda one: one[0])]
+        return (
+            [self._unit(f"later-{table}", table, folders) for table, folders in grouped],
+            [self._unit(folder.name, head.table, [str(folder)]) for head, folder in ours if head.phase == "copy"],
+        )
+
+    def _unit(self, name: str, table: str, folders: Iterable[str]) -> Unit:
+        return Unit(name, table, UndoPart(tuple(folders), self.force).to_json())
+
+    # ---- proving it ----
+
+    def _verify(self) -> PhaseOutcome:
+        there = [plan for plan in self.session.plan.tables if self._was_digested(plan)]
+        add_target_units(self._journal, "rollback_verify", self._worker.target, there)
+        return self.session.do("rollback_verify") if there else PhaseOutcome("finished")
+
+    def _was_digested(self, plan: TablePlan) -> bool:
+        """Whether it is known what a table held before: a run that ended before that has not written anything."""
+        units = [state for state in self._journal.units(BEFORE) if state.unit.table == plan.source.name]
+        return bool(units) and all(state.finished for state in units)
+
+    def _result(self, plan: TablePlan) -> TableRollback:
+        name, table = plan.target.name, plan.source.name
+        left = conflicts_of(self._journal, plan)
+        if plan.created:
+            there = name in {one.name for one in self._worker.target.tables()}
+            action: Action = "kept" if there and left else "dropped" if self._is_ours(plan) else "absent"
+            return TableRollback(name, action, conflicts=len(left))
+        counts = self._journal.counts("rollback_later", table) + self._journal.counts("rollback", table)
+        done = TableRollback(name, "restored", counts.written, counts.unchanged, len(left))
+        if not self._was_digested(plan):
+            return done
+        buckets = sum(1 for _one in _wanted(self._journal, table).differences(
+            self._journal.digest("rollback_verify", table, "target")))  # fmt: skip
+        return TableRollback(name, "restored", counts.written, counts.unchanged, len(left), not buckets, buckets)
+
+
+def conflicts_of(journal: Journal, plan: TablePlan) -> list[Conflict]:
+    """The conflicts of a table, in the order of their keys' text."""
+    rows = journal.rows(
+        "SELECT item_key, detail FROM conflict WHERE source_table = ? ORDER BY item_key", (plan.source.name,)
+    )
+    return [Conflict(plan.target.name, key, json.loads(detail)["reason"]) for key, detail in rows]
+
+
+def _wanted(journal: Journal, table: str) -> BucketDigest:
+    """The digest from before, with the conflicts as they were left."""
+    digest, gone = journal.digest(BEFORE, table, "target"), BucketDigest()
+    for (text,) in journal.rows("SELECT detail FROM conflict WHERE source_table = ?", (table,)):
+        detail = json.loads(text)
+        if detail["found"] is not None:
+            digest.add_one(detail["bucket"], int(detail["found"], 16))
+        if detail["before"] is not None:
+            gone.add_one(detail["bucket"], int(detail["before"], 16))
+    digest.subtract(gone)
+    return digest

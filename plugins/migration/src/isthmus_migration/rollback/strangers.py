@@ -1,0 +1,99 @@
+"""Items that others have written into a table which the migration created: dropping it would lose them.
+
+Buckets whose digest is what the journal expects hold nothing else. The items of the others are compared with what the
+source's items come to: slices that were cut off may have written some of these, and no journal tells which.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from isthmus.schema import Table
+from isthmus.values import Item, dumps
+from isthmus_migration.digests import canonical_text, keyed
+from isthmus_migration.journal.journal import Journal
+from isthmus_migration.places.base import Place
+from isthmus_migration.plans.plan import TablePlan
+from isthmus_migration.slices.account import digest_of
+from isthmus_migration.slices.images import files_of_table
+from isthmus_migration.slices.worker import Worker
+from isthmus_migration.transforms import TransformError
+
+_ITEMS = 2_000
+_BYTES = 8_000_000
+
+
+def strangers(worker: Worker, journal: Journal, plan: TablePlan) -> Iterator[dict[str, Any]]:
+    """The items of a table that the migration did not write, as findings.
+
+    :raises IsthmusError: source or target can't be read
+    """
+    name = plan.source.name
+    here = journal.digest("rollback_check", name, "target")
+    wanted = {one.bucket for one in here.differences(journal.digest("copy", name, "expected")) if one.source[0]}
+    if not wanted:
+        return
+    path = worker.workdir / "rollback.db"
+    path.unlink(missing_ok=True)
+    with closing(sqlite3.connect(path, isolation_level=None)) as known:
+        known.execute("PRAGMA synchronous = OFF")
+        known.execute("CREATE TABLE written (digest BLOB PRIMARY KEY) WITHOUT ROWID")
+        _learn(known, _written(worker, journal, plan, wanted))
+        _learn(known, _written_later(worker.workdir / "images", name))
+        yield from _unknown(known, worker.target, plan.target, wanted)
+    path.unlink(missing_ok=True)
+
+
+def _learn(known: sqlite3.Connection, digests: Iterator[int]) -> None:
+    known.execute("BEGIN")
+    known.executemany("INSERT OR IGNORE INTO written VALUES (?)", ((digest.to_bytes(16),) for digest in digests))
+    known.execute("COMMIT")
+
+
+def _written(worker: Worker, journal: Journal, plan: TablePlan, wanted: set[int]) -> Iterator[int]:
+    """Digests of what the units that were begun may have written into some buckets."""
+    transform, bucket = worker.table(plan.source.name).transform, keyed(plan.target.key_names)
+    for state in journal.units("copy"):
+        if state.unit.table != plan.source.name or not (state.sequence or state.unsettled):
+            continue
+        for item in _items(worker.source, plan.source, state.unit.spec):
+            try:
+                moved = transform(item)
+            except TransformError:
+                continue
+            if moved is not None and bucket(moved) in wanted:
+                yield digest_of(canonical_text(moved))
+
+
+def _written_later(images: Path, table: str) -> Iterator[int]:
+    """Digests of what repairs and replays wrote."""
+    for file in files_of_table(images, table):
+        yield from (image.written_digest for image in file.images() if image.written_digest is not None)
+
+
+def _unknown(
+    known: sqlite3.Connection, target: Place, table: Table, wanted: set[int]
+) -> Iterator[dict[str, Any]]:  # fmt: skip
+    bucket = keyed(table.key_names)
+    for unit in target.units(table, 1):
+        for item in _items(target, table, unit):
+            if bucket(item) not in wanted:
+                continue
+            digest = digest_of(canonical_text(item))
+            if not known.execute("SELECT 1 FROM written WHERE digest = ?", (digest.to_bytes(16),)).fetchall():
+                detail = {"reason": "not_ours", "bucket": bucket(item), "before": None, "found": f"{digest:032x}"}
+                yield {"kind": "conflict", "key": dumps(table.key_of(item)), "detail": detail}
+
+
+def _items(place: Place, table: Table, unit: str) -> Iterator[Item]:
+    cursor: str | None = None
+    while True:
+        read = place.read(table, unit, cursor, items=_ITEMS, size=_BYTES)
+        yield from read.items
+        cursor = read.cursor
+        if cursor is None:
+            return

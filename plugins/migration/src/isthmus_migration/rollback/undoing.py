@@ -1,0 +1,146 @@
+"""Undoing one slice: images are put back where the target still holds what was written, from the last file on."""
+
+from __future__ import annotations
+
+import json
+import time
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from attrs import asdict, define, field, frozen
+
+from isthmus.errors import InvalidArgument
+from isthmus.schema import Table
+from isthmus.values import Item, dumps
+from isthmus.writes import expired
+from isthmus_migration.digests import bucket_of
+from isthmus_migration.places.base import Part
+from isthmus_migration.slices.existing import Former, digest_or_none, former
+from isthmus_migration.slices.images import Image, ImageFile, image_files, number_of
+from isthmus_migration.slices.pace import Pace
+from isthmus_migration.slices.worker import Worker
+from isthmus_migration.tasks import Counts, SliceResult, SliceTask, Unit
+
+
+@frozen
+class UndoPart:
+    """What a unit of a rollback undoes: the files of these folders together, the latest first.
+
+    :param folders: names of phases and units, ``copy/cities-00001``
+    :param force: whether items that others have changed since are put back too
+    """
+
+    folders: tuple[str, ...]
+    force: bool = False
+
+    def to_json(self) -> str:
+        """The text of a unit."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> UndoPart:
+        """The part whose text this is."""
+        data = json.loads(text)
+        return cls(tuple(data["folders"]), data["force"])
+
+    def files(self, images: Path) -> list[Path]:
+        """All files, the latest first."""
+        found = [path for folder in self.folders for path in image_files(images / folder)]
+        return sorted(found, key=number_of, reverse=True)
+
+
+@define
+class _Undo:
+    """What is put back, and what is left."""
+
+    put: list[tuple[Image, Item]] = field(factory=list)
+    delete: list[Image] = field(factory=list)
+    unchanged: int = 0
+    conflicts: list[dict[str, Any]] = field(factory=list)
+
+
+def undo_slice(worker: Worker, task: SliceTask) -> SliceResult:
+    """Undo the next images of a unit, those of one file at most: a second run of the slice must find only its own.
+
+    :raises IsthmusError: the target can't be used now; the slice may be done again
+    """
+    part, pace, folder = UndoPart.from_json(task.unit.spec), Pace(task.budget), worker.workdir / "images"
+    files = part.files(folder)
+    number, line = json.loads(task.cursor) if task.cursor else (number_of(files[0]), 0)
+    place = next(place for place, path in enumerate(files) if number_of(path) == number)
+    images = list(islice(ImageFile.of(files[place]).images(), line, line + task.budget.items))
+    undo = _judged(worker, task, part, files[place], images)
+    _put_back(worker, task, undo)
+    pace.keep(len(images), 0)
+    return SliceResult(
+        task, _following(task, files[place:], line, len(images)),
+        Counts(read=len(images), written=len(undo.put) + len(undo.delete), unchanged=undo.unchanged,
+               skipped=len(undo.conflicts)),
+        found=tuple(undo.conflicts), waited=pace.waited,
+    )  # fmt: skip
+
+
+def _following(task: SliceTask, files: list[Path], line: int, read: int) -> str | None:
+    if read == task.budget.items:
+        return json.dumps([number_of(files[0]), line + read])
+    return json.dumps([number_of(files[1]), 0]) if len(files) > 1 else None
+
+
+def _judged(worker: Worker, task: SliceTask, part: UndoPart, path: Path, images: list[Image]) -> _Undo:
+    table, undo = worker.table(task.unit.table).plan.target, _Undo()
+    found = worker.target.get_many(table, [image.key for image in images])
+    earlier = _earlier_runs(worker, path)
+    for image, now in zip(images, found, strict=True):
+        known = earlier.get(dumps(image.key)) if earlier else None
+        digest = digest_or_none(now)
+        if digest == digest_or_none(image.before):
+            undo.unchanged += 1
+        elif part.force or _is_ours(digest, image, known):
+            if image.before is None:
+                undo.delete.append(image)
+            else:
+                undo.put.append((image, image.before))
+        elif known is None:
+            # With an image of an earlier run, that one comes next and decides.
+            undo.conflicts.append(_conflict(table, image, now, "changed"))
+    return undo
+
+
+def _earlier_runs(worker: Worker, path: Path) -> dict[str, Former]:
+    """What runs before it, that were never journaled, knew of the same items."""
+    head = ImageFile.of(path)
+    if not head.unsettled:
+        return {}
+    task = SliceTask(head.phase, Unit(path.parent.name, head.table, ""), head.number, 0, None, unsettled=head.unsettled)
+    return former(worker.workdir / "images", task)
+
+
+def _is_ours(digest: int | None, image: Image, known: Former | None) -> bool:
+    return digest == image.written_digest or (known is not None and digest in known.written)
+
+
+def _put_back(worker: Worker, task: SliceTask, undo: _Undo) -> None:
+    table = worker.table(task.unit.table).plan.target
+    worker.target.delete_many(table, [image.key for image in undo.delete])
+    part = Part(task.unit.id, task.sequence)
+    receipt = worker.target.put_many(table, [item for _image, item in undo.put], part)
+    refused = {refusal.position: refusal.error for refusal in receipt.refusals}
+    for position, error in sorted(refused.items(), reverse=True):
+        image, item = undo.put.pop(position)
+        gone = isinstance(error, InvalidArgument) and expired(table, item, time.time())
+        (now,) = worker.target.get_many(table, [image.key])
+        undo.conflicts.append(_conflict(table, image, now, "expired" if gone else error.code))
+
+
+def _conflict(table: Table, image: Image, now: Item | None, reason: str) -> dict[str, Any]:
+    detail = {
+        "reason": reason, "bucket": bucket_of(image.key[name] for name in table.key_names),
+        "before": _text(image.before), "found": _text(now),
+    }  # fmt: skip
+    return {"kind": "conflict", "key": dumps(image.key), "detail": detail}
+
+
+def _text(item: Item | None) -> str | None:
+    digest = digest_or_none(item)
+    return None if digest is None else f"{digest:032x}"
