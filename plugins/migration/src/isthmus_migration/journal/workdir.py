@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sqlite3
+from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
-from isthmus.errors import AlreadyExists
+from isthmus.errors import AlreadyExists, ConfigurationError
 from isthmus_migration.errors import PlanChanged, WorkDirectoryDamaged
 from isthmus_migration.journal.journal import Journal
+from isthmus_migration.plans.differences import json_differences
 from isthmus_migration.plans.plan import Plan
+
+_SHOWN: Final = 5
 
 
 class WorkDirectory:
@@ -38,16 +44,32 @@ class WorkDirectory:
         """Make the directory of a new migration.
 
         :raises AlreadyExists: there is something already
+        :raises ConfigurationError: the place can't be written to
         """
-        if path.exists() and any(path.iterdir()):
-            raise AlreadyExists(f"{path} is not empty: resume what is there, or name another work directory")
-        path.mkdir(parents=True, exist_ok=True)
-        # The plan comes last: a directory without it was never finished and holds nothing that was moved.
-        work = cls(path)
-        Journal.create(work.journal_file, {"plan": plan.hash}, (("copy", unit) for unit in plan.units()))
-        work.images.mkdir()
-        write_whole(work.plan_file, plan.to_json())
+        check_free(path)
+        work, made = cls(path), not path.exists()
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            work._fill(plan)
+        except (OSError, sqlite3.Error) as error:
+            work._empty(remove=made)
+            raise _unwritable(path, error) from error
         return work
+
+    def _fill(self, plan: Plan) -> None:
+        # The plan comes last: a directory without it was never finished and holds nothing that was moved.
+        begun = {"plan": plan.hash, "plan_text": plan.to_json()}
+        Journal.create(self.journal_file, begun, (("copy", unit) for unit in plan.units()))
+        self.images.mkdir()
+        write_whole(self.plan_file, plan.to_json())
+
+    def _empty(self, *, remove: bool) -> None:
+        """Take back what was made of a directory that could not be finished, as far as that is possible."""
+        with suppress(OSError):
+            for path in self.path.iterdir():
+                path.rmdir() if path.is_dir() else path.unlink()
+            if remove:
+                self.path.rmdir()
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -68,20 +90,54 @@ class WorkDirectory:
 
         :raises PlanChanged: it is not the one that the journal was begun with
         """
-        plan = Plan.from_json(self.plan_file.read_text(encoding="utf-8"))
+        text = self._plan_text()
+        plan = Plan.from_json(text)
         with self.journal(writable=False) as journal:
-            begun = journal.meta("plan")
-        if plan.hash != begun:
+            begun, known = journal.meta("plan_text") or "{}", journal.meta("plan")
+        differences = json_differences(json.loads(begun), json.loads(text))
+        if plan.hash != known or differences:
             raise PlanChanged(
-                f"{self.plan_file} is not the plan that the journal was begun with: restore it, or plan anew "
-                "in another directory",
-                differences=(f"hash of plan.json {plan.hash[:16]}, hash in the journal {str(begun)[:16]}",),
+                f"{self.plan_file} is not the plan that the journal was begun with ({_listed(differences)}): restore "
+                "it, or plan anew in another directory",
+                differences=differences,
             )
         return plan
+
+    def _plan_text(self) -> str:
+        try:
+            return self.plan_file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise WorkDirectoryDamaged(f"{self.plan_file} can't be read: restore it, or plan anew") from error
 
     def journal(self, *, writable: bool) -> Journal:
         """The journal, opened."""
         return Journal(self.journal_file, writable=writable)
+
+
+def check_free(path: Path) -> None:
+    """Refuse a place for a new work directory where one can't be made; nothing is written.
+
+    :raises AlreadyExists: there is something already
+    :raises ConfigurationError: it is no folder, or can't be written to
+    """
+    try:
+        if path.exists() and any(path.iterdir()):
+            raise AlreadyExists(f"{path} is not empty: resume what is there, or name another work directory")
+        there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise _unwritable(path)
+
+
+def _unwritable(path: Path, error: Exception | None = None) -> ConfigurationError:
+    reason = f" ({error})" if error is not None else ""
+    return ConfigurationError(f"the work directory {path} can't be made{reason}: name a folder that may be written")
+
+
+def _listed(differences: list[str]) -> str:
+    more = len(differences) - _SHOWN
+    return "; ".join(differences[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -13,6 +13,7 @@ from isthmus.errors import IsthmusError
 from isthmus.schema import Table
 from isthmus.slices import Slice
 from isthmus.values import Item
+from isthmus_migration.places.identities import Identity, folder_identity
 
 
 @frozen
@@ -85,9 +86,9 @@ class Place(ABC):
         self.close()
 
     @property
-    def identity(self) -> str:
-        """Text that two openings of the same place share."""
-        return self.name
+    def identity(self) -> Identity:
+        """What tells this place from others; a folder's unless it is overridden."""
+        return folder_identity(self.name)
 
     def kept(self, table: Table) -> Table:
         """A definition as this place can keep it."""
@@ -111,6 +112,17 @@ class Place(ABC):
     def facts(self, table: Table) -> TableFacts:
         """What is known of a table beforehand."""
         return TableFacts()
+
+    def unmet_needs(self, table: Table, *, created: bool) -> list[str]:
+        """Why the place can't hold a table, a sentence for each reason.
+
+        :param created: whether the table is to be created
+        """
+        return []
+
+    def refusal(self, table: Table, item: Item) -> IsthmusError | None:
+        """Why an item can't be written, as far as can be told without writing it."""
+        return None
 
     # ---- reading ----
 

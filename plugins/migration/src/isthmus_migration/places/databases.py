@@ -21,7 +21,9 @@ from isthmus.schema import Table
 from isthmus.slices import Slice, SliceReader, slice_reader
 from isthmus.values import Item
 from isthmus.writes import expired
-from isthmus_migration.places.base import Part, Place, Receipt, Refusal
+from isthmus_migration.places.base import Part, Place, Receipt, Refusal, TableFacts
+from isthmus_migration.places.identities import Identity, database_identity
+from isthmus_migration.places.needs import unmet_needs
 from isthmus_migration.places.traffic import Traffic
 
 _PATIENCE: Final = 60.0
@@ -41,14 +43,16 @@ class DatabasePlace(Place):
 
     :param traffic: counts what the store turned away, where the database was opened with it
     :param borrowed: whether somebody else closes the database
+    :param url: what the database was opened with, secrets and all, to know it again; never shown
     """
 
     def __init__(
-        self, database: Database, *, traffic: Traffic | None = None, borrowed: bool = False,
+        self, database: Database, *, traffic: Traffic | None = None, borrowed: bool = False, url: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:  # fmt: skip
         self.database = database
         self.name = database.url
+        self._url = url or database.url
         self.form = database.backend_name
         self.limits = database.limits
         self._traffic = traffic or Traffic()
@@ -61,11 +65,29 @@ class DatabasePlace(Place):
         if not self._borrowed:
             self.database.close()
 
+    @property
+    def identity(self) -> Identity:
+        return database_identity(self.database, self._url)
+
     def tables(self) -> list[Table]:
         return [self.table(name) for name in self.database.tables.list()]
 
     def table(self, name: str) -> Table:
         return self.database.tables.describe(name)
+
+    def facts(self, table: Table) -> TableFacts:
+        found = self._reader(table).facts()
+        return TableFacts(found.items, found.size)
+
+    def unmet_needs(self, table: Table, *, created: bool) -> list[str]:
+        return unmet_needs(self.database.capabilities, table, created=created)
+
+    def refusal(self, table: Table, item: Item) -> IsthmusError | None:
+        try:
+            self._table(table).actions.put(item)
+        except InvalidArgument as error:
+            return error
+        return None
 
     # ---- reading ----
 

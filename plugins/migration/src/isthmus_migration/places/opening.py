@@ -24,5 +24,5 @@ def open_place(plan: PlacePlan, given: str | None = None, *, create: bool = Fals
         return open_export(folder_of(where), format=plan.format, compression=plan.compression, create=create)
     traffic = Traffic()
     if where.startswith("sqlite:///"):
-        return DatabasePlace(isthmus.connect(where, sqlite={"create": create}), traffic=traffic)
-    return DatabasePlace(isthmus.connect(where), traffic=traffic)
+        return DatabasePlace(isthmus.connect(where, sqlite={"create": create}), traffic=traffic, url=where)
+    return DatabasePlace(isthmus.connect(where), traffic=traffic, url=where)

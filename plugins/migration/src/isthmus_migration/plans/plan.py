@@ -97,6 +97,8 @@ class Plan:
     :param id: random text that tells this plan from every other
     :param made: when it was made, UTC as text
     :param keep_images: whether pre-images are kept, so that a rollback can restore what was there
+    :param notes: what of the definitions the target has not got, a sentence for each point
+    :param findings: what the preflight came to, in numbers
     """
 
     id: str
@@ -107,6 +109,7 @@ class Plan:
     into_existing: IntoExisting = "refuse"
     keep_images: bool = True
     notes: tuple[str, ...] = field(default=())
+    findings: Mapping[str, Any] = field(factory=dict)
 
     def table(self, name: str) -> TablePlan:
         """The plan of a table of the source."""
@@ -126,6 +129,7 @@ class Plan:
             "version": VERSION, "id": self.id, "made": self.made, "source": self.source.to_dict(),
             "target": self.target.to_dict(), "tables": [table.to_dict() for table in self.tables],
             "into_existing": self.into_existing, "keep_images": self.keep_images, "notes": list(self.notes),
+            "findings": dict(self.findings),
         }  # fmt: skip
 
     def to_json(self) -> str:
@@ -161,5 +165,5 @@ class Plan:
         return cls(
             data["id"], data["made"], PlacePlan.from_dict(data["source"]), PlacePlan.from_dict(data["target"]),
             tuple(TablePlan.from_dict(table) for table in data["tables"]), data["into_existing"], data["keep_images"],
-            tuple(data["notes"]),
+            tuple(data["notes"]), data["findings"],
         )  # fmt: skip

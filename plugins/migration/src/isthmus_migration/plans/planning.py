@@ -1,0 +1,72 @@
+"""From what a user names to a work directory with its plan: both places opened, looked at, and closed again."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from isthmus.errors import InvalidArgument
+from isthmus_migration.journal.workdir import WorkDirectory, check_free, write_whole
+from isthmus_migration.places.opening import open_place
+from isthmus_migration.places.probing import probe_target
+from isthmus_migration.places.references import reference_to
+from isthmus_migration.plans.findings import Preflight
+from isthmus_migration.plans.making import Made, make_plan
+from isthmus_migration.plans.plan import PlacePlan
+from isthmus_migration.plans.table_plans import Wish
+from isthmus_migration.transforms import Transform, read_mapping_file
+
+_PREFLIGHT: Final = "preflight.json"
+MappingSource = str | os.PathLike[str] | Mapping[str, Any]
+
+
+def plan_in(
+    workdir: Path, source: str, target: str, wish: Wish, *, format: str | None = None, compression: str | None = None
+) -> tuple[WorkDirectory, Made]:
+    """Plan a migration and make its work directory; nothing else is written, and nothing at all if it can't work.
+
+    :param format: of an export that is written
+    :param compression: of that export
+    """
+    check_free(workdir)
+    ends = PlacePlan(reference_to(source)), PlacePlan(reference_to(target), format, compression)
+    if (format or compression) and ends[1].reference.kind != "export":
+        raise InvalidArgument("a format is one of a folder, and the target is a database: leave it out")
+    with open_place(ends[0], source) as here, probe_target(ends[1], target) as there:
+        made = make_plan(here, there, ends, wish)
+    work = WorkDirectory.create(workdir, made.plan)
+    write_whole(work.path / _PREFLIGHT, json.dumps(made.preflight.to_dict(), indent=1, ensure_ascii=False) + "\n")
+    return work, made
+
+
+def read_preflight(work: WorkDirectory) -> Preflight | None:
+    """What was found when the plan was made; ``None`` where that was removed or is damaged."""
+    try:
+        return Preflight.from_dict(json.loads((work.path / _PREFLIGHT).read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def all_transforms(transforms: Mapping[str, Transform] | None, mapping: MappingSource | None) -> dict[str, Transform]:
+    """The transforms that were given as objects and in a mapping.
+
+    :param mapping: a mapping file, or what stands beneath ``tables`` in one
+    :raises InvalidArgument: a table has two
+    :raises ConfigurationError: the mapping is not valid
+    """
+    given, mapped = dict(transforms or {}), _mapped(mapping)
+    twice = sorted(given.keys() & mapped.keys())
+    if twice:
+        raise InvalidArgument(f"table {twice[0]!r} has a transform and is in the mapping too: leave one out")
+    return {**given, **mapped}
+
+
+def _mapped(mapping: MappingSource | None) -> dict[str, Transform]:
+    if mapping is None:
+        return {}
+    if isinstance(mapping, Mapping):
+        return {name: Transform.from_dict(data, where=f"mapping: {name}") for name, data in mapping.items()}
+    return read_mapping_file(Path(mapping))
