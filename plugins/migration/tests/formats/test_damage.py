@@ -140,6 +140,18 @@ def test_names_in_manifests_stay_inside(name: str, tmp_path: Path) -> None:
         items_of(tmp_path / "export")
 
 
+@pytest.mark.parametrize("change", [{"own_folder": "../mine"}, {"own_folder": "."}, {"beside": ["../mine/notes.txt"]}])
+def test_a_manifest_cannot_have_other_files_removed(change: dict[str, Any], tmp_path: Path) -> None:
+    """Dropping a table removes nothing outside of the export, whatever the manifest says."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").touch()
+    write(tmp_path / "export", "jsonl", cities(1))
+    _forge(tmp_path / "export", lambda content: content["tables"][0]["details"].update(change))
+    with pytest.raises(ExportDamaged, match="inside"):
+        open_export(tmp_path / "export", create=True).drop(CITIES)
+    assert (tmp_path / "mine" / "notes.txt").exists()
+
+
 def test_a_wrong_number_of_items_is_found(export: Path) -> None:
     """A file that holds another number of items than the manifest says is refused."""
     _forge(export, lambda content: _file(content).update(items=3, frames=[]))

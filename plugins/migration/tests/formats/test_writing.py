@@ -133,9 +133,25 @@ def test_a_dropped_table_leaves_nothing(form: str, tmp_path: Path) -> None:
 
 
 def test_no_temporary_file_stays(form: str, tmp_path: Path) -> None:
-    """A finished export holds the files of its layout and the manifest."""
-    write(tmp_path / "export", form, cities(30))
+    """A finished export holds the files of its layout and the manifest, whatever a killed writer left."""
+    place = begin(tmp_path / "export", form)
+    accepted(place.put_many(CITIES, cities(3), part(0)))
+    (tmp_path / "export" / "isthmus").mkdir()
+    (tmp_path / "export" / "isthmus" / ".cities.bson.gz.77.tmp").touch()
+    place.finish(CITIES, [part(0)])
     assert not [name for name in names_of((tmp_path / "export").rglob("*")) if name.startswith(".")]
+
+
+def test_a_new_export_has_no_tables(form: str, tmp_path: Path) -> None:
+    """Before its first table an export that shall be written is empty, and can't be read."""
+    place = open_export(tmp_path / "export", format=form, create=True)
+    assert place.tables() == []
+    assert not place.readable
+    with pytest.raises(TableNotFound):
+        place.table("cities")
+    with pytest.raises(ExportDamaged, match="not finished"):
+        place.units(CITIES, 1)
+    assert not (tmp_path / "export").exists()
 
 
 def test_tables_must_be_created_first(tmp_path: Path) -> None:

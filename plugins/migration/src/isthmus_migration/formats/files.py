@@ -65,23 +65,40 @@ def _digest_of(path: Path, digest: Any) -> Any:
     return digest
 
 
-def inside(folder: Path, relative: str) -> Path:
-    """The file of a name that stands in a manifest.
+def below(folder: Path, relative: str) -> Path:
+    """The path of a name that stands in a manifest; there needn't be anything.
 
-    :raises ExportDamaged: the name leads out of the folder, by itself or through a link, or is no file's
+    :raises ExportDamaged: the name leads out of the folder, by itself or through a link
     """
     name = PurePosixPath(relative)
-    if not relative or name.is_absolute() or ".." in name.parts or "\\" in relative or "\0" in relative:
+    if not name.parts or name.is_absolute() or ".." in name.parts or "\\" in relative or "\0" in relative:
         raise _outside(relative)
     path = folder / name
-    if not path.exists():
-        raise ExportDamaged(f"the export lacks its file {relative!r}: copy the export again, or export anew")
-    if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
+    if not path.resolve().is_relative_to(folder.resolve()):
         raise _outside(relative)
     return path
 
 
+def inside(folder: Path, relative: str) -> Path:
+    """The file of a name that stands in a manifest.
+
+    :raises ExportDamaged: as :func:`below`, and where there is no such file
+    """
+    path = below(folder, relative)
+    if not path.exists():
+        raise ExportDamaged(f"the export lacks its file {relative!r}: copy the export again, or export anew")
+    if not path.is_file():
+        raise _outside(relative)
+    return path
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what writers left that were killed."""
+    for path in folder.rglob(f".*{_UNFINISHED}"):
+        path.unlink(missing_ok=True)
+
+
 def _outside(relative: str) -> ExportDamaged:
     return ExportDamaged(
-        f"the manifest names {relative!r}, which is no file inside of the export: don't trust this export, get another"
+        f"the manifest names {relative!r}, which is nothing inside of the export: don't trust this export, get another"
     )

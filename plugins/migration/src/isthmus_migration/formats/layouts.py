@@ -17,6 +17,7 @@ from isthmus.schema import Table
 from isthmus_migration.digests import BucketDigest
 from isthmus_migration.errors import ExportDamaged
 from isthmus_migration.formats.compression import SUFFIXES, Compression, compression_named
+from isthmus_migration.formats.files import below
 from isthmus_migration.formats.manifests import FileEntry, TableEntry
 from isthmus_migration.formats.records import Kind
 from isthmus_migration.formats.unfinished import Begun, PartFacts, Unfinished, part_name
@@ -99,11 +100,11 @@ class Layout(ABC):
     def remove(self, entry: TableEntry) -> None:
         """Remove a table's files."""
         for file in entry.files:
-            (self.folder / file.path).unlink(missing_ok=True)
+            below(self.folder, file.path).unlink(missing_ok=True)
         for name in entry.details.get("beside", ()):
-            (self.folder / name).unlink(missing_ok=True)
-        if entry.details.get("own_folder"):
-            shutil.rmtree(self.folder / entry.details["own_folder"], ignore_errors=True)
+            below(self.folder, name).unlink(missing_ok=True)
+        if "own_folder" in entry.details:
+            shutil.rmtree(below(self.folder, entry.details["own_folder"]), ignore_errors=True)
 
     def remove_rest(self) -> None:  # noqa: B027  # most have nothing more
         """Remove what stood beside the tables, when there is none left."""
@@ -151,7 +152,7 @@ def check_nothing_surplus(folder: Path, entries: Iterable[TableEntry]) -> None:
     entries = tuple(entries)
     beside = {name for entry in entries for name in entry.details.get("beside", ())}
     known = beside | {file.path for entry in entries for file in entry.files}
-    for data in sorted({folder / entry.details["folder"] for entry in entries}):
+    for data in sorted({below(folder, entry.details["folder"]) for entry in entries}):
         for path in sorted(data.iterdir()) if data.is_dir() else []:
             name = path.relative_to(folder).as_posix()
             if name not in known and not path.name.startswith("."):

@@ -140,7 +140,8 @@ def _checksum(content: Mapping[str, Any]) -> str:
 def is_ours(folder: Path) -> bool:
     """Whether a folder has a manifest of ours, be it damaged."""
     try:
-        return f'"{KIND}"'.encode() in (folder / NAME).read_bytes()[:4096]
+        with (folder / NAME).open("rb") as file:
+            return f'"{KIND}"'.encode() in file.read(4096)
     except OSError:
         return False
 

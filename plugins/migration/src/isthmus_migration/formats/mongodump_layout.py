@@ -23,7 +23,7 @@ from isthmus.errors import PluginError
 from isthmus.schema import Table
 from isthmus_migration.errors import ExportUnsupported
 from isthmus_migration.formats.compression import Compression, compressed, frames_of
-from isthmus_migration.formats.files import sha256_of, write_file
+from isthmus_migration.formats.files import below, sha256_of, write_file
 from isthmus_migration.formats.layouts import Layout, WrittenPart, entry_of
 from isthmus_migration.formats.manifests import FileEntry, Frame, TableEntry
 from isthmus_migration.formats.records import Kind
@@ -93,7 +93,7 @@ class Mongodump(Layout):
     def remove(self, entry: TableEntry) -> None:
         (self.folder / self._metadata_name(entry.table.name)).unlink(missing_ok=True)
         for file in entry.files:
-            (self.folder / file.path).unlink(missing_ok=True)
+            below(self.folder, file.path).unlink(missing_ok=True)
 
     def remove_rest(self) -> None:
         shutil.rmtree(self.folder / DATABASE, ignore_errors=True)

@@ -17,7 +17,7 @@ from isthmus_migration.digests import BucketDigest
 from isthmus_migration.errors import ExportDamaged, WrongState
 from isthmus_migration.formats import manifests
 from isthmus_migration.formats.compression import frames_of
-from isthmus_migration.formats.files import inside, sha256_of, write_file
+from isthmus_migration.formats.files import inside, remove_leftovers, sha256_of, write_file
 from isthmus_migration.formats.layouts import Layout, WrittenPart
 from isthmus_migration.formats.manifests import FileEntry, Manifest, TableEntry, read_manifest
 from isthmus_migration.formats.reading import TableReader
@@ -189,6 +189,7 @@ class ExportWriter:
                 inside(self._folder, file.path)
             entries.append(entry)
         self._layout.conclude(entries)
+        remove_leftovers(self._folder)
         made = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         Manifest(self._layout.name, self._layout.compression, made, tuple(entries)).write(self._folder)
         self._state.remove()

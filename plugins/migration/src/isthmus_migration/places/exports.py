@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from isthmus.errors import AlreadyExists, UnsupportedOperation
+from isthmus.errors import AlreadyExists, TableNotFound, UnsupportedOperation
 from isthmus.schema import Table
 from isthmus.slices import Slice
 from isthmus.values import Item
@@ -36,19 +36,23 @@ class ExportPlace(Place):
     holds_keys = False
     unique_keys = False
 
-    def __init__(self, folder: Path, layout: Layout, tables: Sequence[Table], *, lossy: bool) -> None:
+    def __init__(
+        self, folder: Path, layout: Layout, tables: Sequence[Table], *, found: Contents | None = None,
+        lossy: bool = False,
+    ) -> None:  # fmt: skip
         self.name = str(folder)
         self.format, self.compression = layout.name, layout.compression
         self.form, self.limits = layout.form, layout.limits
         self._folder, self._layout, self._given = folder, layout, tuple(tables)
         self._writer = ExportWriter(folder, layout, lossy=lossy)
-        self._known: Contents | None = None
+        self._known = found
+        self._for_writing = found is None
         self._readers: dict[str, TableReader] = {}
 
     @property
     def readable(self) -> bool:  # type: ignore[override]  # it changes when the export is finished
         """Whether the export is finished and of a format that can be read."""
-        return self._layout.readable and not self._writer.is_open()
+        return self._layout.readable and not self._is_unfinished()
 
     def close(self) -> None:
         self._forget()
@@ -56,16 +60,26 @@ class ExportPlace(Place):
     # ---- tables ----
 
     def tables(self) -> list[Table]:
-        if self._writer.is_open():
+        if self._is_unfinished():
             return [begun.table for begun in self._writer.begun().values()]
         found = self._contents()
         return [found.definition(name) for name in sorted(found.files)]
 
     def table(self, name: str) -> Table:
-        begun = self._writer.begun() if self._writer.is_open() else {}
-        return begun[name].table if name in begun else self._contents().definition(name)
+        if not self._is_unfinished():
+            return self._contents().definition(name)
+        begun = self._writer.begun()
+        if name not in begun:
+            raise TableNotFound(f"the export in {self.name} has no table {name!r}")
+        return begun[name].table
+
+    def _is_unfinished(self) -> bool:
+        """Whether there is nothing to read, because it is being written or was not begun."""
+        return self._writer.is_open() or (self._for_writing and not is_ours(self._folder))
 
     def facts(self, table: Table) -> TableFacts:
+        if self._is_unfinished():
+            return TableFacts()
         found = self._contents()
         name = found.named(table)
         return TableFacts(found.items.get(name), sum(size_of(self._folder, file) for file in found.files[name]))
@@ -76,7 +90,7 @@ class ExportPlace(Place):
         return found.digests.get(found.named(table))
 
     def _contents(self) -> Contents:
-        if self._writer.is_open():
+        if self._is_unfinished():
             raise ExportDamaged(f"the export in {self.name} is not finished yet: resume what writes it, or export anew")
         if self._known is None:
             self._known = contents_of(self._folder, self.format, self._given)
@@ -125,14 +139,10 @@ class ExportPlace(Place):
     # ---- writing ----
 
     def create(self, table: Table) -> None:
-        if table.name in {known.name for known in self._existing()}:
+        if table.name in {known.name for known in self.tables()}:
             raise AlreadyExists(f"the export in {self.name} has a table {table.name!r} already: name another folder")
         self._forget()
         self._writer.create(table)
-
-    def _existing(self) -> list[Table]:
-        there = self._writer.is_open() or is_ours(self._folder)
-        return self.tables() if there else []
 
     def drop(self, table: Table) -> None:
         self._forget()
@@ -193,9 +203,7 @@ def open_export(
     if create:
         return ExportPlace(path, _layout_to_write(path, format, compression), tables, lossy=lossy)
     found = contents_of(path, format, tables)
-    place = ExportPlace(path, found.layout, tables, lossy=lossy)
-    place._known = found  # noqa: SLF001  # its own class; it was read just now
-    return place
+    return ExportPlace(path, found.layout, tables, found=found)
 
 
 def _layout_to_write(folder: Path, name: str | None, compression: str | None) -> Layout:
