@@ -11,7 +11,9 @@ from attrs import define, field
 
 from isthmus import Database, Table
 from isthmus.results import Unreadable
-from isthmus.slices import SliceReader, slice_reader
+from isthmus.slices import Slice, SliceReader, slice_reader
+
+_ENDLESS = 3_000
 
 
 @define
@@ -32,12 +34,12 @@ class Reading:
 
 def read_all(
     database: Database, table: Table, *, wanted: int, items: int, chance: random.Random, size: int = 8_000_000,
-    between: Callable[[], None] = lambda: None,
+    between: Callable[[Slice], None] = lambda _found: None,
     reader_of: Callable[[Database, Table], SliceReader] = slice_reader,
 ) -> Reading:  # fmt: skip
     """Read each unit to its end, units in any order and mixed.
 
-    :param between: called after each slice
+    :param between: called after each slice, with it
     """
     left: dict[str, str | None] = dict.fromkeys(reader_of(database, table).units(wanted))
     reading = Reading(units=len(left))
@@ -51,5 +53,6 @@ def read_all(
         left[unit] = found.cursor
         if found.cursor is None:
             del left[unit]
-        between()
+        between(found)
+        assert reading.slices < _ENDLESS, "no end in sight"
     return reading

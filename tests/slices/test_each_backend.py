@@ -15,7 +15,7 @@ from attrs import define
 import isthmus
 from isthmus import BoundTable
 from isthmus.errors import InvalidCursor
-from isthmus.slices import BackendReader, CountedSegments, Facts, SegmentReader, SliceReader, slice_reader
+from isthmus.slices import BackendReader, CountedSegments, Facts, SegmentReader, Slice, SliceReader, slice_reader
 from isthmus.values import Item
 from tests.slices.reading import read_all
 
@@ -133,10 +133,11 @@ def test_writes_meanwhile_hide_no_other_item(table: BoundTable, seed: int) -> No
     _filled(table, 120)
     staying = {number for number in numbers if number % 3}
 
-    def others() -> None:
-        number = chance.choice(numbers)
-        if number not in staying:
-            table.delete(place=f"p{number % 7}", n=number)
+    def others(found: Slice) -> None:
+        last = [int(str(item["n"])) for item in found.items[-1:]]
+        for number in (chance.choice(numbers), *last):
+            if number not in staying:
+                table.delete(place=f"p{number % 7}", n=number)
         table.put(_item(1_000 + chance.randrange(500)))
 
     found = read_all(table.database, table.schema, wanted=4, items=5, chance=chance, between=others)

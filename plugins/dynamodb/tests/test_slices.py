@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from isthmus import Table
 from isthmus.operations import Context, Scan
@@ -22,7 +22,7 @@ DAMAGED: dict[str, Any] = {"id": {"S": "b"}, "new": {"X": "é"}, "raw": {"B": b"
 
 def _read(limit: int | None, *answers: Any) -> Page:
     operation = Scan(Context(), TABLE, limit=limit, report_unreadable=True)
-    page: Any = carried_out(scan(operation, SERVICE), answers)[0]
+    page = cast("Page", carried_out(scan(operation, SERVICE), answers)[0])
     return page
 
 
