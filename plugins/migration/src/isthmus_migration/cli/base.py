@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +13,7 @@ import click
 
 from isthmus.cli.exit_codes import MEANINGS, ExitCode, exit_code_for
 from isthmus.cli.failures import error_details
-from isthmus.cli.output import print_error
+from isthmus.cli.output import print_error, print_interrupted
 from isthmus.errors import InvalidArgument
 from isthmus_migration import errors
 from isthmus_migration.migration import Migration
@@ -49,6 +52,17 @@ class MigrationCommand(click.Command):
         except errors.MigrationError as error:
             print_error(error_details(error), as_json=bool(ctx.params.get("as_json")))
             return exit_code_of(error)
+        except KeyboardInterrupt:
+            if _threads_at_work():
+                # Python would wait for them, for as long as their slices take.
+                print_interrupted({}, as_json=bool(ctx.params.get("as_json")))
+                sys.stdout.flush()
+                os._exit(ExitCode.INTERRUPTED)
+            raise
+
+
+def _threads_at_work() -> bool:
+    return any(not thread.daemon and thread is not threading.main_thread() for thread in threading.enumerate())
 
 
 def command(name: str) -> Callable[[Decorated], MigrationCommand]:

@@ -10,8 +10,10 @@ def progress_line(figures: Figures) -> str:
     parts = [
         f"{figures.phase} {figures.percent:.1f}%", _items(figures), *_rates(figures),
         f"units {figures.units_done}/{figures.units} ({figures.active} active)", f"throttled {figures.throttled:.0%}",
-        f"dead {figures.dead}", f"workers {figures.workers}",
+        f"dead {figures.dead}",
     ]  # fmt: skip
+    if figures.workers:
+        parts.append(f"workers {figures.workers}")
     if figures.waiting:
         parts.append(f"waiting: {figures.waiting}" if figures.waiting not in _COMMANDS else figures.waiting)
     return "  ".join(parts)

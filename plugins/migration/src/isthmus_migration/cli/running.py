@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -70,16 +71,12 @@ def rates_of(given: dict[str, Any]) -> Rates:
 def run_options(function: Decorated) -> Decorated:
     """The options of commands that do slices; the function gets them as ``settings``."""
 
-    def wrapper(engine: str, workers: int | None, max_dead: str | None, as_json: bool, **given: Any) -> Any:
+    @functools.wraps(function)
+    def wrapper(engine: str, workers: int | None, as_json: bool, max_dead: str | None = None, **given: Any) -> Any:
         limit = DeadLimit() if max_dead is None else DeadLimit.parse(max_dead)
         return function(settings=RunSettings(engine, workers, rates_of(given), limit, as_json), **given)
 
-    wrapper.__doc__ = function.__doc__
-    wrapper.__dict__.update(function.__dict__)
-    wrapped: Decorated = rate_options(json_option(wrapper))
-    for option in (_MAX_DEAD, _WORKERS, _ENGINE):
-        wrapped = option(wrapped)
-    return wrapped
+    return _ENGINE(_WORKERS(rate_options(json_option(wrapper))))
 
 
 _ENGINE = click.option(
@@ -95,7 +92,7 @@ _WORKERS = click.option(
     metavar="N",
     help="Slices that are done at the same time; by default the machine's processors and one more.",
 )
-_MAX_DEAD = click.option(
+max_dead_option = click.option(
     "--max-dead",
     metavar="N|P%",
     help="Stop when more items than that become dead letters; by default none are too many.",
@@ -105,6 +102,7 @@ _MAX_DEAD = click.option(
 @command("run")
 @workdir_argument
 @run_options
+@max_dead_option
 @place_options
 def run(workdir: Path, settings: RunSettings, source: str | None, target: str | None) -> int:
     """Copy what was planned in WORKDIR, or go on with it after any interruption.
@@ -118,6 +116,7 @@ def run(workdir: Path, settings: RunSettings, source: str | None, target: str | 
 @command("resume")
 @workdir_argument
 @run_options
+@max_dead_option
 @place_options
 def resume(workdir: Path, settings: RunSettings, source: str | None, target: str | None) -> int:
     """Go on with a run that was paused, stopped or killed.
@@ -142,8 +141,8 @@ run.epilog = resume.epilog = EXIT_CODES
 def carried_out(migration: Migration, settings: RunSettings) -> int:
     """Copy, and show how it went; the exit code."""
     outcome = watched(
-        migration,
         settings,
+        migration.work.path,
         lambda options: migration.run(engine=settings.engine, workers=settings.workers, options=options),
     )
     status = migration.status()
@@ -156,14 +155,17 @@ def carried_out(migration: Migration, settings: RunSettings) -> int:
     return code
 
 
-def watched(migration: Migration, settings: RunSettings, work: Callable[[RunOptions], _Result]) -> _Result:
-    """Do some work with a live line or JSON events."""
+def watched(settings: RunSettings, workdir: Path | None, work: Callable[[RunOptions], _Result]) -> _Result:
+    """Do some work with a live line or JSON events.
+
+    :param workdir: where it can go on after an interruption, if it can
+    """
     try:
         with shown_run(as_json=settings.as_json) as listener:
             return work(settings.options(listener))
     except KeyboardInterrupt:
-        if not settings.as_json:
-            warn(f"stopped at once; go on with `isthmus migrate resume {migration.work.path}`")
+        if not settings.as_json and workdir is not None:
+            warn(f"stopped at once, and nothing is lost: {workdir} has all that is needed to go on")
         raise
 
 

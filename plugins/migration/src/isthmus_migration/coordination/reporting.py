@@ -129,6 +129,8 @@ class Reporter:
             progress.waits(data.get("reason") or code)
         elif code == "going_on":
             progress.waits("")
+        elif code == "ended":
+            progress.at_work(0)
 
     def _report(self) -> None:
         if self.progress is None:

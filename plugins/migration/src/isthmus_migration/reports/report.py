@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -108,7 +108,6 @@ def shown_time(seconds: float | None) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def paths_in(detail: Any) -> list[str]:
-    """Where two items differ, of what a full verification noted; never what stands there."""
-    changes = detail.get("changes", []) if isinstance(detail, dict) else []
-    return [str(change["path"]) for change in changes]
+def paths_in(detail: Mapping[str, Any]) -> list[str]:
+    """Where two items differ, of what a full verification noted."""
+    return [str(one["path"]) for one in detail.get("fields", [])]
