@@ -13,7 +13,7 @@ from isthmus import Database, Table
 from isthmus.results import Unreadable
 from isthmus.slices import Slice, SliceReader, slice_reader
 
-_ENDLESS = 3_000
+_ENDLESS = 1_000
 
 
 @define

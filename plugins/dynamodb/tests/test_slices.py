@@ -22,8 +22,7 @@ DAMAGED: dict[str, Any] = {"id": {"S": "b"}, "new": {"X": "é"}, "raw": {"B": b"
 
 def _read(limit: int | None, *answers: Any) -> Page:
     operation = Scan(Context(), TABLE, limit=limit, report_unreadable=True)
-    page = cast("Page", carried_out(scan(operation, SERVICE), answers)[0])
-    return page
+    return cast("Page", carried_out(scan(operation, SERVICE), answers)[0])
 
 
 def test_the_original_is_the_item_as_the_protocol_has_it() -> None:
