@@ -138,8 +138,11 @@ def resume(workdir: Path, settings: RunSettings, source: str | None, target: str
 run.epilog = resume.epilog = EXIT_CODES
 
 
-def carried_out(migration: Migration, settings: RunSettings) -> int:
-    """Copy, and show how it went; the exit code."""
+def carried_out(migration: Migration, settings: RunSettings, check: str | None = None) -> int:
+    """Copy, and show how it went; the exit code.
+
+    :param check: the command by which the copy can be verified
+    """
     outcome = watched(
         settings,
         migration.work.path,
@@ -151,7 +154,7 @@ def carried_out(migration: Migration, settings: RunSettings) -> int:
         print_event("result", {"ending": outcome.ending, "exit_code": int(code), **status.to_dict()})
         return code
     print_counts(status.tables)
-    _print_next(outcome, status.found.dead, migration.work.path)
+    _print_next(outcome, status.found.dead, migration.work.path, check or f"migrate verify {migration.work.path}")
     return code
 
 
@@ -186,9 +189,9 @@ def print_counts(tables: tuple[TableCounts, ...]) -> None:
     print_grid("", columns, rows)
 
 
-def _print_next(outcome: PhaseOutcome, dead: int, workdir: Path) -> None:
+def _print_next(outcome: PhaseOutcome, dead: int, workdir: Path, check: str) -> None:
     if outcome.finished:
-        print(f"everything is copied; verify it with `isthmus migrate verify {workdir}`")
+        print(f"everything is copied; verify it with `isthmus {check}`")
     else:
         print(f"not finished: {outcome.reason}; go on with `isthmus migrate resume {workdir}`")
     if dead:

@@ -136,6 +136,10 @@ class ExportWriter:
 
     # ---- finishing ----
 
+    def has_part(self, table: Table, part: Part) -> bool:
+        """Whether a part was written, and its table is not complete yet."""
+        return self._state.part(table.name, part) is not None
+
     def finish(self, table: Table, parts: Sequence[Part]) -> None:
         """Make a table final; the last one makes the export final."""
         if not self.is_open() and (self._folder / manifests.NAME).exists():

@@ -75,6 +75,8 @@ class Place(ABC):
     writable: bool = True
     holds_keys: bool = True
     """Whether ``get_many`` is cheap: false where a look-up reads everything."""
+    keeps_parts: bool = False
+    """Whether each slice is kept in a file of its own until ``finish``."""
     unique_keys: bool = True
     """Whether no two items can have one key: files can hold anything."""
     limits: Limits
@@ -165,6 +167,10 @@ class Place(ABC):
     @abstractmethod
     def delete_many(self, table: Table, keys: Sequence[Item]) -> Receipt:
         """Remove items; missing ones are no failure."""
+
+    def has_part(self, table: Table, part: Part) -> bool:
+        """Whether a slice has written something that is not finished yet."""
+        return False
 
     def finish(self, table: Table, parts: Sequence[Part]) -> None:  # noqa: B027  # most places have nothing to finish
         """Learn that a table is complete and which parts make it up; called once, after its last slice."""

@@ -34,6 +34,7 @@ class ExportPlace(Place):
     """
 
     holds_keys = False
+    keeps_parts = True
     unique_keys = False
 
     def __init__(
@@ -162,6 +163,9 @@ class ExportPlace(Place):
             f"items can't be deleted from the export in {self.name}: export anew", capability="delete",
             reason="files of an export are written once",
         )  # fmt: skip
+
+    def has_part(self, table: Table, part: Part) -> bool:
+        return self._writer.has_part(table, part)
 
     def finish(self, table: Table, parts: Sequence[Part]) -> None:
         """Make a table's files final; the manifest is written when this was the last table. It may be called again.

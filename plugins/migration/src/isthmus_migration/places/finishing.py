@@ -1,0 +1,37 @@
+"""The end of a copy into files: parts become tables, and nothing that a slice wrote may lack."""
+
+from __future__ import annotations
+
+from isthmus_migration.errors import ExportDamaged
+from isthmus_migration.journal.journal import Journal
+from isthmus_migration.places.base import Part, Place
+from isthmus_migration.plans.plan import Plan, TablePlan
+
+
+def finish_tables(plan: Plan, journal: Journal, target: Place) -> None:
+    """Finish all tables of a target that keeps parts; it may be done again.
+
+    :raises ExportDamaged: files hold fewer or more items than the journaled slices have written
+    """
+    if not target.keeps_parts:
+        return
+    for table in plan.tables:
+        target.finish(table.target, _parts(table, journal, target))
+    for table in plan.tables:
+        _check(table, journal, target)
+
+
+def _parts(table: TablePlan, journal: Journal, target: Place) -> list[Part]:
+    states = [state for state in journal.units("copy") if state.unit.table == table.source.name]
+    parts = (Part(state.unit.id, number) for state in states for number in range(state.sequence))
+    # A slice that had nothing to write wrote no part.
+    return [part for part in parts if target.has_part(table.target, part)]
+
+
+def _check(table: TablePlan, journal: Journal, target: Place) -> None:
+    found, written = target.facts(table.target).items, journal.counts("copy", table.source.name).written
+    if found is not None and found != written:
+        raise ExportDamaged(
+            f"the export in {target.name} has {found} items of table {table.target.name!r}, not the {written} that "
+            "were written: export anew into another folder"
+        )
