@@ -127,13 +127,15 @@ def test_lines_of_changes_are_no_items(tmp_path: Path) -> None:
     assert [(fault.original, "incremental" in fault.error.message) for fault in faults] == [(change.encode(), True)]
 
 
+_NO_VALUES = (
+    '{"N":5}', '{"X":"b"}', '{"N":"1","S":"b"}', "{}", '"b"', '{"S":5}', '{"SS":[]}', '{"SS":["b","b"]}', '{"SS":"ab"}',
+    '{"NS":["1","1.0"]}', '{"SS":[1]}', '{"N":"NaN"}', '{"N":"1e999999999"}', '{"N":" 1"}', '{"N":"' + "9" * 39 + '"}',
+    '{"NULL":false}', '{"B":"%"}', '{"BOOL":1}', '{"L":{}}', '{"M":[]}', '{"M":{"":{"S":"x"}}}',
+    '{"M":{"a":' * 60 + '{"S":"x"}' + "}}" * 60,
+)  # fmt: skip
 _MALFORMED = (
-    "{", "[]", '{"Item":[]}', '{"Item":{"Artist":{"S":"a"},"Song":{"S":"b"},"n":{"N":5}}}', '{"Item":{"a":{"X":"b"}}}',
-    '{"Item":{"a":{"N":"1","S":"b"}}}', '{"Item":{"a":{"SS":[]}}}', '{"Item":{"a":{"SS":["b","b"]}}}',
-    '{"Item":{"a":{"N":"NaN"}}}', '{"Item":{"a":{"N":"1e999999999"}}}', '{"Item":{"a":{"NULL":false}}}',
-    '{"Item":{"a":{"B":"%"}}}', '{"Item":{"a":{"BOOL":1}}}', '{"Item":{"":{"S":"x"}}}', '{"Item":{"a":{"L":{}}}}',
-    '{"Item":{"a":' + '{"M":{"a":' * 60 + '{"S":"x"}' + "}}" * 60 + "}}",
-    '{"Item":{"a":{"N":"' + "9" * 39 + '"}}}',
+    "{", "[]", '{"Item":[]}', '{"Item":{"Artist":{"S":"a"},"Song":{"S":"b"}},"More":1}',
+    *(f'{{"Item":{{"Artist":{{"S":"a"}},"Song":{{"S":"b"}},"a":{value}}}}}' for value in _NO_VALUES),
 )  # fmt: skip
 
 
@@ -158,6 +160,14 @@ def test_damage_is_found(name: str, tmp_path: Path) -> None:
         read(place, MUSIC)
 
 
+def test_a_file_that_was_replaced_is_found(tmp_path: Path) -> None:
+    """A file that is sound in itself but not the one of the manifest is found by its checksum."""
+    path = aws_export(tmp_path, _FILES) / "data" / "a.json.gz"
+    path.write_bytes(gzip.compress("".join(f"{line}\n" for line in reversed(_LINES[:2])).encode()))
+    with open_export(tmp_path, tables=[MUSIC]) as place, pytest.raises(ExportDamaged, match="checksum"):
+        read(place, MUSIC)
+
+
 def test_missing_and_surplus_files_are_found(tmp_path: Path) -> None:
     """A file that the manifest names and the folder lacks is an error, and so is the contrary."""
     data = aws_export(tmp_path, _FILES) / "data"
@@ -174,10 +184,12 @@ def test_names_in_manifests_stay_inside(key: str, tmp_path: Path) -> None:
     """A key in a manifest can name a file of the data folder, and nothing else."""
     export = aws_export(tmp_path, _FILES)
     (tmp_path / "secret.json.gz").touch()
+    (export / "data" / "secret.txt").touch()
+    (export / "data" / ".hidden.json.gz").touch()
     lines = [json.loads(line) for line in (export / "manifest-files.json").read_text().splitlines()]
     lines[0]["dataFileS3Key"] = key
     _write(export / "manifest-files.json", "".join(json.dumps(line) + "\n" for line in lines))
-    with pytest.raises(ExportDamaged):
+    with pytest.raises(ExportDamaged, match="manifest-files"):
         open_export(tmp_path, tables=[MUSIC])
 
 
