@@ -237,9 +237,16 @@ class Journal:
                 self.add_digest(connection, task.phase, task.unit.table, side, packed)
             for letter in result.dead:
                 _insert_dead(connection, letter, now)
-            connection.execute("UPDATE claim SET unit = NULL WHERE unit = ?", (task.unit.id,))
+            self.settle_claims(connection, task.unit.id, result.claims)
             for finding in result.found:
                 _insert_finding(connection, task.unit.table, finding, now)
+
+    def settle_claims(self, connection: sqlite3.Connection, unit: str, given_back: bytes) -> None:
+        """Make the open claims of a unit final, within a transaction, but for those that it gives back."""
+        connection.executemany(
+            "DELETE FROM claim WHERE target_key = ? AND unit = ?", ((claim, unit) for claim in split_claims(given_back))
+        )
+        connection.execute("UPDATE claim SET unit = NULL WHERE unit = ?", (unit,))
 
     def claim(self, unit: str, claims: bytes) -> frozenset[bytes]:
         """Claim keys of the target for the slice that a unit has in flight; those that others have claimed before.

@@ -33,6 +33,7 @@ class Account:
     """Everything that one slice has to account for.
 
     :ivar replaced: what stood in the target before, and was overwritten or would have been
+    :ivar lost: moves that were not written, so that another item may have their keys
     :ivar fits: whether all items are known to be within the target's limits
     """
 
@@ -46,6 +47,7 @@ class Account:
     source: BucketDigest = field(factory=BucketDigest)
     expected: BucketDigest = field(factory=BucketDigest)
     replaced: BucketDigest = field(factory=BucketDigest)
+    lost: list[Move] = field(factory=list)
     fits: bool = False
 
     @property

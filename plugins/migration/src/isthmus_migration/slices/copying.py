@@ -32,7 +32,7 @@ def copy_slice(worker: Worker, task: SliceTask) -> SliceResult:
     read = worker.source.read(work.plan.source, task.unit.spec, task.cursor, items=budget.items, size=budget.size)
     for fault in read.unreadable:
         account.dead.append(unreadable(work.plan.source, fault, worker.source.form))
-    moves = distinct(account, _moves(account, read))
+    moves = distinct(account, moves_of(account, read))
     if may_collide(account):
         claims = claims_of(account, moves)
         text = b"".join(claims)
@@ -43,7 +43,7 @@ def copy_slice(worker: Worker, task: SliceTask) -> SliceResult:
         moves = granted(account, moves, claims)
     existing = look_up(account, moves)
     keep_images_of(account, existing)
-    written, receipt = _write(account, existing)
+    written, receipt = write_moves(account, existing)
     pace.keep(len(read.items), account.size)
     return _result(account, read, written, receipt, pace)
 
@@ -55,7 +55,7 @@ def unreadable(table: Table, fault: Unreadable, form: str) -> DeadLetter:
     return DeadLetter(table.name, key, "decode", fault.error.code, fault.error.message, original or b"", stored)
 
 
-def _moves(account: Account, read: Slice) -> list[Move]:
+def moves_of(account: Account, read: Slice) -> list[Move]:
     """The items with their transformed images; those that can't be transformed are dead, those filtered skipped."""
     transform = account.work.transform
     if transform.identity:
@@ -97,7 +97,7 @@ def _identical(account: Account, items: Sequence[Item]) -> list[Move]:
 # ---- writing ----
 
 
-def _write(account: Account, existing: Existing) -> tuple[int, Receipt]:
+def write_moves(account: Account, existing: Existing) -> tuple[int, Receipt]:
     """Write the moves; how many were written."""
     moves, part = existing.moves, Part(account.task.unit.id, account.task.sequence)
     items = [move.target for move in moves]
@@ -119,6 +119,7 @@ def _write(account: Account, existing: Existing) -> tuple[int, Receipt]:
 
 def _refuse(account: Account, move: Move, refusal: Refusal) -> None:
     """Account for an item that the target refused: one whose time has come is left out, as the source does itself."""
+    account.lost.append(move)
     if isinstance(refusal.error, InvalidArgument) and expired(account.target_table, move.target, time.time()):
         account.skipped += 1
     else:
@@ -135,4 +136,7 @@ def _result(account: Account, read: Slice, written: int, receipt: Receipt, pace:
     digests = {"source": source, "expected": expected}
     if account.replaced.buckets:
         digests["replaced"] = account.replaced.pack()
-    return SliceResult(account.task, read.cursor, counts, digests, tuple(account.dead), waited=pace.waited)
+    given_back = b"".join(claims_of(account, account.lost)) if may_collide(account) else b""
+    return SliceResult(
+        account.task, read.cursor, counts, digests, tuple(account.dead), given_back, waited=pace.waited
+    )  # fmt: skip

@@ -86,13 +86,14 @@ def _is_wanted(account: Account, move: Move, before: int | None, *, ours: bool) 
     """
     if before is None or ours or not account.work.plan.occupied:
         return True
+    if account.worker.plan.into_existing == "upsert":
+        return True
+    account.lost.append(move)
     if account.worker.plan.into_existing == "skip":
         account.skipped += 1
-        return False
-    if account.worker.plan.into_existing == "fail":
+    else:
         account.bury(move.source, "write", "already_exists", "the target has an item with this key")
-        return False
-    return True
+    return False
 
 
 def keep_images_of(account: Account, existing: Existing) -> None:

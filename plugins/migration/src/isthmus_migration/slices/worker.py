@@ -22,6 +22,15 @@ from isthmus_migration.transforms import CompiledTransform, Transform, compile_t
 PHASES: Final[dict[str, str]] = {
     "copy": "isthmus_migration.slices.copying:copy_slice",
     "poison": "isthmus_migration.slices.poison:give_up_item",
+    "before": "isthmus_migration.rollback.digesting:digest_target",
+    "rollback_check": "isthmus_migration.rollback.digesting:digest_target",
+    "rollback_later": "isthmus_migration.rollback.undoing:undo_slice",
+    "rollback": "isthmus_migration.rollback.undoing:undo_slice",
+    "rollback_verify": "isthmus_migration.rollback.digesting:digest_target",
+    "verify": "isthmus_migration.verification.scanning:verify_slice",
+    "recheck": "isthmus_migration.verification.scanning:verify_slice",
+    "pass_over": "isthmus_migration.verification.scanning:pass_over",
+    "repair": "isthmus_migration.verification.repairing:repair_slice",
 }
 """The function of each phase, by import path, so that a worker loads only what it does."""
 

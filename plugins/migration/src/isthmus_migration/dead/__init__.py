@@ -1,0 +1,1 @@
+"""Items that could not be moved: listed, shown, acknowledged, tried again."""
