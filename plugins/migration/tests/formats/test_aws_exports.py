@@ -189,7 +189,7 @@ def test_names_in_manifests_stay_inside(key: str, tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (export / "manifest-files.json").read_text().splitlines()]
     lines[0]["dataFileS3Key"] = key
     _write(export / "manifest-files.json", "".join(json.dumps(line) + "\n" for line in lines))
-    with pytest.raises(ExportDamaged, match="manifest-files|lacks its file"):
+    with pytest.raises(ExportDamaged, match=r"manifest-files|lacks its file"):
         open_export(tmp_path, tables=[MUSIC])
 
 
