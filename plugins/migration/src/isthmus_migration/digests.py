@@ -150,6 +150,17 @@ class BucketDigest:
             mine, sum_of_mine = buckets.get(place, (0, 0))
             buckets[place] = mine + count, (sum_of_mine + total) % _RANGE
 
+    def subtract(self, other: BucketDigest) -> None:
+        """Give back all that another digest took; what it took must have been taken here too."""
+        buckets = self.buckets
+        for place, (count, total) in other.buckets.items():
+            mine, sum_of_mine = buckets.get(place, (0, 0))
+            left = mine - count, (sum_of_mine - total) % _RANGE
+            if left == (0, 0):
+                buckets.pop(place, None)
+            else:
+                buckets[place] = left
+
     @property
     def items(self) -> int:
         """How many items were taken."""

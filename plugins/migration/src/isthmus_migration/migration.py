@@ -12,11 +12,13 @@ from isthmus.errors import IsthmusError
 from isthmus_migration.coordination.options import RunOptions
 from isthmus_migration.coordination.outcomes import PhaseOutcome
 from isthmus_migration.coordination.session import Session, session
+from isthmus_migration.dead.dead_letters import DeadLetters
 from isthmus_migration.engines.base import Engine
 from isthmus_migration.errors import WrongState
 from isthmus_migration.journal.journal import Journal, JournalUnwritable
 from isthmus_migration.journal.states import State
 from isthmus_migration.journal.workdir import WorkDirectory
+from isthmus_migration.places.finishing import finish_tables
 from isthmus_migration.places.opening import open_place
 from isthmus_migration.plans.estimates import Prices
 from isthmus_migration.plans.findings import Preflight
@@ -25,8 +27,16 @@ from isthmus_migration.plans.planning import MappingSource, all_transforms, plan
 from isthmus_migration.plans.starting import begin
 from isthmus_migration.plans.table_plans import Wish
 from isthmus_migration.reports.status import Status, status_of
+from isthmus_migration.rollback.beginning import add_before_units, digest_before
+from isthmus_migration.rollback.results import Conflict, RollbackResult
+from isthmus_migration.rollback.rolling import Rollback, conflicts_of
 from isthmus_migration.slices.worker import Setup
 from isthmus_migration.transforms import Sample, Transform
+from isthmus_migration.verification.records import mismatches
+from isthmus_migration.verification.repair import Repair, Repairing
+from isthmus_migration.verification.results import Mismatch, Verification
+from isthmus_migration.verification.settings import Settings
+from isthmus_migration.verification.verifying import Verifying
 
 
 class Migration:
@@ -126,13 +136,86 @@ class Migration:
             self._begin(journal)
             with entered_on_error(journal):
                 journal.enter(State.COPYING)
-                outcome = session.do("copy")
+                outcome = digest_before(session)
+                if outcome.finished:
+                    outcome = session.do("copy")
+                if outcome.finished:
+                    self._finish(journal)
             journal.enter(State.COPIED if outcome.finished else State.PAUSED, reason=outcome.reason)
         return outcome
 
     def status(self) -> Status:
         """Where it stands now; may be asked while another process works on it."""
         return status_of(self.work, self.the_plan)
+
+    def verify(
+        self, level: str = "digest", *, sample: int = 1_000, seed: int = 0, extra: bool | None = None,
+        again: bool = False, engine: str | Engine = "processes", workers: int | None = None,
+        options: RunOptions | None = None,
+    ) -> Verification:  # fmt: skip
+        """Prove that the target holds what it should, or name what differs; an interrupted verification goes on.
+
+        :param level: see ``Level``
+        :param sample: how many keys of each table the level ``sample`` looks up
+        :param seed: decides which keys these are
+        :param extra: whether items that only the target has are mismatches; when ``None`` they are, except in tables
+            that held items of others before
+        :param again: begin anew, even if the last verification was interrupted
+        :raises WrongState: the copy is not complete
+        :raises InvalidArgument: there is no such level
+        """
+        settings = Settings.checked(level, sample, seed, extra)
+        with self._session(engine, workers, options) as session:
+            return Verifying(session, self.setup, settings, again).run()
+
+    def repair(
+        self, *, delete_extra: bool = False, engine: str | Engine = "processes", workers: int | None = None,
+        options: RunOptions | None = None,
+    ) -> Repair:  # fmt: skip
+        """Copy again exactly what the last verification found missing or changed, and verify these keys again.
+
+        What is overwritten or deleted is kept as by the copy, for a rollback; an interrupted repair goes on.
+
+        :param delete_extra: whether items that only the target has are deleted
+        :raises WrongState: there is no finished verification
+        """
+        with self._session(engine, workers, options) as session:
+            return Repairing(session, self.setup, delete_extra).run()
+
+    def mismatches(self, *, status: str | None = "open") -> Iterator[Mismatch]:
+        """The keys that the last verification found to differ, in the order of tables and keys.
+
+        :param status: ``open`` ones, ``repaired`` ones, or all when ``None``
+        """
+        with self.work.journal(writable=False) as journal:
+            yield from mismatches(journal, status=status)
+
+    def rollback(
+        self, *, force: bool = False, engine: str | Engine = "processes", workers: int | None = None,
+        options: RunOptions | None = None,
+    ) -> RollbackResult:  # fmt: skip
+        """Put the target back to what it was before the migration; an interrupted rollback goes on.
+
+        Tables that the migration created are dropped, unless others have written into them. In tables that were there
+        before, items get their pre-images back where they are still what the migration wrote. What is not is left as it
+        is and listed as a conflict. Nobody else should write to these tables meanwhile.
+
+        :param force: drop and put back whatever others have written since
+        :raises WrongState: it was rolled back before, or no pre-images were kept
+        """
+        with self._session(engine, workers, options) as session:
+            return Rollback(session, self.setup, force).run()
+
+    @property
+    def dead(self) -> DeadLetters:
+        """The items that could not be moved, and what can be done with them."""
+        return DeadLetters(self.work, self.setup)
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """The items that a rollback left as they are."""
+        with self.work.journal(writable=False) as journal:
+            for table in self.the_plan.tables:
+                yield from conflicts_of(journal, table)
 
     def _session(
         self, engine: str | Engine, workers: int | None, options: RunOptions | None
@@ -144,6 +227,11 @@ class Migration:
         plan = self.the_plan
         with open_place(plan.source, self._source) as here, open_place(plan.target, self._target, create=True) as there:
             begin(plan, journal, here, there)
+            add_before_units(plan, journal, there)
+
+    def _finish(self, journal: Journal) -> None:
+        with open_place(self.the_plan.target, self._target, create=True) as there:
+            finish_tables(self.the_plan, journal, there)
 
 
 @contextmanager

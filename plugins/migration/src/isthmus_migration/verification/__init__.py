@@ -1,0 +1,1 @@
+"""Proving that two places hold the same items, naming those that differ, and repairing exactly these."""

@@ -1,0 +1,119 @@
+"""Looking every key that seems to differ up again on both sides, and writing down what differs indeed."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Final, TypeVar
+
+from attrs import define
+
+from isthmus.values import dumps
+from isthmus_migration.journal.journal import Journal
+from isthmus_migration.plans.plan import TablePlan
+from isthmus_migration.slices.images import files_of_table
+from isthmus_migration.slices.worker import Worker
+from isthmus_migration.verification.candidates import Candidate, Differences
+from isthmus_migration.verification.expected import was_copied
+from isthmus_migration.verification.judging import MISMATCHES, Rules, finding, judge
+from isthmus_migration.verification.lookups import LookUp
+from isthmus_migration.verification.records import Record
+
+_T = TypeVar("_T")
+_FEW: Final = 500
+_MANY: Final = 10_000
+"""Keys of one look-up, in places that know their keys and in those that have to be read for it."""
+
+
+@define
+class Confirming:
+    """Confirms the candidates of a verification, table by table; the record says how far it came."""
+
+    journal: Journal
+    worker: Worker
+    record: Record
+    differences: Differences
+
+    def run(self) -> None:
+        """Confirm all candidates that are left.
+
+        :raises IsthmusError: a place can't be used now; what was confirmed is journaled
+        """
+        for plan in self.worker.plan.tables:
+            self._confirm(plan)
+
+    def _confirm(self, plan: TablePlan) -> None:
+        name, record = plan.source.name, self.record
+        insist = record.settings.level in ("sample", "full")
+        look_up = LookUp(self.worker, self.worker.table(name), insist=insist)
+        if self._keeps(plan):
+            self.differences.note_ours(name, _written_keys(self.worker.workdir / "images", name))
+        for batch in batches(self._suspects(name), self.batch):
+            rules = self.rules(plan, batch)
+            judged = [(judge(both, rules), both) for both in look_up.both(batch)]
+            found = [finding(both, kind, rules) for kind, both in judged if kind in MISMATCHES]
+            kinds = Counter(kind for kind, _both in judged)
+            sampled = len(batch) if record.settings.level == "sample" else 0
+            record.after[name] = batch[-1].key
+            record.tally(name, dead=kinds["dead"], expired=kinds["expired"], kept=kinds["kept"],
+                         others=kinds["other"], sampled=sampled)  # fmt: skip
+            record.save_with(self.journal, name, found)
+
+    @property
+    def batch(self) -> int:
+        """How many keys are looked up at once."""
+        return _FEW if self.worker.source.holds_keys and self.worker.target.holds_keys else _MANY
+
+    def _suspects(self, name: str) -> Iterator[Candidate]:
+        every = self.record.settings.level == "sample"
+        found = self.differences.candidates(name, self.record.after.get(name, ""))
+        return (candidate for candidate in found if every or candidate.differs)
+
+    def _counts_extra(self, plan: TablePlan) -> bool:
+        told = self.record.settings.extra
+        return not plan.occupied if told is None else told
+
+    def _keeps(self, plan: TablePlan) -> bool:
+        """Whether the migration left items as the target had them."""
+        return plan.occupied and self.worker.plan.into_existing == "skip" and was_copied(self.journal)
+
+    def rules(self, plan: TablePlan, batch: list[Candidate], *, extra: bool | None = None) -> Rules:
+        """What is no mismatch, for some keys.
+
+        :param extra: whether items that only the target has are one; as the verification was told when ``None``
+        """
+        name, settings = plan.source.name, self.record.settings
+        keys = {one.key for one in batch} if self._keeps(plan) else set[str]()
+        return Rules(
+            extra=self._counts_extra(plan) if extra is None else extra,
+            dead=dead_keys(self.journal, name, batch),
+            kept=frozenset(keys - self.differences.ours(name, keys)),
+            with_fields=settings.level == "full",
+        )
+
+
+def dead_keys(journal: Journal, table: str, batch: list[Candidate]) -> frozenset[str]:
+    """The source's keys, of those in a batch, whose items are dead letters."""
+    keys = [key for one in batch for key, _digest in one.sources if key is not None]
+    rows = journal.rows(
+        "SELECT DISTINCT item_key FROM dead WHERE source_table = ? AND status != 'replayed' "
+        "AND item_key IN (SELECT value FROM json_each(?))",
+        (table, json.dumps(keys)),
+    )
+    return frozenset(str(key) for (key,) in rows)
+
+
+def _written_keys(folder: Path, table: str) -> Iterator[str]:
+    """The target's keys that the migration has written, by their pre-images."""
+    for file in files_of_table(folder, table):
+        yield from (dumps(image.key) for image in file.images())
+
+
+def batches(things: Iterable[_T], size: int) -> Iterator[list[_T]]:
+    """Things in lists of at most so many."""
+    stream = iter(things)
+    while batch := list(islice(stream, size)):
+        yield batch

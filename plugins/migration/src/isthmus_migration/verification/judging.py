@@ -1,0 +1,78 @@
+"""Deciding what a key is: equal, missing, changed or extra, or none of these for a reason that is known."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Literal
+
+from attrs import frozen
+
+from isthmus_migration.verification.fields import field_differences
+from isthmus_migration.verification.lookups import Both, Held
+from isthmus_migration.verification.reading import UNREADABLE
+
+Judgement = Literal["equal", "missing", "changed", "extra", "dead", "expired", "kept", "other"]
+MISMATCHES = ("missing", "changed", "extra")
+
+
+@frozen
+class Rules:
+    """What is no mismatch.
+
+    :param extra: whether items that only the target has count
+    :param dead: keys of the source whose items are dead letters, as text
+    :param kept: keys of the target whose items the target had before, and kept
+    :param with_fields: whether fields of changed items are compared
+    """
+
+    extra: bool
+    dead: frozenset[str] = frozenset()
+    kept: frozenset[str] = frozenset()
+    with_fields: bool = False
+
+
+def judge(both: Both, rules: Rules) -> Judgement:
+    """What a key is."""
+    sources, targets = _left(both)
+    if not sources and not targets:
+        return "equal"
+    if any(held.source_key in rules.dead for held in (*sources, *both.sources)):
+        sources = [held for held in sources if held.source_key not in rules.dead]
+        if not sources:
+            return "dead"
+    if sources and all(held.expired for held in sources) and not targets:
+        return "expired"
+    if sources and targets:
+        return "kept" if both.candidate.key in rules.kept else "changed"
+    if sources:
+        return "missing"
+    return "extra" if rules.extra else "other"
+
+
+def _left(both: Both) -> tuple[list[Held], list[Held]]:
+    """What is left on each side when what both have is taken away."""
+    here, there = Counter(held.digest for held in both.sources), Counter(held.digest for held in both.targets)
+    only_here, only_there = here - there, there - here
+    return _pick(both.sources, only_here), _pick(both.targets, only_there)
+
+
+def _pick(held: tuple[Held, ...], wanted: Counter[int]) -> list[Held]:
+    found = []
+    for one in held:
+        if wanted[one.digest] > 0:
+            wanted[one.digest] -= 1
+            found.append(one)
+    return found
+
+
+def finding(both: Both, kind: Judgement, rules: Rules) -> dict[str, Any]:
+    """A mismatch as the journal keeps it: keys, digests, paths; no values."""
+    sources, targets = _left(both)
+    detail: dict[str, Any] = {}
+    if sources:
+        detail = {"source_key": sources[0].source_key, "expected": f"{sources[0].digest:032x}"}
+    if any(held.digest == UNREADABLE for held in targets):
+        detail["unreadable"] = True
+    elif rules.with_fields and sources and targets and sources[0].item and targets[0].item:
+        detail["fields"] = field_differences(sources[0].item, targets[0].item)
+    return {"kind": kind, "key": both.candidate.key, "detail": detail}

@@ -1,0 +1,125 @@
+"""Looking keys up on both sides, as often as needed to be sure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import cast
+
+from attrs import field, frozen
+
+from isthmus.errors import IsthmusError
+from isthmus.schema import Table
+from isthmus.values import Item, loads
+from isthmus.writes import expired
+from isthmus_migration.digests import item_digest
+from isthmus_migration.places.base import Place
+from isthmus_migration.places.databases import PLACE_FAULTS
+from isthmus_migration.slices.worker import TableWork, Worker
+from isthmus_migration.transforms import TransformError
+from isthmus_migration.verification.candidates import Candidate
+from isthmus_migration.verification.reading import UNREADABLE
+
+
+@frozen
+class Held:
+    """What is, or should be, under a key of the target.
+
+    :param item: ``None`` where only its digest is known, or where it can't be read
+    :param source_key: of the source's item, as text
+    """
+
+    digest: int
+    item: Item | None = field(default=None, repr=False)
+    expired: bool = False
+    source_key: str | None = field(default=None, repr=False)
+
+
+@frozen
+class Both:
+    """What both sides hold under a key."""
+
+    candidate: Candidate
+    sources: tuple[Held, ...]
+    targets: tuple[Held, ...]
+
+
+class LookUp:
+    """Reads the keys of candidates on both sides.
+
+    Where a place would have to read everything for a look-up, what the candidate says of it counts: nobody writes to
+    an export.
+
+    :param insist: look keys up in any place, whatever it costs
+    """
+
+    def __init__(self, worker: Worker, work: TableWork, *, insist: bool = False) -> None:
+        self._worker = worker
+        self._work = work
+        self._reads_source = insist or worker.source.holds_keys
+        self._reads_target = insist or worker.target.holds_keys
+
+    def both(self, candidates: Sequence[Candidate]) -> list[Both]:
+        """What both sides hold under the candidates' keys."""
+        sources = self._sources(candidates) if self._reads_source else [_noted_sources(one) for one in candidates]
+        targets = self._targets(candidates) if self._reads_target else [_noted_targets(one) for one in candidates]
+        return [Both(*three) for three in zip(candidates, sources, targets, strict=True)]
+
+    def _sources(self, candidates: Sequence[Candidate]) -> list[tuple[Held, ...]]:
+        keys = list(dict.fromkeys(key for one in candidates for key, _digest in one.sources if key is not None))
+        items = dict(zip(keys, _get(self._worker.source, self._work.plan.source, keys), strict=True))
+        held = {key: self._image(key, item) for key, item in items.items()}
+        found: list[tuple[Held, ...]] = []
+        for one in candidates:
+            wanted = [held.get(key or "") for key in dict.fromkeys(key for key, _digest in one.sources)]
+            found.append(tuple(image for image in wanted if image is not None))
+        return found
+
+    def _image(self, key: str, item: Item | Held | None) -> Held | None:
+        """What the target should hold of the source's item; nothing where the item is gone, or left out."""
+        if item is None or isinstance(item, Held):
+            return None
+        try:
+            image = self._work.transform(item)
+        except TransformError:
+            return None
+        if image is None:
+            return None
+        gone = expired(self._work.plan.target, image, time.time())
+        return Held(item_digest(image), image, gone, key)
+
+    def _targets(self, candidates: Sequence[Candidate]) -> list[tuple[Held, ...]]:
+        table = self._work.plan.target
+        found = _get(self._worker.target, table, [one.key for one in candidates])
+        return [() if item is None else (item if isinstance(item, Held) else Held(item_digest(item), item),)
+                for item in found]  # fmt: skip
+
+
+def _noted_sources(candidate: Candidate) -> tuple[Held, ...]:
+    return tuple(Held(digest, source_key=key) for key, digest in candidate.sources)
+
+
+def _noted_targets(candidate: Candidate) -> tuple[Held, ...]:
+    return tuple(Held(digest) for digest in candidate.targets)
+
+
+def _get(place: Place, table: Table, keys: Sequence[str]) -> list[Item | Held | None]:
+    return get_readable(place, table, [cast("Item", loads(key)) for key in keys])
+
+
+def get_readable(place: Place, table: Table, keys: Sequence[Item]) -> list[Item | Held | None]:
+    """The items of some keys; one that can't be read is a ``Held`` without item.
+
+    :raises IsthmusError: the place can't be used now
+    """
+    try:
+        return list(place.get_many(table, keys))
+    except PLACE_FAULTS:
+        raise
+    except IsthmusError as error:
+        if error.retryable:
+            raise
+        if len(keys) == 1:
+            return [Held(UNREADABLE)]
+    middle = len(keys) // 2
+    return [*get_readable(place, table, keys[:middle]), *get_readable(place, table, keys[middle:])]

@@ -1,0 +1,122 @@
+"""Verifying any two places against each other, without a migration before."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from isthmus.errors import InvalidArgument
+from isthmus_migration.coordination.options import RunOptions
+from isthmus_migration.coordination.session import session
+from isthmus_migration.engines.base import Engine
+from isthmus_migration.journal.states import State
+from isthmus_migration.journal.workdir import WorkDirectory
+from isthmus_migration.places.base import Place
+from isthmus_migration.places.opening import open_place
+from isthmus_migration.places.references import reference_to
+from isthmus_migration.plans.making import check_apart, target_table
+from isthmus_migration.plans.plan import PlacePlan, Plan, TablePlan
+from isthmus_migration.slices.worker import Setup
+from isthmus_migration.transforms import Transform
+from isthmus_migration.verification.results import Verification
+from isthmus_migration.verification.settings import Settings
+from isthmus_migration.verification.verifying import Verifying
+
+_UNITS: Final = 8
+_UNIT_BYTES: Final = 64_000_000
+
+
+def verify_places(
+    source: str,
+    target: str,
+    *,
+    tables: Sequence[str] = (),
+    transforms: Mapping[str, Transform] | None = None,
+    level: str = "digest",
+    sample: int = 1_000,
+    seed: int = 0,
+    extra: bool | None = None,
+    workdir: str | os.PathLike[str] | None = None,
+    again: bool = False,
+    engine: str | Engine = "processes",
+    workers: int | None = None,
+    options: RunOptions | None = None,
+) -> Verification:
+    """Compare two places: databases of any backend, or folders with exports. Nothing is written to either.
+
+    :param source: a database URL, ``env:NAME`` for one in the environment, or a folder
+    :param tables: names of the source's tables; all when empty
+    :param transforms: by the source's table: the target should hold what they make of the source's items
+    :param level: see ``Level``
+    :param sample: how many keys of each table the level ``sample`` looks up
+    :param seed: decides which keys these are
+    :param extra: whether items that only the target has are mismatches; yes when ``None``
+    :param workdir: a folder for what an interrupted verification needs to go on; temporary when ``None``
+    :param again: begin anew in that folder, even if the last verification was interrupted
+    :raises InvalidArgument: there is no such level, or both places are one
+    :raises TableNotFound: the source lacks a table
+    """
+    settings = Settings.checked(level, sample, seed, extra)
+    ends = PlacePlan(reference_to(source)), PlacePlan(reference_to(target))
+    with _folder(workdir) as folder:
+        work = _work(folder, source, target, ends, tables, transforms or {})
+        plan = work.plan()
+        setup = Setup(plan.to_json(), str(work.path.resolve()), source, target)
+        with session(work, plan, setup, engine=engine, workers=workers, options=options) as at_work:
+            return Verifying(at_work, setup, settings, again).run()
+
+
+@contextmanager
+def _folder(workdir: str | os.PathLike[str] | None) -> Iterator[Path]:
+    if workdir is not None:
+        yield Path(workdir)
+        return
+    with tempfile.TemporaryDirectory(prefix="isthmus-verify-") as folder:
+        yield Path(folder)
+
+
+def _work(
+    folder: Path, source: str, target: str, ends: tuple[PlacePlan, PlacePlan], tables: Sequence[str],
+    transforms: Mapping[str, Transform],
+) -> WorkDirectory:  # fmt: skip
+    """The work directory: the one that is there, if it is of the same places, else a new one."""
+    if (folder / "plan.json").exists():
+        return _same(WorkDirectory.open(folder), ends)
+    with open_place(ends[0], source) as here, open_place(ends[1], target) as there:
+        check_apart(here, there)
+        names = tuple(dict.fromkeys(tables)) or tuple(table.name for table in here.tables())
+        plans = tuple(_table_plan(here, there, name, transforms.get(name, Transform())) for name in names)
+    made = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    work = WorkDirectory.create(folder, Plan(secrets.token_hex(8), made, *ends, plans, keep_images=True))
+    with work.journal(writable=True) as journal:
+        # Nothing of this directory is ever copied.
+        journal.forget_phase("copy")
+        journal.set_meta(purpose="verify")
+        journal.enter(State.VERIFYING)
+    return work
+
+
+def _same(work: WorkDirectory, ends: tuple[PlacePlan, PlacePlan]) -> WorkDirectory:
+    plan = work.plan()
+    if (plan.source, plan.target) != ends:
+        raise InvalidArgument(
+            f"{work.path} holds a verification of {plan.source.reference.text} and {plan.target.reference.text}: "
+            "name another work directory"
+        )
+    return work
+
+
+def _table_plan(source: Place, target: Place, name: str, transform: Transform) -> TablePlan:
+    table, facts = source.table(name), source.facts(source.table(name))
+    units = source.units(table, max(_UNITS, (facts.size or 0) // _UNIT_BYTES))
+    written = None if transform == Transform() else transform.sealed().to_dict()
+    wanted = target_table(table, transform, target)
+    return TablePlan(
+        table, wanted, tuple(units), False, False, written, facts.items, facts.size
+    )  # neither created nor occupied
