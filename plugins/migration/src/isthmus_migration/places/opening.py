@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import isthmus
+from isthmus.config import load_settings
 from isthmus_migration.places.base import Place
 from isthmus_migration.places.databases import DatabasePlace
 from isthmus_migration.places.references import folder_of, is_folder, resolve
-from isthmus_migration.places.traffic import Traffic
+from isthmus_migration.places.traffic import Traffic, TrafficPlugin
 from isthmus_migration.plans.plan import PlacePlan
 
 
@@ -22,7 +23,16 @@ def open_place(plan: PlacePlan, given: str | None = None, *, create: bool = Fals
         from isthmus_migration.places.exports import open_export  # few migrations have one
 
         return open_export(folder_of(where), format=plan.format, compression=plan.compression, create=create)
+    return open_database(where, create=create)
+
+
+def open_database(url: str, *, create: bool = False) -> DatabasePlace:
+    """Open a database of a URL, with the plugins that the configuration activates."""
     traffic = Traffic()
-    if where.startswith("sqlite:///"):
-        return DatabasePlace(isthmus.connect(where, sqlite={"create": create}), traffic=traffic, url=where)
-    return DatabasePlace(isthmus.connect(where), traffic=traffic, url=where)
+    # Given plugins replace those of the configuration, without which items could be read as nobody else reads them.
+    plugins = [*load_settings(url).choices, TrafficPlugin(traffic)]
+    if url.startswith("sqlite:///"):
+        database = isthmus.connect(url, plugins=plugins, sqlite={"create": create})
+    else:
+        database = isthmus.connect(url, plugins=plugins)
+    return DatabasePlace(database, traffic=traffic, url=url)
