@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from isthmus.cli.exit_codes import ExitCode
 from isthmus.cli.output import json_option, print_grid
 from isthmus.errors import InvalidArgument
+from isthmus.values import dumps
 from isthmus_migration.cli.base import EXIT_CODES, command
+from isthmus_migration.cli.lines import clock
 from isthmus_migration.cli.sampling import show_sample
 from isthmus_migration.cli.watching import print_event
 from isthmus_migration.migration import Migration
+from isthmus_migration.plans.findings import Estimate, Finding, Preflight
 from isthmus_migration.plans.plan import Plan, TablePlan
-from isthmus_migration.transforms import Transform, read_mapping_file
+from isthmus_migration.transforms import read_mapping_file
 
+_SHOWN: Final = 20
 INTO_EXISTING = click.option(
     "--into-existing",
     type=click.Choice(["upsert", "fail", "skip"]),
@@ -60,33 +63,24 @@ def plan(
     but the work directory. Secrets in URLs are not stored: such a URL has to be given again when the plan is run, or
     comes from the environment.
     """
-    transforms = {} if config is None else read_mapping_file(config)
-    check_mapped(transforms, tables)
     if sample is not None:
-        show_sample(source, target, tables, transforms, sample, as_json=as_json)
+        show_sample(
+            source, target, tables, {} if config is None else read_mapping_file(config), sample, as_json=as_json
+        )
         return ExitCode.OK
     if workdir is None:
         raise InvalidArgument("name a new folder for the migration with --workdir")
     options: Any = {"into_existing": into_existing or "refuse", "keep_images": not no_images, "units": units}
-    made = Migration.plan(source, target, workdir=workdir, tables=tables, transforms=transforms, **options)
+    made = Migration.plan(source, target, workdir=workdir, tables=tables, mapping=config, **options)
+    found = made.preflight or Preflight()
     if as_json:
-        print_event("planned", planned(made.the_plan, workdir))
+        print_event("planned", {**planned(made.the_plan, workdir), "preflight": found.to_dict()})
     else:
-        _print(made.the_plan, workdir)
-    return ExitCode.OK
+        _print(made.the_plan, workdir, found)
+    return ExitCode.DEAD_LETTERS if found.errors else ExitCode.OK
 
 
-plan.epilog = EXIT_CODES
-
-
-def check_mapped(transforms: Mapping[str, Transform], tables: tuple[str, ...]) -> None:
-    """Refuse a mapping of tables that are not moved.
-
-    :raises InvalidArgument: naming them
-    """
-    unused = sorted(set(transforms) - set(tables)) if tables else []
-    if unused:
-        raise InvalidArgument(f"the mapping file has tables that are not moved, {', '.join(unused)}: name them too")
+plan.epilog = f"The exit code is 8 if items of the preflight's sample would become dead letters.\n\n{EXIT_CODES}"
 
 
 def planned(plan: Plan, workdir: Path) -> dict[str, Any]:
@@ -106,13 +100,32 @@ def _table(table: TablePlan) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _print(plan: Plan, workdir: Path) -> None:
+def _print(plan: Plan, workdir: Path, found: Preflight) -> None:
     columns = ["table", "into", "items, about", "bytes, about", "units", "target's table", "items are"]
     print_grid(f"{plan.source.reference.text} -> {plan.target.reference.text}", columns, map(_row, plan.tables))
-    for note in plan.notes:
-        print(f"note: {note}")
+    print(_estimated(found.estimate))
+    for line in [*map(_remark, found.findings[:_SHOWN]), *(f"note: {note}" for note in plan.notes)]:
+        print(line)
+    if len(found.findings) > _SHOWN:
+        print(f"and {len(found.findings) - _SHOWN:,} more: see preflight.json in {workdir}")
     again = "" if plan.source.reference.whole and plan.target.reference.whole else " --source URL --target URL"
     print(f"planned in {workdir}; run it with `isthmus migrate run {workdir}{again}`")
+
+
+def _remark(finding: Finding) -> str:
+    """A finding as a line; an error is an item of the sample that would become a dead letter."""
+    key = finding.name if finding.key is None else dumps(finding.key)
+    where = "" if key is None else f" {key}" + (f" at {finding.path}" if finding.path else "")
+    return f"{finding.level}: {finding.table}{where}: {finding.reason}"
+
+
+def _estimated(estimate: Estimate) -> str:
+    parts = [] if estimate.seconds is None else [f"about {clock(estimate.seconds)} of copying"]
+    if estimate.read_units or estimate.write_units:
+        parts.append(f"{estimate.read_units or 0:,} read and {estimate.write_units or 0:,} write units")
+    if estimate.cost:
+        parts.append(f"{estimate.cost:,.2f} for them, as preflight.json assumes")
+    return f"estimate: {', '.join(parts) or 'none, as the source does not say how much it holds'}"
 
 
 def _row(table: TablePlan) -> tuple[object, ...]:

@@ -103,7 +103,8 @@ class Progress:
         """Where the journal says that a phase stands."""
         rows = journal.rows("SELECT id, source_table, finished, read FROM unit WHERE phase = ?", (phase,))
         tables = [table for _id, table, _finished, _read in rows]
-        expected = {table.source.name: table.items for table in plan.tables}
+        # Other phases read something else than the source's tables, or only parts of them.
+        expected = {table.source.name: table.items for table in plan.tables if phase == "copy"}
         known = all(expected.get(table) is not None for table in tables)
         units: dict[str, _UnitProgress] = {}
         each = {table: (expected.get(table) or 0) / tables.count(table) for table in set(tables)}

@@ -1,0 +1,115 @@
+"""``isthmus migrate rollback``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from isthmus.cli.exit_codes import ExitCode
+from isthmus.cli.output import print_grid
+from isthmus.errors import InvalidArgument
+from isthmus_migration.cli.base import EXIT_CODES, command, opened_migration, place_options, workdir_argument
+from isthmus_migration.cli.running import RunSettings, run_options, watched
+from isthmus_migration.cli.watching import print_event
+from isthmus_migration.migration import Migration
+from isthmus_migration.plans.plan import TablePlan
+from isthmus_migration.rollback.results import RollbackResult
+
+_LISTED: Final = 20
+
+
+@command("rollback")
+@workdir_argument
+@click.option("--dry-run", is_flag=True, help="Only say what would happen to each table of the target.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--force", is_flag=True, help="Drop and put back whatever others have written since, too.")
+@run_options
+@place_options
+def rollback(
+    workdir: Path, dry_run: bool, yes: bool, force: bool, settings: RunSettings, source: str | None,
+    target: str | None,
+) -> int:  # fmt: skip
+    """Put the target back to what it was before the migration.
+
+    Tables that the migration created are dropped, unless others have written into them. In tables that were there
+    before, items get their pre-images back where they are still what the migration wrote; the others are listed as
+    conflicts. An interrupted rollback goes on. The exit code is 10 if the target is as it was, and 1 if conflicts are
+    left.
+    """
+    migration = opened_migration(workdir, source, target)
+    if dry_run or not (yes or settings.as_json):
+        _print_intentions(migration, as_json=settings.as_json)
+    if dry_run:
+        return ExitCode.OK
+    if not (yes or _confirmed()):
+        print("nothing was done")
+        return ExitCode.NO
+    result = watched(
+        settings,
+        workdir,
+        lambda options: migration.rollback(
+            force=force, engine=settings.engine, workers=settings.workers, options=options
+        ),
+    )
+    return _shown(migration, result, settings)
+
+
+rollback.epilog = EXIT_CODES
+
+
+def _confirmed() -> bool:
+    """Ask.
+
+    :raises InvalidArgument: nobody is there to be asked
+    """
+    if not sys.stdin.isatty():
+        raise InvalidArgument("a rollback deletes what was copied: say --yes")
+    return click.confirm("Roll back?", err=True)
+
+
+def _print_intentions(migration: Migration, *, as_json: bool) -> None:
+    tables = [(plan.target.name, _intention(plan)) for plan in migration.the_plan.tables]
+    if as_json:
+        print_event("intended", {"tables": [{"table": name, "action": action} for name, action in tables]})
+    else:
+        print_grid(migration.the_plan.target.reference.text, ["table", "what would happen"], tables)
+
+
+def _intention(plan: TablePlan) -> str:
+    if plan.created:
+        return "dropped, as the migration created it"
+    if not plan.occupied:
+        return "emptied of what was copied, as it was empty before"
+    return "items that were overwritten get their pre-images back, those that were added are deleted"
+
+
+def _shown(migration: Migration, result: RollbackResult, settings: RunSettings) -> int:
+    code = _exit_code(result)
+    if settings.as_json:
+        print_event("result", {"exit_code": int(code), **result.to_dict()})
+        return code
+    columns = ["table", "what", "put back", "as before", "conflicts", "digest"]
+    print_grid("", columns, [
+        (one.table, one.action, one.restored, one.unchanged, one.conflicts, _proof(one.equal)) for one in result.tables
+    ])  # fmt: skip
+    for position, conflict in enumerate(migration.conflicts()):
+        if position == _LISTED:
+            print(f"and {result.conflicts - _LISTED:,} more conflicts: see `isthmus migrate report`")
+            break
+        print(f"conflict {conflict.table} {conflict.key}: {conflict.reason}")
+    if not result.finished:
+        print(f"not finished: {result.reason}; go on with `isthmus migrate rollback {migration.work.path}`")
+    return code
+
+
+def _proof(equal: bool | None) -> str:
+    return "" if equal is None else "as before" if equal else "DIFFERENT"
+
+
+def _exit_code(result: RollbackResult) -> ExitCode:
+    if not result.finished:
+        return ExitCode.PAUSED
+    return ExitCode.ROLLED_BACK if result.clean else ExitCode.NO
