@@ -11,7 +11,8 @@ from isthmus_migration.engines.base import Engine
 def engine_for(name: str | Engine, workers: int | None = None) -> Engine:
     """The engine of a name: ``inline``, ``threads``, ``processes``, ``dask``, or ``dask://HOST:PORT``.
 
-    :param workers: how many slices run at once; the machine's processors and one more when ``None``
+    :param workers: how many slices run at once; when ``None``, the machine's processors and one more, or all threads of
+        a cluster that runs already
     :raises InvalidArgument: there is none of that name
     """
     if isinstance(name, Engine):
@@ -31,4 +32,15 @@ def engine_for(name: str | Engine, workers: int | None = None) -> Engine:
         from isthmus_migration.engines.processes import ProcessEngine
 
         return ProcessEngine(count)
+    if name == "dask" or name.startswith("dask://"):
+        from isthmus_migration.engines.dask import SCHEME, DaskEngine
+
+        return DaskEngine(None, count) if name == "dask" else DaskEngine(_address(name.removeprefix(SCHEME)), workers)
     raise InvalidArgument(f"there is no engine {name!r}: choose inline, threads, processes, dask or dask://HOST:PORT")
+
+
+def _address(text: str) -> str:
+    host, colon, port = text.rstrip("/").rpartition(":")
+    if not (host and colon and port.isdigit()):
+        raise InvalidArgument(f"dask://{text} names no scheduler: say dask://HOST:PORT, the port is 8786 as a rule")
+    return f"{host}:{port}"

@@ -101,16 +101,22 @@ class Member(threading.Thread):
                 pipe.send(task)
                 pipe.recv()
             except _GONE:
-                self._buried()
+                self._note_vain(self._buried())
             else:
                 self._begun, self._killed, self._exited = time.monotonic(), 0, 0
                 return pipe
+
+    def _note_vain(self, code: int | None) -> None:
+        killed = code is None or code < 0
+        self._killed, self._exited = self._killed + killed, self._exited + (not killed)
 
     def _result(self, pipe: Connection) -> SliceResult:
         try:
             done, data = pipe.recv()
         except _GONE:
-            raise WorkerDied(f"its worker ended, {self._buried()}") from None
+            code = self._buried()
+            how = f"with exit code {code}" if code is not None and code >= 0 else f"by signal {-(code or -9)}"
+            raise WorkerDied(f"its worker ended {how}") from None
         finally:
             self._begun = None
         result: Any = pickle.loads(data)  # noqa: S301  # made by a process of ours
@@ -150,24 +156,21 @@ class Member(threading.Thread):
             theirs.close()
         return self._pipe
 
-    def _buried(self, *, wait: float = 0.0) -> str:
-        """End what is left of the process; how it ended."""
+    def _buried(self, *, wait: float = 0.2) -> int | None:
+        """End what is left of the process; its exit code, negative for a signal.
+
+        :param wait: seconds for which it may end by itself: its pipe closes a moment before it is gone
+        """
         process, self._process = self._process, None
         if self._pipe is not None:
             self._pipe.close()
             self._pipe = None
         if process is None:
-            return "before"
+            return None
         process.join(wait)
-        code = process.exitcode
-        if code is None:
-            process.join(0.2)  # its pipe closes a moment before it is gone
-            code = process.exitcode
-            process.kill()
-            process.join()
-        killed = code is None or code < 0
-        self._killed, self._exited = self._killed + killed, self._exited + (not killed)
-        return f"killed by signal {-(code or -signal.SIGKILL)}" if killed else f"with exit code {code}"
+        process.kill()
+        process.join()
+        return process.exitcode
 
 
 def _work(pipe: Connection, setup: Setup, parent: int) -> None:
