@@ -57,7 +57,9 @@ def expected(migration: Migration, table: str = "things") -> str:
         total = journal.digest("copy", table, "expected")
         total.merge(journal.digest("before", table, "target"))
         gone = journal.digest("copy", table, "replaced")
-    here = sum(value for _count, value in total.buckets.values()) - sum(value for _count, value in gone.buckets.values())
+    here = sum(value for _count, value in total.buckets.values()) - sum(
+        value for _count, value in gone.buckets.values()
+    )
     return f"{total.items - gone.items} {here % (1 << 128):032x}"
 
 

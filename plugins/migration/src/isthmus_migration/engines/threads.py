@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from isthmus_migration.engines.base import Engine
-from isthmus_migration.slices.worker import Setup, run_slice
+from isthmus_migration.slices.worker import Setup, Worker, run_slice, worker_of
 from isthmus_migration.tasks import SliceResult, SliceTask
 
 
@@ -18,6 +18,7 @@ class ThreadEngine(Engine):
         self.workers = workers
         self._pool: ThreadPoolExecutor | None = None
         self._setup: Setup | None = None
+        self._opened: set[Worker] = set()
 
     def start(self, setup: Setup) -> None:
         self._setup = setup
@@ -25,10 +26,18 @@ class ThreadEngine(Engine):
 
     def submit(self, task: SliceTask) -> Future[SliceResult]:
         assert self._pool is not None
+        return self._pool.submit(self._run, task)
+
+    def _run(self, task: SliceTask) -> SliceResult:
         assert self._setup is not None
-        return self._pool.submit(run_slice, self._setup, task)
+        self._opened.add(worker_of(self._setup))
+        return run_slice(self._setup, task)
 
     def close(self, *, wait: bool = True) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=wait, cancel_futures=True)
             self._pool = None
+        if wait:
+            # Threads end without a word, so what they opened is closed for them.
+            while self._opened:
+                self._opened.pop().close()
