@@ -20,7 +20,6 @@ from isthmus.results import WriteManyResult
 from isthmus.schema import Table
 from isthmus.slices import Slice, SliceReader, slice_reader
 from isthmus.values import Item
-from isthmus.writes import expired
 from isthmus_migration.places.base import Part, Place, Receipt, Refusal, TableFacts
 from isthmus_migration.places.identities import Identity, database_identity
 from isthmus_migration.places.needs import unmet_needs
@@ -188,16 +187,11 @@ class DatabasePlace(Place):
     ) -> None:
         """Halve a batch that was refused as a whole, down to the items that are to blame."""
         if len(members) == 1:
-            self._blame(bound, members[0], refusals, error)
+            refusals.append(Refusal(members[0][0], error))
             return
         middle = len(members) // 2
         self._put(bound, members[:middle], refusals)
         self._put(bound, members[middle:], refusals)
-
-    def _blame(self, bound: BoundTable, member: tuple[int, Item], refusals: list[Refusal], error: IsthmusError) -> None:
-        expires_now = isinstance(error, InvalidArgument) and expired(bound.schema, member[1], time.time())
-        if not expires_now:
-            refusals.append(Refusal(member[0], error))
 
     def _table(self, table: Table) -> BoundTable:
         if table.name not in self._bound:

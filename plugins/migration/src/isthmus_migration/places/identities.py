@@ -76,10 +76,16 @@ def _option(parts: SplitResult, name: str) -> str:
 
 
 def _sqlite(database: Database, parts: SplitResult) -> Identity:
-    path = unquote(parts.path.removeprefix("/"))
-    if not path:
+    path = file_of(parts)
+    if path is None:
         return Identity("sqlite", (f"memory {id(database.backend)}",))
-    return Identity("sqlite", _file_names(Path(path)))
+    return Identity("sqlite", _file_names(path))
+
+
+def file_of(parts: SplitResult) -> Path | None:
+    """The file that a SQLite URL names, found as the backend finds it; ``None`` for a database in memory."""
+    path = unquote(parts.path.removeprefix("/"))
+    return Path(os.path.abspath(path)) if path else None  # noqa: PTH100  # Path.absolute() keeps ".."
 
 
 def _file_names(path: Path) -> Iterable[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import isthmus
 from isthmus.errors import ConfigurationError
 from isthmus_migration.places.base import Place
 from isthmus_migration.places.databases import DatabasePlace
+from isthmus_migration.places.identities import file_of
 from isthmus_migration.places.opening import open_place
 from isthmus_migration.places.references import resolve
 from isthmus_migration.plans.plan import PlacePlan
@@ -33,5 +34,5 @@ def _missing_file(where: str) -> Path | None:
     """The file of a SQLite database that does not exist yet: opening it would make it."""
     if not where.startswith("sqlite:///"):
         return None
-    path = Path(unquote(urlsplit(where).path)[1:])
-    return None if path.exists() else path
+    path = file_of(urlsplit(where))
+    return None if path is None or path.exists() else path

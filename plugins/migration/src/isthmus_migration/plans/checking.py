@@ -47,7 +47,8 @@ class SampleCheck:
     samples: list[Sample] = field(factory=list)
     sampled: Sampled = field(factory=Sampled)
     _declared: Table = field(init=False)
-    _keys: dict[bytes, Item] = field(factory=dict, init=False)
+    _keys: set[bytes] = field(factory=set, init=False)
+    _unique: set[tuple[str, bytes]] = field(factory=set, init=False)
     _expired: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -96,7 +97,7 @@ class SampleCheck:
         if expired(self._declared, target, time.time()):
             self._expired += 1
             return
-        if self._collides(item, target):
+        if self._collides(item, target) or self._is_double(item, target):
             return
         if not self._is_refused(item, target):
             self.sampled.moves.append((item, target))
@@ -118,10 +119,24 @@ class SampleCheck:
             return False
         key = canonical_text([target.get(name) for name in self.target.key_names])
         if key not in self._keys:
-            self._keys[key] = item
+            self._keys.add(key)
             return False
         self._note("error", "key_collision", item, "another item of the sample gets the same key in the target", None)
         return True
+
+    def _is_double(self, item: Item, target: Item) -> bool:
+        """Whether another item of the sample has values that are to be unique."""
+        for unique in self.target.unique:
+            values = [target.get(name) for name in unique.attributes]
+            if None in values or (unique.only is not None and target.get(unique.only[0]) != unique.only[1]):
+                continue
+            taken = (unique.name, canonical_text(values))
+            if taken in self._unique:
+                reason = f"another item of the sample has the same values of the unique constraint {unique.name!r}"
+                self._note("error", "unique_violation", item, reason, unique.attributes[0])
+                return True
+            self._unique.add(taken)
+        return False
 
     # ---- noting ----
 

@@ -1,0 +1,121 @@
+"""Rates: adapted to throttling, divided among slices, and kept by a run."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from isthmus_migration.coordination.control import Rates
+from isthmus_migration.coordination.options import RunOptions
+from isthmus_migration.coordination.rates import RateControl
+from isthmus_migration.slices.pace import Pace
+from isthmus_migration.tasks import Budget, Counts, SliceResult, SliceTask, Unit
+from plugins.migration.tests.plans.helpers import filled, numbered, planned, sqlite
+
+_TASK = SliceTask("copy", Unit("things-00000", "things", "{}"), 1, 0, None)
+
+
+def _result(read: int = 1_000, throttled: int = 0, seconds: float = 1.0, waited: float = 0.0) -> SliceResult:
+    counts = Counts(read=read, size=read * 1_000, throttled=throttled)
+    return SliceResult(_TASK, "next", counts, seconds=seconds, waited=waited)
+
+
+def _control(slice_items: int = 2_000, **rates: float) -> RateControl:
+    return RateControl(Rates(**rates), slice_items)
+
+
+def test_without_rates_and_throttling_nothing_is_held_back() -> None:
+    """Slices are as large as was asked for."""
+    control = _control()
+    control.learn(_result())
+    assert control.budget() == Budget(items=2_000)
+
+
+def test_throttling_takes_a_third_of_the_measured_speed() -> None:
+    """Each slice with throttling does, and each without gives a little back, up to the whole."""
+    control = _control()
+    control.learn(_result(throttled=100))
+    control.learn(_result(throttled=100))
+    assert control.speed == pytest.approx(0.67**2)
+    assert control.budget().items_per_second == pytest.approx(1_000 * 0.67**2)
+    control.learn(_result())
+    assert control.speed == pytest.approx(0.67**2 + 0.03)
+    for _slice in range(100):
+        control.learn(_result())
+    assert (control.speed, control.budget().items_per_second) == (1.0, None)
+
+
+def test_a_little_throttling_is_tolerated() -> None:
+    """One item in a hundred is no reason to slow down."""
+    control = _control()
+    control.learn(_result(throttled=10))
+    assert control.speed == 1.0
+
+
+def test_the_speed_is_measured_without_the_waits() -> None:
+    """Else a run that is held back would seem slow, and be held back more and more."""
+    control = _control()
+    control.learn(_result(throttled=500, seconds=10.0, waited=9.0))
+    assert control.budget().items_per_second == pytest.approx(1_000 * 0.67)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5_000), st.integers(0, 5_000)), max_size=200))
+def test_the_speed_stays_within_its_bounds(slices: list[tuple[int, int]]) -> None:
+    """However much was throttled, a run goes on, and gets back to its full speed."""
+    control = _control()
+    for read, throttled in slices:
+        control.learn(_result(read, throttled))
+        assert 0.02 <= control.speed <= 1.0
+        assert control.budget().items >= 1
+    for _slice in range(40):
+        control.learn(_result())
+    assert control.speed == 1.0
+
+
+@given(st.integers(1, 64), st.floats(1, 1e6), st.floats(1, 1e9), st.floats(1, 1e5), st.floats(1, 1e5))
+def test_slices_in_flight_share_the_rates(flying: int, items: float, size: float, reads: float, writes: float) -> None:
+    """All of them together have what was allowed, and none more than its part."""
+    control = _control(items=items, size=size, read_units=reads, write_units=writes)
+    control.in_flight = flying
+    budget = control.budget()
+    shares = (budget.items_per_second, budget.bytes_per_second, budget.read_units, budget.write_units)
+    assert [share and share * flying for share in shares] == pytest.approx([items, size, reads, writes])
+
+
+def test_a_slice_that_is_held_back_is_small() -> None:
+    """So that pause and stop are heard within seconds; by items, bytes and units alike."""
+    assert _control(items=100).budget().items == 500
+    assert _control(size=10_000).budget().items == 50
+    assert _control(write_units=10).budget().items == 50
+    assert _control(items=0.01).budget().items == 1
+    assert _control().budget(most=3).items == 3
+
+
+@pytest.mark.parametrize(
+    ("budget", "seconds"),
+    [
+        (Budget(items_per_second=50), 2.0), (Budget(bytes_per_second=100_000), 2.5), (Budget(read_units=20), 5.0),
+        (Budget(write_units=100), 3.0), (Budget(items_per_second=50, write_units=100), 3.0), (Budget(), 0.0),
+    ],
+)  # fmt: skip
+def test_a_slice_waits_until_all_rates_allow_it(budget: Budget, seconds: float) -> None:
+    """100 items of 2,500 bytes: one read unit and three write units each."""
+    now, slept = [10.0], list[float]()
+    pace = Pace(budget, clock=lambda: now[0], sleep=slept.append)
+    now[0] += 0.5
+    pace.keep(100, 250_000)
+    assert sum(slept) == pace.waited == pytest.approx(max(seconds - 0.5, 0.0))
+
+
+def test_a_run_is_held_to_the_items_a_second_that_were_allowed(tmp_path: Path) -> None:
+    """Within a fifth, by two workers together."""
+    filled(sqlite(tmp_path, "source"), numbered(3_000))
+    migration = planned(tmp_path, units=8)
+    options = RunOptions(slice_items=100, rates=Rates(items=1_000))
+    begun = time.monotonic()
+    assert migration.run(engine="threads", workers=2, options=options).finished
+    assert 2.4 <= time.monotonic() - begun <= 3.6
