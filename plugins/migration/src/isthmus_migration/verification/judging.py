@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from attrs import frozen
@@ -33,13 +34,13 @@ class Rules:
 
 def judge(both: Both, rules: Rules) -> Judgement:
     """What a key is."""
-    sources, targets = _left(both)
+    sources, targets = _left(both, rules)
     if not sources and not targets:
         return "equal"
-    if any(held.source_key in rules.dead for held in (*sources, *both.sources)):
-        sources = [held for held in sources if held.source_key not in rules.dead]
-        if not sources:
-            return "dead"
+    living = [held for held in sources if held.source_key not in rules.dead]
+    if sources and not living:
+        return "dead"
+    sources = living
     if sources and all(held.expired for held in sources) and not targets:
         return "expired"
     if sources and targets:
@@ -49,14 +50,15 @@ def judge(both: Both, rules: Rules) -> Judgement:
     return "extra" if rules.extra else "other"
 
 
-def _left(both: Both) -> tuple[list[Held], list[Held]]:
-    """What is left on each side when what both have is taken away."""
+def _left(both: Both, rules: Rules) -> tuple[list[Held], list[Held]]:
+    """What is left on each side when what both have is taken away; dead letters are left before others."""
+    dead_first = sorted(both.sources, key=lambda held: held.source_key not in rules.dead)
     here, there = Counter(held.digest for held in both.sources), Counter(held.digest for held in both.targets)
     only_here, only_there = here - there, there - here
-    return _pick(both.sources, only_here), _pick(both.targets, only_there)
+    return _pick(dead_first, only_here), _pick(both.targets, only_there)
 
 
-def _pick(held: tuple[Held, ...], wanted: Counter[int]) -> list[Held]:
+def _pick(held: Iterable[Held], wanted: Counter[int]) -> list[Held]:
     found = []
     for one in held:
         if wanted[one.digest] > 0:
@@ -67,7 +69,8 @@ def _pick(held: tuple[Held, ...], wanted: Counter[int]) -> list[Held]:
 
 def finding(both: Both, kind: Judgement, rules: Rules) -> dict[str, Any]:
     """A mismatch as the journal keeps it: keys, digests, paths; no values."""
-    sources, targets = _left(both)
+    sources, targets = _left(both, rules)
+    sources = [held for held in sources if held.source_key not in rules.dead]
     detail: dict[str, Any] = {}
     if sources:
         detail = {"source_key": sources[0].source_key, "expected": f"{sources[0].digest:032x}"}

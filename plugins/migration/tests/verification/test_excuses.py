@@ -1,0 +1,121 @@
+"""What looks like a mismatch and is none, for a reason that is known."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import isthmus
+from isthmus.schema import Table
+from isthmus_migration.migration import Migration
+from isthmus_migration.transforms import Transform
+from plugins.migration.tests.dead.helpers import fill, numbered, run, sqlite
+from plugins.migration.tests.verification.helpers import change, copied, named, repaired, verified
+
+
+def refusing(item: dict[str, Any]) -> dict[str, Any]:
+    """A transform that can't handle some items."""
+    if item["n"] % 100 == 0:
+        raise ValueError("no hundreds")
+    return {**item, "moved": True}
+
+
+FOLDED = {"id": {"template": "{name}", "replace": True}}
+TRANSFORM = Transform(function=f"{__name__}:refusing")
+
+
+def occupied(folder: Path, how: Any, **options: Any) -> Migration:
+    """200 items into a table that has 150 others, 50 of them with the same keys."""
+    fill(sqlite(folder, "a"), numbered(0, 200, of="source"))
+    fill(sqlite(folder, "b"), numbered(150, 300, of="target"))
+    migration = Migration.plan(
+        sqlite(folder, "a"), sqlite(folder, "b"), workdir=folder / "work", units=3, into_existing=how, **options
+    )
+    assert run(migration).finished
+    return migration
+
+
+@pytest.mark.parametrize("level", ["count", "sample", "digest", "full"])
+def test_dead_letters_are_no_mismatches(tmp_path: Path, level: str) -> None:
+    """They are counted beside; the rest is compared with what the transform makes of the source."""
+    result = verified(copied(tmp_path, transforms={"things": TRANSFORM}), level)
+    assert (result.equal, result.tables[0].dead, named(result)) == (True, 3, [])
+
+
+def test_damage_beside_dead_letters_is_found(tmp_path: Path) -> None:
+    """Looking again at the source meets the items that can't be transformed, and passes them by."""
+    migration = copied(tmp_path, transforms={"things": TRANSFORM})
+    change(tmp_path, put=[{"id": "k00001", "n": 1}], delete=["k00002"])
+    result = verified(migration)
+    assert named(result) == [("k00001", "changed"), ("k00002", "missing")]
+    assert result.tables[0].dead == 3
+
+
+def test_items_that_are_filtered_are_no_mismatches(tmp_path: Path) -> None:
+    """What the plan leaves out is not missing; it is counted."""
+    migration = copied(tmp_path, transforms={"things": Transform(filter="n < 100")})
+    change(tmp_path, delete=["k00042"])
+    result = verified(migration)
+    assert (named(result), result.tables[0].skipped) == ([("k00042", "missing")], 200)
+
+
+def test_two_items_for_one_key(tmp_path: Path) -> None:
+    """The first has the key and the second is a dead letter: neither is a mismatch, whatever else is looked at."""
+    items = [{"id": f"k{number}", "name": f"name {number // 2}"} for number in range(40)]
+    migration = copied(tmp_path, items, transforms={"things": Transform(compute=FOLDED)})
+    assert migration.status().found.dead == 20
+    assert verified(migration).equal
+    change(tmp_path, put=[{"id": "name 7", "other": 1}])
+    assert named(verified(migration, "full")) == [("name 7", "changed")]
+
+
+def test_items_that_expire_meanwhile_are_no_mismatches(tmp_path: Path) -> None:
+    """Their time came after they were copied: the target hides them, and so does the source."""
+    table = Table("things", "id", ttl="until")
+    soon = time.time() + 2
+    fill(sqlite(tmp_path, "a"), [*numbered(0, 20), *numbered(20, 25, until=int(soon) + 1)], table)
+    migration = Migration.plan(sqlite(tmp_path, "a"), sqlite(tmp_path, "b"), workdir=tmp_path / "work")
+    assert run(migration).finished
+    assert verified(migration, "count").tables[0].target_items == 25
+    time.sleep(max(0.0, int(soon) + 1.1 - time.time()))
+    result = verified(migration)
+    assert (result.tables[0].source_items, result.tables[0].target_items) == (25, 20)
+    assert (result.tables[0].same_items, named(result)) == (True, [])
+
+
+@pytest.mark.parametrize("how", ["upsert", "skip", "fail"])
+@pytest.mark.parametrize("level", ["digest", "full"])
+def test_items_of_others_are_no_mismatches(tmp_path: Path, how: str, level: str) -> None:
+    """In a table that held items before: those of others are not extra, and kept ones are not changed."""
+    result = verified(occupied(tmp_path, how), level)
+    assert (result.equal, named(result)) == (True, [])
+    if level == "digest":
+        assert result.tables[0].source_digest == result.tables[0].target_digest
+
+
+@pytest.mark.parametrize("how", ["upsert", "skip"])
+def test_damage_beside_items_of_others_is_found(tmp_path: Path, how: str) -> None:
+    """What the migration wrote and somebody changed; what somebody wrote himself is his."""
+    migration = occupied(tmp_path, how)
+    change(tmp_path, put=[{"id": "k00007", "n": "seven"}, {"id": "stranger"}], delete=["k00042", "k00250"])
+    assert named(verified(migration)) == [("k00007", "changed"), ("k00042", "missing")]
+
+
+def test_items_of_others_can_be_asked_for(tmp_path: Path) -> None:
+    """Then everything that only the target has is extra."""
+    migration = occupied(tmp_path, "upsert")
+    result = verified(migration, "full", extra=True)
+    assert (result.total.extra, {kind for _key, kind in named(result)}) == (100, {"extra"})
+
+
+def test_an_item_that_can_t_be_read_in_the_target_is_a_mismatch(tmp_path: Path) -> None:
+    """Its key is known, so it is named, and a repair mends it: the table is the migration's own."""
+    migration = copied(tmp_path)
+    with isthmus.connect(sqlite(tmp_path, "b")) as database:
+        database.native().execute("""UPDATE "things:1" SET item = '{bad' WHERE item LIKE '%"n":42}%'""")
+    assert named(verified(migration)) == [("k00042", "changed")]
+    assert repaired(migration).verification.equal
+    assert verified(migration, "full").equal
