@@ -7,6 +7,7 @@ dies, at most the slices in flight are done again.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any, Final
 
@@ -218,6 +219,9 @@ class Coordinator:
         self._schedule.settled(task, result)
         self._tell("slice", unit=task.unit.id, table=task.unit.table, finished=result.cursor is None,
                    **asdict(result.counts))  # fmt: skip
+        if result.dead:
+            codes = Counter(letter.code for letter in result.dead)
+            self._tell("dead", table=task.unit.table, count=len(result.dead), codes=dict(codes))
 
     def _grant(self, task: SliceTask, result: SliceResult) -> None:
         """Let a slice go on without the items whose keys were claimed before, and let it take no more items."""
