@@ -11,7 +11,7 @@ import pytest
 
 import isthmus
 from isthmus_migration.migration import Migration
-from tests.migration.runs import Running, fill
+from tests.migration.runs import Running, fill, things
 
 Planned = Callable[..., Running]
 
@@ -33,7 +33,7 @@ def planned(tmp_path: Path, mongodb_target: str) -> Planned:
 
     def make(count: int, *, units: int = 8, target: str | None = None, **options: object) -> Running:
         source = f"sqlite:///{tmp_path / 'source.db'}"
-        fill(source, count)
+        fill(source, things(count))
         target = target or mongodb_target
         migration = Migration.plan(source, target, workdir=tmp_path / "work", units=units, **options)
         return Running(migration, source, target)

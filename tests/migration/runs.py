@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -36,10 +36,10 @@ def things(count: int) -> Iterator[dict[str, Any]]:
     return ({"id": number, "name": f"thing {number}", "tags": ["a", str(number % 7)]} for number in range(count))
 
 
-def fill(url: str, count: int, table: Table = THINGS) -> None:
+def fill(url: str, items: Iterable[dict[str, Any]], table: Table = THINGS) -> None:
     """Create the table and put items into it."""
     with isthmus.connect(url, **({"sqlite": {"create": True}} if url.startswith("sqlite") else {})) as database:
-        database.table(table).ensure().put_many(list(things(count))).raise_for_failures()
+        database.table(table).ensure().put_many(list(items)).raise_for_failures()
 
 
 def digest_of(url: str, table: Table = THINGS) -> BucketDigest:
@@ -116,9 +116,9 @@ class Running:
         finally:
             connection.close()
 
-    def settled(self, phase: str) -> int:
-        """How many slices of a phase were journaled."""
-        return int(self.ask(f"SELECT coalesce(sum(sequence), 0) FROM unit WHERE phase = '{phase}'")[0][0])
+    def settled(self, phase: str = "%") -> int:
+        """How many slices of a phase were journaled, or of all."""
+        return int(self.ask(f"SELECT coalesce(sum(sequence), 0) FROM unit WHERE phase LIKE '{phase}'")[0][0])
 
     def handed_out(self) -> int:
         """How many slices were handed out, of all phases."""

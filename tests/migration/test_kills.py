@@ -7,10 +7,9 @@ import random
 import signal
 import time
 
-import pytest
-
+import isthmus
 from tests.migration.conftest import Planned
-from tests.migration.runs import kill_one, killed_at_end, until, workers_of
+from tests.migration.runs import THINGS, Running, digest_of, fill, kill_one, killed_at_end, until, workers_of
 
 MOMENTS = int(os.environ.get("ISTHMUS_KILL_MOMENTS", "3"))
 """How often a coordinator is killed; ``make migration-kills`` does it 20 times."""
@@ -37,18 +36,46 @@ def test_workers_are_killed_one_after_the_other(planned: Planned) -> None:
     run.no_orphans()
 
 
-@pytest.mark.parametrize("action", ["copy"])
-def test_the_coordinator_is_killed_again_and_again(planned: Planned, action: str) -> None:
+def test_the_coordinator_is_killed_again_and_again_while_it_copies(planned: Planned) -> None:
     """A killed coordinator leaves no worker behind, and the next one goes on where it was."""
     run = planned(ITEMS)
-    for _ in range(MOMENTS):
+    killed_often(run, "copy")
+    run.equal()
+
+
+def test_the_coordinator_is_killed_again_and_again_while_it_verifies(planned: Planned) -> None:
+    """What was verified is not verified again, and the one item that differs is found."""
+    run = planned(ITEMS)
+    run.finish("copy", workers=WORKERS)
+    with isthmus.connect(run.target) as database:
+        database.table(THINGS).delete({"id": 500})
+    killed_often(run, "verify")
+    found = [(mismatch.key, mismatch.kind) for mismatch in run.migration.mismatches()]
+    assert found == [({"id": 500}, "missing")]
+
+
+def test_the_coordinator_is_killed_again_and_again_while_it_rolls_back(planned: Planned, mongodb_target: str) -> None:
+    """The target holds again what it held before: overwritten items, and those that the migration did not touch."""
+    fill(mongodb_target, ({"id": number, "name": "former"} for number in range(ITEMS // 2, ITEMS + 500)))
+    before = digest_of(mongodb_target)
+    run = planned(ITEMS, into_existing="upsert")
+    killed_often(run, "copy", moments=1)
+    assert digest_of(run.target).items == ITEMS + 500
+    killed_often(run, "rollback")
+    assert digest_of(run.target) == before
+    assert run.state() == "rolled_back"
+
+
+def killed_often(run: Running, action: str, moments: int = MOMENTS) -> None:
+    """Kill the coordinator in the middle, that many times, and let the last one finish."""
+    handed_out, settled = run.handed_out(), run.settled()
+    for _ in range(moments):
         before = run.settled(action)
         with killed_at_end(run.start(action, workers=WORKERS, slice_items=SLICE)) as coordinator:
             until(lambda: run.settled(action) > before or coordinator.poll() is not None, "a slice is journaled")  # noqa: B023  # called in the same round
             time.sleep(random.uniform(0, 0.15))
-            assert coordinator.poll() is None, "it was done before it could be killed"
+            assert coordinator.poll() is None, f"it ended before it could be killed: {run.log.read_text()}"
             os.kill(coordinator.pid, signal.SIGKILL)
         run.no_orphans()
     run.finish(action, workers=WORKERS, slice_items=SLICE)
-    run.equal()
-    assert run.handed_out() - run.settled(action) <= MOMENTS * WINDOW
+    assert run.handed_out() - handed_out - (run.settled() - settled) <= moments * WINDOW

@@ -18,7 +18,7 @@ import zstandard
 from attrs import frozen
 
 from isthmus.values import Item, dumps, loads
-from isthmus_migration.errors import ImagesUnwritable, WorkDirectoryDamaged
+from isthmus_migration.errors import ImagesUnwritable, MigrationError, WorkDirectoryDamaged
 from isthmus_migration.tasks import SliceTask
 
 _SUFFIX: Final = ".images.zst"
@@ -126,6 +126,9 @@ def keep_images(folder: Path, task: SliceTask, images: Iterable[Image]) -> None:
     head = {"phase": task.phase, "table": task.unit.table, "unsettled": list(task.unsettled)}
     text = "\n".join([dumps(head), *lines, ""])
     path = images_file(folder, task.phase, task.unit.id, task.number)
+    if path.exists():
+        # A cluster ran the slice once more by itself; what this run would find are perhaps the former one's writes.
+        raise MigrationError(f"slice {task.number} ran before: it is handed out anew", retryable=True)
     try:
         if not path.parent.is_dir():
             path.parent.mkdir(parents=True, exist_ok=True)
