@@ -150,6 +150,16 @@ def test_a_second_coordinator_is_refused_with_the_first_ones_process_and_host(mi
     assert migration.run(engine="inline").finished
 
 
+def test_a_work_directory_that_can_not_be_locked_is_refused(migration: Migration) -> None:
+    """Because it is gone, or is on a disk that can't be written to any more."""
+    (migration.work.path / "lock").mkdir()
+    with pytest.raises(WorkDirectoryDamaged, match="lock can't be written"):
+        migration.run(engine="inline")
+    shutil.rmtree(migration.work.path)
+    with pytest.raises(WorkDirectoryDamaged, match="lock can't be written"):
+        migration.run(engine="inline")
+
+
 def test_differences_are_named_by_path() -> None:
     """Long values are cut, and types matter."""
     assert json_differences({"a": [1, {"b": None}]}, {"a": [1, {"b": None}]}) == []

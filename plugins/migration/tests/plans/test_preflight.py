@@ -204,3 +204,22 @@ def test_keys_that_the_target_has_already_are_counted(tmp_path: Path) -> None:
     migration = planned(tmp_path, into_existing="upsert")
     assert migration.preflight is not None
     assert (migration.preflight.tables[0].present, points(migration)) == (4, [("warning", "present", None, None)])
+
+
+def test_what_a_format_has_no_room_for_is_found(tmp_path: Path) -> None:
+    """BSON's decimals have 34 digits; our own format has room for all, and is the one to take then."""
+    filled(sqlite(tmp_path, "source"), [{"id": "fits", "n": 1}, {"id": "wide", "n": Decimal("1." + "2" * 37)}])
+    migration = planned(tmp_path, target=str(tmp_path / "dump"), format="mongodump")
+    assert points(migration)[0] == ("error", "invalid_value", "wide", "n")
+    other = Migration.plan(sqlite(tmp_path, "source"), str(tmp_path / "lines"), workdir=tmp_path / "work2")
+    assert found(other) == []
+
+
+def test_large_items_make_a_small_sample(tmp_path: Path) -> None:
+    """So that memory stays bounded whatever the items' size."""
+    filled(sqlite(tmp_path, "source"), [{"id": f"k{number}", "text": "x" * 400_000} for number in range(120)])
+    migration = planned(tmp_path, sample=1_000)
+    assert migration.preflight is not None
+    (table,) = migration.preflight.tables
+    assert 80 <= table.sampled < 120
+    assert not table.whole

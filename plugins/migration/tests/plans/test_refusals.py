@@ -12,7 +12,7 @@ import isthmus
 from isthmus import Capability, Index, Table
 from isthmus.capabilities import Support, Unsupported
 from isthmus.errors import AlreadyExists, ConfigurationError, InvalidArgument, TableNotFound
-from isthmus_migration.errors import ExportDamaged
+from isthmus_migration.errors import ExportDamaged, PlanRefused
 from isthmus_migration.migration import Migration
 from isthmus_migration.places.needs import unmet_needs
 from isthmus_migration.transforms import Transform
@@ -160,3 +160,13 @@ def test_what_a_table_needs_and_a_database_lacks_is_named() -> None:
     assert [name for name in ("table_management", "ttl", "secondary_index", "binary_key", "number_key")
             if sum(f"no {name}:" in reason for reason in found) != 1] == []  # fmt: skip
     assert unmet_needs(capabilities, Table("things", "id"), created=False) == []
+
+
+def test_no_export_is_written_into(tmp_path: Path) -> None:
+    """A finished one is what its manifest says; another folder is the way."""
+    filled(sqlite(tmp_path, "source"), numbered(3))
+    target = str(tmp_path / "export")
+    assert planned(tmp_path, target=target).run(engine="inline").finished
+    with pytest.raises(PlanRefused, match="another folder"):
+        Migration.plan(sqlite(tmp_path, "source"), target, workdir=tmp_path / "work2", into_existing="upsert")
+    assert not (tmp_path / "work2").exists()

@@ -12,7 +12,7 @@ from typing import IO, Final, Self
 
 from attrs import frozen
 
-from isthmus_migration.errors import WorkDirectoryInUse
+from isthmus_migration.errors import WorkDirectoryDamaged, WorkDirectoryInUse
 
 _ATTEMPTS: Final = 5
 _BETWEEN: Final = 0.05
@@ -36,8 +36,14 @@ class WorkLock:
         """Take the lock.
 
         :raises WorkDirectoryInUse: another process has it
+        :raises WorkDirectoryDamaged: the directory is gone, or can't be written to
         """
-        stream = self._path.open("a+", encoding="utf-8")
+        try:
+            stream = self._path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise WorkDirectoryDamaged(
+                f"{self._path} can't be written ({error.strerror}): make the work directory writable, then resume"
+            ) from error
         if not _locked(stream):
             stream.seek(0)
             holder = _holder(stream.read())

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from isthmus.errors import AlreadyExists, TableNotFound, UnsupportedOperation
+from isthmus.errors import AlreadyExists, IsthmusError, TableNotFound, UnsupportedOperation
 from isthmus.schema import Table
 from isthmus.slices import Slice
-from isthmus.values import Item
+from isthmus.values import Item, ValueLimits, normalise_attributes
 from isthmus_migration.digests import BucketDigest, canonical_text
 from isthmus_migration.errors import ExportDamaged, ExportUnsupported, WrongState
 from isthmus_migration.formats.contents import Contents, contents_of, layout_named
@@ -102,6 +102,21 @@ class ExportPlace(Place):
             reader.close()
         self._readers.clear()
         self._known = None
+
+    def unmet_needs(self, table: Table, *, created: bool) -> list[str]:
+        try:
+            self._layout.check(table)
+        except IsthmusError as error:
+            return [error.message]
+        return []
+
+    def refusal(self, table: Table, item: Item) -> IsthmusError | None:
+        try:
+            limits = ValueLimits(number_digits=self.limits.number_digits)
+            self._layout.codec(table).encode(normalise_attributes(item, limits))
+        except IsthmusError as error:
+            return error
+        return None
 
     # ---- reading ----
 

@@ -24,6 +24,8 @@ from isthmus_migration.transforms.paths import shown
 
 KEPT: Final = 100
 """So many samples of a table are kept for showing what the transform does."""
+_MOST_BYTES: Final = 32_000_000
+"""A sample of larger items than usual ends here, whatever their number."""
 _CODES: Final[Mapping[DeviationKind, str]] = {
     "key": "invalid_key", "index_key": "invalid_key", "size": "item_too_large", "value": "invalid_value",
 }  # fmt: skip
@@ -66,14 +68,15 @@ class SampleCheck:
             self.sampled.items += len(taken.slice.items) + len(taken.slice.unreadable)
             self.sampled.seconds += taken.seconds + time.perf_counter() - begun
             self.sampled.whole = taken.last
+            if self.sampled.size > _MOST_BYTES:
+                break
         self._note_expired()
 
     def present(self) -> int:
         """How many of the sampled keys the target has items under."""
         if not self.there.holds_keys:
             return 0
-        keys = [self.target.key_of(target) for _source, target in self.sampled.moves]
-        return sum(item is not None for item in self.there.get_many(self.target, keys))
+        return sum(item is not None for item in self.there.get_many(self.target, self.sampled.keys))
 
     def _check(self, item: Item) -> None:
         self.sampled.add(item)
@@ -100,7 +103,6 @@ class SampleCheck:
         if self._collides(item, target) or self._is_double(item, target):
             return
         if not self._is_refused(item, target):
-            self.sampled.moves.append((item, target))
             self.sampled.add_target(self.target, target)
 
     def _is_refused(self, item: Item, target: Item) -> bool:

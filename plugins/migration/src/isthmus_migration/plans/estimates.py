@@ -46,6 +46,7 @@ class Sampled:
     :param items: read, unreadable ones included
     :param whole: whether the table has no more
     :param seconds: of reading and converting
+    :param keys: of the items that would be written, in the target
     """
 
     items: int = 0
@@ -55,7 +56,7 @@ class Sampled:
     read_units: float = 0.0
     write_units: int = 0
     target_reads: float = 0.0
-    moves: list[tuple[Item, Item]] = field(factory=list, repr=False)
+    keys: list[Item] = field(factory=list, repr=False)
 
     def add(self, source: Item) -> None:
         """Count an item that was read."""
@@ -65,6 +66,7 @@ class Sampled:
 
     def add_target(self, table: Table, target: Item) -> None:
         """Count an item that would be written, with its entries in indexes."""
+        self.keys.append(table.key_of(target))
         units = ceil(max(item_size(target), 1) / _WRITE_UNIT)
         entries = sum(all(key.name in target for key in index.keys) for index in table.indexes)
         self.write_units += units * (1 + entries)

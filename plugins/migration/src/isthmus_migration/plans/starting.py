@@ -120,7 +120,9 @@ def _adopt(planned: Table, stored: Table, journal: Journal, target: Place) -> No
     :raises AlreadyExists: it is somebody else's
     """
     ours = journal.meta(_CREATING + planned.name) is not None
-    if not ours or planned.differences(stored) or is_occupied(target, stored):
+    # An export whose files nobody has finished can't be read; another one's would not be in a folder of ours.
+    occupied = target.holds_keys and is_occupied(target, stored)
+    if not ours or planned.differences(stored) or occupied:
         raise AlreadyExists(
             f"table {planned.name!r} of the target was created by somebody else since the plan was made: plan anew, "
             "or remove it"
