@@ -16,6 +16,7 @@ from isthmus.pipeline import Explanation, Pipeline
 from isthmus.schema import Table
 
 if TYPE_CHECKING:
+    from isthmus.database import Database
     from isthmus.slices import SliceReader
 
 
@@ -69,6 +70,16 @@ class DatabaseBase:
         """
         check_open(self._pipeline.closed)
         return self._pipeline.backend.native()
+
+    def blocking(self) -> Database:
+        """The same database for code that blocks, as it is used in threads; closing it closes the database.
+
+        :raises Closed: the database was closed
+        """
+        from isthmus.database import Database  # programs that only await need it for nothing else
+
+        check_open(self._pipeline.closed)
+        return Database(self._pipeline, self._context)
 
     def bind(self, *, actor: str | None) -> Self:
         """A view of the same database for a named caller."""

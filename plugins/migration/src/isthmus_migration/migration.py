@@ -20,6 +20,7 @@ from isthmus_migration.journal.states import State
 from isthmus_migration.journal.workdir import WorkDirectory
 from isthmus_migration.places.finishing import finish_tables
 from isthmus_migration.places.opening import open_place
+from isthmus_migration.places.references import Given
 from isthmus_migration.plans.estimates import Prices
 from isthmus_migration.plans.findings import Preflight
 from isthmus_migration.plans.plan import IntoExisting, Plan
@@ -42,12 +43,12 @@ from isthmus_migration.verification.verifying import Verifying
 class Migration:
     """One migration. ``plan`` begins one, ``open`` goes on with one.
 
-    :param source: the source's URL again, where the plan had to leave out its secrets
+    :param source: the source's URL again, where the plan had to leave out its secrets, or the opened database
     :param target: the target's, likewise
     """
 
     def __init__(
-        self, work: WorkDirectory, plan: Plan, *, source: str | None = None, target: str | None = None
+        self, work: WorkDirectory, plan: Plan, *, source: Given | None = None, target: Given | None = None
     ) -> None:
         self.work = work
         self.the_plan = plan
@@ -59,8 +60,8 @@ class Migration:
     @classmethod
     def plan(
         cls,
-        source: str,
-        target: str,
+        source: Given,
+        target: Given,
         *,
         workdir: str | os.PathLike[str],
         tables: Sequence[str] = (),
@@ -80,7 +81,8 @@ class Migration:
 
         ``preflight`` then says what a sample of each table came to, and what the copy will take, about.
 
-        :param source: a database URL, ``env:NAME`` for one in the environment, or a folder with an export
+        :param source: a database URL, ``env:NAME`` for one in the environment, a folder with an export, or a database
+            that is open, sync or async; likewise the target
         :param workdir: the work directory, which must not exist or be empty
         :param tables: of the source; all by default
         :param transforms: by the source's tables
@@ -113,8 +115,11 @@ class Migration:
         return read_preflight(self.work)
 
     @classmethod
-    def open(cls, workdir: str | os.PathLike[str], *, source: str | None = None, target: str | None = None) -> Self:
+    def open(cls, workdir: str | os.PathLike[str], *, source: Given | None = None, target: Given | None = None) -> Self:
         """A migration that was planned before.
+
+        :param source: its URL or the opened database again, where the plan could not keep it
+        :param target: likewise
 
         :raises WorkDirectoryDamaged: the directory is none, or is damaged
         """
@@ -126,7 +131,7 @@ class Migration:
         """What workers need to begin."""
         return Setup(self.the_plan.to_json(), str(self.work.path.resolve()), self._source, self._target)
 
-    def run(self, *, engine: str | Engine = "processes", workers: int | None = None,
+    def run(self, *, engine: str | Engine | None = None, workers: int | None = None,
             options: RunOptions | None = None) -> PhaseOutcome:  # fmt: skip
         """Copy until everything is copied, or until something ends the run; calling it again goes on."""
         with self._session(engine, workers, options) as session:
@@ -150,7 +155,7 @@ class Migration:
 
     def verify(
         self, level: str = "digest", *, sample: int = 1_000, seed: int = 0, extra: bool | None = None,
-        again: bool = False, engine: str | Engine = "processes", workers: int | None = None,
+        again: bool = False, engine: str | Engine | None = None, workers: int | None = None,
         options: RunOptions | None = None,
     ) -> Verification:  # fmt: skip
         """Prove that the target holds what it should, or name what differs; an interrupted verification goes on.
@@ -169,7 +174,7 @@ class Migration:
             return Verifying(session, self.setup, settings, again).run()
 
     def repair(
-        self, *, delete_extra: bool = False, engine: str | Engine = "processes", workers: int | None = None,
+        self, *, delete_extra: bool = False, engine: str | Engine | None = None, workers: int | None = None,
         options: RunOptions | None = None,
     ) -> Repair:  # fmt: skip
         """Copy again exactly what the last verification found missing or changed, and verify these keys again.
@@ -191,7 +196,7 @@ class Migration:
             yield from mismatches(journal, status=status)
 
     def rollback(
-        self, *, force: bool = False, engine: str | Engine = "processes", workers: int | None = None,
+        self, *, force: bool = False, engine: str | Engine | None = None, workers: int | None = None,
         options: RunOptions | None = None,
     ) -> RollbackResult:  # fmt: skip
         """Put the target back to what it was before the migration; an interrupted rollback goes on.
@@ -218,7 +223,7 @@ class Migration:
                 yield from conflicts_of(journal, table)
 
     def _session(
-        self, engine: str | Engine, workers: int | None, options: RunOptions | None
+        self, engine: str | Engine | None, workers: int | None, options: RunOptions | None
     ) -> AbstractContextManager[Session]:
         """Take the lock, the journal and an engine, to do phases."""
         return session(self.work, self.the_plan, self.setup, engine=engine, workers=workers, options=options)

@@ -16,7 +16,7 @@ from isthmus_migration.coordination.outcomes import PhaseOutcome
 from isthmus_migration.coordination.progress import Progress
 from isthmus_migration.coordination.reporting import EventFile, Reporter
 from isthmus_migration.engines.base import Engine
-from isthmus_migration.engines.choosing import engine_for
+from isthmus_migration.engines.choosing import engine_of
 from isthmus_migration.journal.journal import Journal
 from isthmus_migration.journal.lock import WorkLock
 from isthmus_migration.journal.workdir import WorkDirectory
@@ -49,7 +49,7 @@ class Session:
 
 @contextmanager
 def session(
-    work: WorkDirectory, plan: Plan, setup: Setup, *, engine: str | Engine = "processes", workers: int | None = None,
+    work: WorkDirectory, plan: Plan, setup: Setup, *, engine: str | Engine | None = None, workers: int | None = None,
     options: RunOptions | None = None,
 ) -> Iterator[Session]:  # fmt: skip
     """Take the lock, open the journal, begin with an engine; let go of all of them at the end.
@@ -57,7 +57,7 @@ def session(
     :raises WorkDirectoryInUse: another coordinator has the directory
     """
     options = options or RunOptions()
-    chosen = engine_for(engine, workers)
+    chosen = engine_of(setup, engine, workers)
     with WorkLock(work.path), work.journal(writable=True) as journal, EventFile(work.path) as file:
         reporter = Reporter(file, options.listener)
         journal.listener = reporter.tell

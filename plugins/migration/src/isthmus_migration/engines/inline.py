@@ -13,6 +13,7 @@ class InlineEngine(Engine):
     """For tests, for small tables, and for debuggers."""
 
     name = "inline"
+    in_process = True
     workers = 1
     window = 1
 

@@ -13,6 +13,7 @@ class ThreadEngine(Engine):
     """For stores whose answers take longer than Python's part of the work, and for databases that are open already."""
 
     name = "threads"
+    in_process = True
 
     def __init__(self, workers: int) -> None:
         self.workers = workers

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import isthmus
 from isthmus.config import load_settings
+from isthmus.database_base import DatabaseBase
 from isthmus_migration.places.base import Place
 from isthmus_migration.places.databases import DatabasePlace
-from isthmus_migration.places.references import folder_of, is_folder, resolve
+from isthmus_migration.places.references import Given, folder_of, is_folder, opened_again, resolve
 from isthmus_migration.places.traffic import Traffic, TrafficPlugin
 from isthmus_migration.plans.plan import PlacePlan
 
 
-def open_place(plan: PlacePlan, given: str | None = None, *, create: bool = False) -> Place:
+def open_place(plan: PlacePlan, given: Given | None = None, *, create: bool = False) -> Place:
     """Open a place.
 
-    :param given: the whole URL, where the plan had to leave out its secrets
+    :param given: the whole URL, where the plan had to leave out its secrets, or the database that is open already
     :param create: whether a missing file or folder is created: a mistyped source must leave nothing
     :raises ConfigurationError: a variable is not set, or the URL has to be given again
     """
+    if isinstance(given, DatabaseBase):
+        return DatabasePlace(opened_again(plan.reference, given), borrowed=True)
     where = resolve(plan.reference, given)
     if is_folder(where):
         from isthmus_migration.places.exports import open_export  # few migrations have one

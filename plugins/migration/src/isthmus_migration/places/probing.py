@@ -7,20 +7,23 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import isthmus
+from isthmus.database_base import DatabaseBase
 from isthmus.errors import ConfigurationError
 from isthmus_migration.places.base import Place
 from isthmus_migration.places.databases import DatabasePlace
 from isthmus_migration.places.identities import file_of
 from isthmus_migration.places.opening import open_place
-from isthmus_migration.places.references import resolve
+from isthmus_migration.places.references import Given, resolve
 from isthmus_migration.plans.plan import PlacePlan
 
 
-def probe_target(plan: PlacePlan, given: str | None = None) -> Place:
+def probe_target(plan: PlacePlan, given: Given | None = None) -> Place:
     """Open a target to look at it; one that does not exist yet is empty.
 
     :raises ConfigurationError: it could not be made
     """
+    if isinstance(given, DatabaseBase):
+        return open_place(plan, given)
     where = resolve(plan.reference, given)
     path = _missing_file(where)
     if path is None:

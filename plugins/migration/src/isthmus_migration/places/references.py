@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from attrs import frozen
 
+from isthmus.database_base import DatabaseBase
 from isthmus.errors import ConfigurationError, InvalidArgument
 from isthmus.redaction import redacted_url
 
+if TYPE_CHECKING:
+    from isthmus.database import Database
+
+_FLEETING: Final = re.compile(r"memory:|sqlite:///?(?:\?|$)")
 _ENVIRONMENT: Final = "env:"
 _FILE: Final = "file:"
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 # An option that says where a secret is, and does not hold it.
 _SECRET_REFERENCE: Final = re.compile(r"[?&][^=&#]*=secret(?::|%3A)[^&#]*", re.IGNORECASE)
 
+Given = str | DatabaseBase
+"""What a user gives for a place: a URL, ``env:NAME`` or a folder, or a database that is open, sync or async."""
 Kind = Literal["database", "export"]
 
 
@@ -26,16 +33,29 @@ class Reference:
 
     :param text: ``env:NAME``, a URL with its secrets left out, or a folder
     :param whole: whether ``text`` is enough to open the place; a URL that holds secrets has to be given again
+    :param opened: whether it was given as an opened database, which has to be given again too
     """
 
     text: str
     whole: bool = True
+    opened: bool = False
 
     @property
     def kind(self) -> Kind:
         """Whether it names a database or a folder with an export."""
         known = self.text.startswith(_ENVIRONMENT) or (_SCHEME.match(self.text) and not is_folder(self.text))
         return "database" if known else "export"
+
+
+def reference_of(given: Given) -> Reference:
+    """The reference to a place that is named, or to a database that is open.
+
+    :raises InvalidArgument: the text names nothing, or nothing that lasts
+    """
+    if not isinstance(given, str):
+        return Reference(given.url, whole=False, opened=True)
+    check_lasting(given)
+    return reference_to(given)
 
 
 def is_folder(text: str) -> bool:
@@ -69,12 +89,40 @@ def holds_secret(url: str) -> bool:
     return redacted_url(bare) != bare
 
 
+def check_lasting(url: str) -> None:
+    """Refuse a URL under which each opening finds another, empty database.
+
+    :raises InvalidArgument: it is such a one
+    """
+    if _FLEETING.match(url):
+        raise InvalidArgument(
+            f"each opening of {url} is another, empty database: give the database itself, as isthmus.connect opened it"
+        )
+
+
+def opened_again(reference: Reference, given: DatabaseBase) -> Database:
+    """An opened database for the threads of a migration.
+
+    :raises ConfigurationError: the plan was made with another one, or with a URL
+    """
+    if not reference.opened or given.url != reference.text:
+        raise ConfigurationError(
+            f"an opened database {given.url} is not what the plan was made with, {reference.text}: give the same again"
+        )
+    return given.blocking()
+
+
 def resolve(reference: Reference, given: str | None = None) -> str:
     """The URL or folder that a reference stands for.
 
     :param given: the whole URL, where the reference had to leave out its secrets
-    :raises ConfigurationError: the variable is not set, or the URL has to be given again
+    :raises ConfigurationError: the variable is not set, or the URL or the database has to be given again
     """
+    if reference.opened:
+        raise ConfigurationError(
+            f"{reference.text} was given as an opened database when the migration was planned: give it again, with "
+            "Migration.open(workdir, source=…, target=…)"
+        )
     if reference.text.startswith(_ENVIRONMENT):
         return _from_environment(reference.text[len(_ENVIRONMENT) :])
     if reference.whole:
@@ -94,4 +142,5 @@ def _from_environment(name: str) -> str:
     value = os.environ.get(name)
     if not value:
         raise ConfigurationError(f"the environment variable {name} is not set: put the URL of the database into it")
+    check_lasting(value)
     return value

@@ -12,7 +12,7 @@ from isthmus.errors import InvalidArgument
 from isthmus_migration.journal.workdir import WorkDirectory, check_free, write_whole
 from isthmus_migration.places.opening import open_place
 from isthmus_migration.places.probing import probe_target
-from isthmus_migration.places.references import reference_to
+from isthmus_migration.places.references import Given, reference_of
 from isthmus_migration.plans.findings import Preflight
 from isthmus_migration.plans.making import Made, make_plan
 from isthmus_migration.plans.plan import PlacePlan
@@ -24,15 +24,21 @@ MappingSource = str | os.PathLike[str] | Mapping[str, Any]
 
 
 def plan_in(
-    workdir: Path, source: str, target: str, wish: Wish, *, format: str | None = None, compression: str | None = None
-) -> tuple[WorkDirectory, Made]:
+    workdir: Path,
+    source: Given,
+    target: Given,
+    wish: Wish,
+    *,
+    format: str | None = None,
+    compression: str | None = None,
+) -> tuple[WorkDirectory, Made]:  # fmt: skip
     """Plan a migration and make its work directory; nothing else is written, and nothing at all if it can't work.
 
     :param format: of an export that is written
     :param compression: of that export
     """
     check_free(workdir)
-    ends = PlacePlan(reference_to(source)), PlacePlan(reference_to(target), format, compression)
+    ends = PlacePlan(reference_of(source)), PlacePlan(reference_of(target), format, compression)
     if (format or compression) and ends[1].reference.kind != "export":
         raise InvalidArgument("a format is one of a folder, and the target is a database: leave it out")
     with open_place(ends[0], source) as here, probe_target(ends[1], target) as there:

@@ -12,8 +12,10 @@ from typing import Any, Final
 
 from attrs import evolve, field, frozen
 
+from isthmus.database_base import DatabaseBase
 from isthmus_migration.places.base import Place
 from isthmus_migration.places.opening import open_place
+from isthmus_migration.places.references import Given
 from isthmus_migration.plans.plan import Plan, TablePlan
 from isthmus_migration.slices.collector import collector_paused
 from isthmus_migration.tasks import SliceResult, SliceTask
@@ -40,20 +42,24 @@ _SIZES: Final = ("item_bytes", "depth", "name_bytes", "partition_key_bytes", "so
 
 @frozen
 class Setup:
-    """What a worker needs to begin: text, but for places that are open already.
+    """What a worker needs to begin: text, but for databases that are open already.
 
     :param plan: the plan's text
     :param workdir: the work directory
-    :param source: the source's URL, where the plan had to leave out its secrets; never written anywhere
+    :param source: the source's URL, where the plan had to leave out its secrets, never written anywhere; or the
+        database that was given opened
     :param target: the target's, likewise
-    :param opened: names places of this process that are open already; see ``lend``
     """
 
     plan: str = field(repr=False)
     workdir: str
-    source: str | None = field(default=None, repr=False)
-    target: str | None = field(default=None, repr=False)
-    opened: str | None = None
+    source: Given | None = field(default=None, repr=False)
+    target: Given | None = field(default=None, repr=False)
+
+    @property
+    def opened(self) -> bool:
+        """Whether a database is used that is open in this process, and in no other."""
+        return any(isinstance(given, DatabaseBase) for given in (self.source, self.target))
 
 
 @frozen
@@ -76,9 +82,8 @@ class Worker:
     def __init__(self, setup: Setup) -> None:
         self.plan = Plan.from_json(setup.plan)
         self.workdir = Path(setup.workdir)
-        lent = _lent.get(setup.opened or "")
-        self.source: Place = lent[0] if lent else open_place(self.plan.source, setup.source)
-        self.target: Place = lent[1] if lent else open_place(self.plan.target, setup.target, create=True)
+        self.source: Place = open_place(self.plan.source, setup.source)
+        self.target: Place = open_place(self.plan.target, setup.target, create=True)
         self._tables: dict[str, TableWork] = {}
 
     def table(self, name: str) -> TableWork:
@@ -105,17 +110,6 @@ class Worker:
 
 
 _local = threading.local()
-_lent: dict[str, tuple[Place, Place]] = {}
-
-
-def lend(name: str, source: Place, target: Place) -> None:
-    """Let workers in threads of this process use places that are open already."""
-    _lent[name] = (source, target)
-
-
-def take_back(name: str) -> None:
-    """End what ``lend`` began."""
-    _lent.pop(name, None)
 
 
 def worker_of(setup: Setup) -> Worker:

@@ -19,7 +19,7 @@ from isthmus_migration.journal.states import State
 from isthmus_migration.journal.workdir import WorkDirectory
 from isthmus_migration.places.base import Place
 from isthmus_migration.places.opening import open_place
-from isthmus_migration.places.references import reference_to
+from isthmus_migration.places.references import Given, reference_of
 from isthmus_migration.plans.making import check_apart, target_table
 from isthmus_migration.plans.plan import PlacePlan, Plan, TablePlan
 from isthmus_migration.slices.worker import Setup
@@ -33,8 +33,8 @@ _UNIT_BYTES: Final = 64_000_000
 
 
 def verify_places(
-    source: str,
-    target: str,
+    source: Given,
+    target: Given,
     *,
     tables: Sequence[str] = (),
     transforms: Mapping[str, Transform] | None = None,
@@ -44,13 +44,14 @@ def verify_places(
     extra: bool | None = None,
     workdir: str | os.PathLike[str] | None = None,
     again: bool = False,
-    engine: str | Engine = "processes",
+    engine: str | Engine | None = None,
     workers: int | None = None,
     options: RunOptions | None = None,
 ) -> Verification:
     """Compare two places: databases of any backend, or folders with exports. Nothing is written to either.
 
-    :param source: a database URL, ``env:NAME`` for one in the environment, or a folder
+    :param source: a database URL, ``env:NAME`` for one in the environment, a folder, or a database that is open, sync
+        or async; likewise the target
     :param tables: names of the source's tables; all when empty
     :param transforms: by the source's table: the target should hold what they make of the source's items
     :param level: see ``Level``
@@ -63,7 +64,7 @@ def verify_places(
     :raises TableNotFound: the source lacks a table
     """
     settings = Settings.checked(level, sample, seed, extra)
-    ends = PlacePlan(reference_to(source)), PlacePlan(reference_to(target))
+    ends = PlacePlan(reference_of(source)), PlacePlan(reference_of(target))
     with _folder(workdir) as folder:
         work = _work(folder, source, target, ends, tables, transforms or {})
         plan = work.plan()
@@ -82,7 +83,7 @@ def _folder(workdir: str | os.PathLike[str] | None) -> Iterator[Path]:
 
 
 def _work(
-    folder: Path, source: str, target: str, ends: tuple[PlacePlan, PlacePlan], tables: Sequence[str],
+    folder: Path, source: Given, target: Given, ends: tuple[PlacePlan, PlacePlan], tables: Sequence[str],
     transforms: Mapping[str, Transform],
 ) -> WorkDirectory:  # fmt: skip
     """The work directory: the one that is there, if it is of the same places, else a new one."""
