@@ -144,7 +144,12 @@ class DatabasePlace(Place):
         operation = PutMany(self.database.context(None), bound.schema, tuple([item for _place, item in members]))
         try:
             result = cast("WriteManyResult", self.database.execute(operation))
-        except InvalidArgument:
+        except PLACE_FAULTS:
+            raise
+        except IsthmusError as error:
+            # The source may hold what others wrote, beyond any limit of ours: the careful way finds the items.
+            if error.retryable:
+                raise
             return members
         again: list[tuple[int, Item]] = []
         for failure in result.failures:
