@@ -55,9 +55,7 @@ class Remarks:
             self._waiting = data["reason"]
             return f"waiting, and trying again: {self._waiting}"
         if code == "stopping":
-            return (
-                f"stopping: {data['active']} slices at work are finished first, nothing is lost; Ctrl-C again stops now"
-            )
+            return "stopping: slices at work are finished first, nothing is lost; Ctrl-C again stops now"
         if code == "worker_died":
             return f"a worker died on unit {data['unit']}; what it had begun is done again"
         return {"paused": "paused: go on with `isthmus migrate resume`", "going_on": "going on"}.get(code, "")

@@ -81,6 +81,9 @@ class Coordinator:
         while True:
             ending = self._ending()
             if ending is not None:
+                if self.stopping:
+                    # With slices in this process, the signal came when none was in flight.
+                    self._announce("stopping")
                 self._tell("ended", phase=self.phase, ending=ending.ending, reason=ending.reason)
                 return ending
             self._listen()

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import isthmus
+from isthmus.cli.exit_codes import ExitCode
+from plugins.migration.tests.cli.helpers import THINGS, Ends, Run
+
+INLINE = ("--engine", "inline")
+
+
+def _refuse_some(ends: Ends, count: int) -> None:
+    """Give the target's table another meaning for some of the things that the source has: they are in the way."""
+    with isthmus.connect(ends.target) as database:
+        database.tables.ensure(THINGS).put_many({"id": f"{number:05}", "size": -1} for number in range(count))
+
+
+def test_a_plan_says_what_is_moved(ends: Ends, command: Run) -> None:
+    """Its JSON has the tables with numbers, and it writes nothing into the target."""
+    made = command("migrate", "plan", ends.source, ends.target, "--workdir", ends.workdir, "--json")
+    (table,) = made.result["tables"]
+    assert (made.code, table["table"], table["items"], table["created"]) == (ExitCode.OK, "things", 60, True)
+    with isthmus.connect(ends.target) as database:
+        assert database.tables.list() == []
+
+
+def test_a_dry_run_shows_what_becomes_of_items(ends: Ends, command: Run, tmp_path: Path) -> None:
+    """It shows changes, and leaves neither a work directory nor a target behind."""
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text('[tables.things.rename]\nsize = "length"\n')
+    shown = command("migrate", "plan", ends.source, ends.target, "-c", str(mapping), "--sample", "2", "--json")
+    assert [line["changes"][0]["former"] for line in shown.events] == ["size", "size"]
+    assert sorted(path.name for path in tmp_path.iterdir() if "source" not in path.name) == ["mapping.toml"]
+
+
+def test_a_run_copies_everything(planned: Ends, command: Run) -> None:
+    """The exit code is 0; the words name the command that comes next."""
+    done = command("migrate", "run", planned.workdir, *INLINE)
+    assert (done.code, planned.things()) == (ExitCode.OK, 60)
+    assert f"isthmus migrate verify {planned.workdir}" in done.out
+
+
+def test_a_run_tells_events_as_json(planned: Ends, command: Run) -> None:
+    """Each line of standard output is an event with its time; slices are summed up; the last one is the result."""
+    done = command("migrate", "run", planned.workdir, *INLINE, "--json")
+    codes = [event["event"] for event in done.events]
+    assert [code for code in codes if code != "progress"] == [
+        "table_created", "state", "phase", "ended", "state", "result",
+    ]  # fmt: skip
+    assert all(event["time"] > 0 for event in done.events)
+    last = [event for event in done.events if event["event"] == "progress"][-1]
+    assert (last["percent"], last["items"], last["units_done"]) == (100.0, 60, last["units"])
+    assert (done.result["exit_code"], done.result["state"]) == (0, "copied")
+
+
+def test_events_stay_in_the_work_directory(copied: Ends) -> None:
+    """``events.jsonl`` has the same events, for programs that look later."""
+    lines = Path(copied.workdir, "events.jsonl").read_text().splitlines()
+    assert [json.loads(line)["event"] for line in lines][-2:] == ["ended", "state"]
+
+
+def test_dead_letters_have_an_exit_code(ends: Ends, command: Run) -> None:
+    """Items that are in the way of a plan that says so become dead letters; the run ends with 8."""
+    _refuse_some(ends, 3)
+    command("migrate", "plan", ends.source, ends.target, "--workdir", ends.workdir, "--into-existing", "fail")
+    done = command("migrate", "run", ends.workdir, *INLINE, "--json")
+    dead = [event for event in done.events if event["event"] == "dead"]
+    assert (done.code, done.result["found"]["dead"]) == (ExitCode.DEAD_LETTERS, 3)
+    assert sum(event["count"] for event in dead) == 3
+
+
+def test_too_many_dead_letters_pause_a_run(ends: Ends, command: Run) -> None:
+    """The exit code is 9, and resuming with a higher limit goes on."""
+    _refuse_some(ends, 20)
+    command("migrate", "plan", ends.source, ends.target, "--workdir", ends.workdir, "--into-existing", "fail")
+    paused = command("migrate", "run", ends.workdir, *INLINE, "--max-dead", "5")
+    resumed = command("migrate", "resume", ends.workdir, *INLINE)
+    assert (paused.code, resumed.code) == (ExitCode.PAUSED, ExitCode.DEAD_LETTERS)
+    assert "more dead letters than were allowed" in paused.out
+
+
+def test_dead_letters_are_listed_shown_and_acknowledged(ends: Ends, command: Run) -> None:
+    """A list has keys and reasons and no values; one letter has its item; acknowledged ones are not open any more."""
+    _refuse_some(ends, 2)
+    command("migrate", "plan", ends.source, ends.target, "--workdir", ends.workdir, "--into-existing", "fail")
+    command("migrate", "run", ends.workdir, *INLINE)
+    listed = command("migrate", "dead", "list", ends.workdir, "--json")
+    assert [line["key"] for line in listed.events] == ['{"id":"00000"}', '{"id":"00001"}']
+    assert "size" not in listed.out
+    number = str(listed.events[0]["id"])
+    shown = command("migrate", "dead", "show", ends.workdir, number, "--json")
+    assert json.loads(shown.result["original"]) == {"id": "00000", "size": 0}
+    assert command("migrate", "dead", "acknowledge", ends.workdir, number, "--json").result == {"acknowledged": 1}
+    assert len(command("migrate", "dead", "list", ends.workdir, "--json").events) == 1
+
+
+def test_dead_letters_are_replayed(ends: Ends, command: Run) -> None:
+    """Once what was in the way is gone, the items arrive; the exit code tells whether some are still open."""
+    _refuse_some(ends, 2)
+    command("migrate", "plan", ends.source, ends.target, "--workdir", ends.workdir, "--into-existing", "fail")
+    command("migrate", "run", ends.workdir, *INLINE)
+    ends.change(lambda things: things.delete(id="00000"))
+    one = command("migrate", "dead", "replay", ends.workdir, "--all", "--json")
+    assert (one.code, one.result["replayed"], one.result["failed"]) == (ExitCode.DEAD_LETTERS, 1, 1)
+
+
+@pytest.mark.parametrize("which", [(), ("1", "--all")])
+def test_dead_letters_are_named_or_all_of_them(copied: Ends, command: Run, which: tuple[str, ...]) -> None:
+    """Neither or both is wrong use: nobody should replay everything by leaving something out."""
+    assert command("migrate", "dead", "acknowledge", copied.workdir, *which).code == ExitCode.USAGE
+
+
+def test_verification_repair_and_verification(copied: Ends, command: Run) -> None:
+    """What differs is named and the code is 1; a repair mends it, extras only when asked to."""
+
+    def spoil(things: isthmus.BoundTable) -> None:
+        things.delete(id="00005")
+        things.put({"id": "00007", "size": -1})
+        things.put({"id": "other"})
+
+    copied.change(spoil)
+    found = command("migrate", "verify", copied.workdir, *INLINE)
+    assert found.code == ExitCode.NO
+    for line in ('missing things {"id":"00005"}', 'changed things {"id":"00007"}', 'extra things {"id":"other"}'):
+        assert line in found.out
+    assert command("migrate", "repair", copied.workdir, *INLINE).code == ExitCode.NO
+    assert command("migrate", "repair", copied.workdir, *INLINE, "--delete-extra").code == ExitCode.OK
+    assert command("migrate", "verify", copied.workdir, *INLINE, "--level", "full").code == ExitCode.OK
+
+
+def test_any_two_places_are_verified(copied: Ends, command: Run) -> None:
+    """No work directory is needed; the result as JSON has the digests of both."""
+    equal = command("verify", copied.source, copied.target, *INLINE, "--json")
+    (table,) = equal.result["tables"]
+    assert (equal.code, table["source_digest"]) == (ExitCode.OK, table["target_digest"])
+    copied.change(lambda things: things.delete(id="00005"))
+    assert command("verify", copied.source, copied.target, *INLINE).code == ExitCode.NO
+
+
+def test_a_rollback_asks_first(copied: Ends, command: Run) -> None:
+    """Without a terminal and without --yes nothing is done; a dry run says what would be."""
+    asked, dry = (
+        command("migrate", "rollback", copied.workdir),
+        command("migrate", "rollback", copied.workdir, "--dry-run"),
+    )
+    assert (asked.code, dry.code, copied.things()) == (ExitCode.USAGE, ExitCode.OK, 60)
+    assert "dropped" in dry.out
+
+
+def test_a_rollback_has_an_exit_code(copied: Ends, command: Run) -> None:
+    """It is 10, and the target is as it was."""
+    done = command("migrate", "rollback", copied.workdir, "--yes", *INLINE, "--json")
+    assert (done.code, done.result["clean"]) == (ExitCode.ROLLED_BACK, True)
+    with isthmus.connect(copied.target) as database:
+        assert database.tables.list() == []
+
+
+def test_a_rollback_that_leaves_conflicts_says_no(copied: Ends, command: Run) -> None:
+    """Somebody wrote into a table of ours: it stays, the code is 1, and the key is named."""
+    copied.change(lambda things: things.put({"id": "other"}))
+    done = command("migrate", "rollback", copied.workdir, "--yes", *INLINE)
+    assert done.code == ExitCode.NO
+    assert 'conflict things {"id":"other"}' in done.out
+
+
+@pytest.mark.parametrize("form", ["jsonl", "dynamodb"])
+def test_an_export_is_imported_again(ends: Ends, command: Run, form: str) -> None:
+    """Both are migrations without a work directory to look after; what comes back is equal."""
+    folder = str(ends.folder / "dump")
+    out = command("export", ends.source, folder, "--format", form, *INLINE)
+    back = command("import", folder, ends.target, *INLINE)
+    assert (out.code, back.code) == (ExitCode.OK, ExitCode.OK)
+    assert command("verify", ends.source, ends.target, *INLINE).code == ExitCode.OK
+
+
+def test_an_export_names_how_it_is_verified(ends: Ends, command: Run) -> None:
+    """Its own work directory is gone by then."""
+    folder = ends.folder / "dump"
+    assert f"isthmus verify {ends.source} file:{folder}" in command("export", ends.source, str(folder), *INLINE).out
+
+
+def test_an_import_that_leaves_something_keeps_its_work_directory(ends: Ends, command: Run) -> None:
+    """Dead letters have to be looked at: the temporary work directory stays and is named."""
+    folder = str(ends.folder / "dump")
+    command("export", ends.source, folder, *INLINE)
+    _refuse_some(ends, 1)
+    done = command("import", folder, ends.target, "--into-existing", "fail", *INLINE)
+    workdir = done.err.rpartition(": ")[2].strip()
+    assert done.code == ExitCode.DEAD_LETTERS
+    assert len(command("migrate", "dead", "list", workdir, "--json").events) == 1
+
+
+def test_into_existing_replaces(ends: Ends, command: Run) -> None:
+    """``upsert`` writes over what is there."""
+    _refuse_some(ends, 2)
+    command("migrate", "plan", ends.source, ends.target, "--workdir", ends.workdir, "--into-existing", "upsert")
+    assert command("migrate", "run", ends.workdir, *INLINE).code == ExitCode.OK
+    assert command("verify", ends.source, ends.target, *INLINE).code == ExitCode.OK
