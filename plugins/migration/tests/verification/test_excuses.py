@@ -10,6 +10,7 @@ import pytest
 
 import isthmus
 from isthmus.schema import Table
+from isthmus.values import Item
 from isthmus_migration.migration import Migration
 from isthmus_migration.transforms import Transform
 from plugins.migration.tests.dead.helpers import fill, numbered, run, sqlite
@@ -64,7 +65,7 @@ def test_items_that_are_filtered_are_no_mismatches(tmp_path: Path) -> None:
 
 def test_two_items_for_one_key(tmp_path: Path) -> None:
     """The first has the key and the second is a dead letter: neither is a mismatch, whatever else is looked at."""
-    items = [{"id": f"k{number}", "name": f"name {number // 2}"} for number in range(40)]
+    items: list[Item] = [{"id": f"k{number}", "name": f"name {number // 2}"} for number in range(40)]
     migration = copied(tmp_path, items, transforms={"things": Transform(compute=FOLDED)})
     assert migration.status().found.dead == 20
     assert verified(migration).equal

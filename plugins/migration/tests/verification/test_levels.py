@@ -8,6 +8,7 @@ import pytest
 
 import isthmus
 from isthmus.errors import InvalidArgument
+from isthmus.values import Item
 from isthmus_migration.errors import WrongState
 from isthmus_migration.journal.states import State
 from isthmus_migration.migration import Migration
@@ -64,7 +65,7 @@ def test_items_that_only_the_target_has_are_found(tmp_path: Path, level: str) ->
 
 def test_full_says_where_items_differ(tmp_path: Path) -> None:
     """Paths, kinds and types of fields; values stay where they are."""
-    item = {"id": "a", "same": 1, "gone": 1, "other": {"deep": [1, 2]}, "kind": "1"}
+    item: Item = {"id": "a", "same": 1, "gone": 1, "other": {"deep": [1, 2]}, "kind": "1"}
     migration = copied(tmp_path, [item])
     change(tmp_path, put=[{"id": "a", "same": 1, "new": 7, "other": {"deep": [1, 3]}, "kind": 1}])
     (mismatch,) = verified(migration, "full").mismatches
@@ -104,7 +105,7 @@ def test_a_sample_finds_what_is_common(tmp_path: Path) -> None:
 def test_the_seed_decides_what_is_sampled(tmp_path: Path) -> None:
     """The same keys with the same seed, whatever the slices; others with another one."""
     migration = copied(tmp_path)
-    change(tmp_path, delete=[item["id"] for item in numbered(0, 300)])
+    change(tmp_path, delete=[f"k{number:05d}" for number in range(300)])
     first = named(verified(migration, "sample", sample=20, seed=1))
     assert len(first) == 20
     assert named(verified(migration, "sample", sample=20, seed=1, slice_items=7)) == first

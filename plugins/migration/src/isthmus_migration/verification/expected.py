@@ -13,16 +13,18 @@ def was_copied(journal: Journal) -> bool:
     return journal.meta("purpose") != "verify"
 
 
-def journaled_digest(journal: Journal, plan: TablePlan) -> BucketDigest | None:
+def journaled_digest(journal: Journal, plan: TablePlan, *, alone: bool = False) -> BucketDigest | None:
     """The digest that the target's table should have; ``None`` where only the source can tell.
 
     A table that held items before has those that were not replaced, and what was written.
+
+    :param alone: without what the table held before
     """
     name = plan.source.name
     if not was_copied(journal):
         return None
     expected = journal.digest("copy", name, "expected")
-    if not plan.occupied:
+    if not plan.occupied or alone:
         return expected
     if not _known_before(journal, name):
         return None

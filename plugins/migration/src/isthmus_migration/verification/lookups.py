@@ -66,14 +66,18 @@ class LookUp:
         return [Both(*three) for three in zip(candidates, sources, targets, strict=True)]
 
     def _sources(self, candidates: Sequence[Candidate]) -> list[tuple[Held, ...]]:
-        keys = list(dict.fromkeys(key for one in candidates for key, _digest in one.sources if key is not None))
+        wanted = [self._source_keys(one) for one in candidates]
+        keys = list(dict.fromkeys(key for some in wanted for key in some))
         items = dict(zip(keys, _get(self._worker.source, self._work.plan.source, keys), strict=True))
         held = {key: self._image(key, item) for key, item in items.items()}
-        found: list[tuple[Held, ...]] = []
-        for one in candidates:
-            wanted = [held.get(key or "") for key in dict.fromkeys(key for key, _digest in one.sources)]
-            found.append(tuple(image for image in wanted if image is not None))
-        return found
+        return [tuple(image for key in some if (image := held[key]) is not None) for some in wanted]
+
+    def _source_keys(self, candidate: Candidate) -> list[str]:
+        """Under which keys the source may have what belongs to a key of the target."""
+        if not candidate.sources and self._work.transform.identity:
+            # The source had none when it was read; it may have one by now.
+            return [candidate.key]
+        return list(dict.fromkeys(key for key, _digest in candidate.sources if key is not None))
 
     def _image(self, key: str, item: Item | Held | None) -> Held | None:
         """What the target should hold of the source's item; nothing where the item is gone, or left out."""

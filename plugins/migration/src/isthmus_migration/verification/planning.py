@@ -32,7 +32,8 @@ def first_units(worker: Worker, journal: Journal, settings: Settings, tables: It
     for plan in tables:
         if settings.level in _TARGET:
             units += side_units(worker, plan, "target", _TARGET[settings.level])
-        work = _work_on_source(worker, settings.level, known=journaled_digest(journal, plan) is not None)
+        known = journaled_digest(journal, plan, alone=bool(settings.extra)) is not None
+        work = _work_on_source(worker, settings.level, known=known)
         if work == "pick":
             below = _below(plan.items, settings.sample)
             units += side_units(

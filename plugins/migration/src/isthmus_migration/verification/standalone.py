@@ -65,7 +65,7 @@ def verify_places(
     """
     settings = Settings.checked(level, sample, seed, extra)
     ends = PlacePlan(reference_of(source)), PlacePlan(reference_of(target))
-    with _folder(workdir) as folder:
+    with folder_for(workdir) as folder:
         work = _work(folder, source, target, ends, tables, transforms or {})
         plan = work.plan()
         setup = Setup(plan.to_json(), str(work.path.resolve()), source, target)
@@ -74,7 +74,8 @@ def verify_places(
 
 
 @contextmanager
-def _folder(workdir: str | os.PathLike[str] | None) -> Iterator[Path]:
+def folder_for(workdir: str | os.PathLike[str] | None) -> Iterator[Path]:
+    """The work directory that was named, or one that goes away afterwards."""
     if workdir is not None:
         yield Path(workdir)
         return

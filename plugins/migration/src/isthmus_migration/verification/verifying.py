@@ -142,16 +142,18 @@ class Verifying:
         expected, found = self._digests(plan)
         result = TableResult(name, expected.items, found.items)
         if level == "count":
-            record.results[name] = evolve(result, counts_decide=True)
+            more_is_fine = self.settings.extra is False and found.items > expected.items
+            record.results[name] = evolve(result, counts_decide=not more_is_fine)
             return set()
         record.results[name] = evolve(result, source_digest=expected.text, target_digest=found.text)
         return {difference.bucket for difference in expected.differences(found)}
 
     def _digests(self, plan: TablePlan) -> tuple[BucketDigest, BucketDigest]:
         journal, name = self.session.journal, plan.source.name
-        known = None if self.settings.level == "full" else journaled_digest(journal, plan)
-        expected = journal.digest("verify", name, "source") if known is None else known
-        return expected, journal.digest("verify", name, "target")
+        known = journaled_digest(journal, plan, alone=bool(self.settings.extra))
+        if known is None or self.settings.level == "full":
+            known = journal.digest("verify", name, "source")
+        return known, journal.digest("verify", name, "target")
 
     def _note_facts(self, plan: TablePlan, facts: list[str] | None, record: Record) -> None:
         name = plan.source.name

@@ -1,0 +1,177 @@
+"""Repairs: exactly what differs is mended, and nothing else is touched."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from isthmus_migration.errors import WrongState
+from isthmus_migration.journal.states import State
+from isthmus_migration.migration import Migration
+from isthmus_migration.transforms import Transform
+from plugins.migration.tests.dead.helpers import digest, fill, held, numbered, run, sqlite
+from plugins.migration.tests.verification.helpers import (
+    DAMAGE,
+    change,
+    compared,
+    copied,
+    damage,
+    named,
+    repaired,
+    verified,
+)
+
+
+def watch_writes(folder: Path) -> None:
+    """Let the target's file itself note each row that is written."""
+    with closing(sqlite3.connect(folder / "b.db", isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE noted (what TEXT)")
+        for event in ("INSERT", "UPDATE", "DELETE"):
+            note = f"INSERT INTO noted VALUES ('{event}')"
+            connection.execute(f'CREATE TRIGGER noting_{event} AFTER {event} ON "things:1" BEGIN {note}; END')
+
+
+def writes(folder: Path) -> list[str]:
+    """What was noted."""
+    with closing(sqlite3.connect(folder / "b.db")) as connection:
+        return sorted(what for (what,) in connection.execute("SELECT what FROM noted"))
+
+
+def test_exactly_what_differs_is_written(tmp_path: Path) -> None:
+    """Two rows are written for one missing and one changed item; the extra one stays, and the state says so."""
+    migration = copied(tmp_path)
+    damage(tmp_path)
+    assert named(verified(migration)) == DAMAGE
+    watch_writes(tmp_path)
+    result = repaired(migration)
+    assert writes(tmp_path) == ["INSERT", "INSERT"]
+    assert (result.written, named(result.verification)) == (2, [("stranger", "extra")])
+    assert migration.status().state == State.DIFFERENT
+
+
+def test_extra_items_are_deleted_only_when_asked(tmp_path: Path) -> None:
+    """Then both sides are equal, and the migration is ready."""
+    migration = copied(tmp_path)
+    damage(tmp_path)
+    verified(migration)
+    watch_writes(tmp_path)
+    assert repaired(migration, delete_extra=True).written == 3
+    assert writes(tmp_path) == ["DELETE", "INSERT", "INSERT"]
+    assert migration.status().state == State.READY
+    assert verified(migration, "full").equal
+    assert digest(sqlite(tmp_path, "b")) == digest(sqlite(tmp_path, "a"))
+
+
+def test_a_second_repair_has_nothing_to_do(tmp_path: Path) -> None:
+    """What was mended is not written again."""
+    migration = copied(tmp_path)
+    damage(tmp_path)
+    verified(migration)
+    repaired(migration, delete_extra=True)
+    watch_writes(tmp_path)
+    assert repaired(migration, delete_extra=True).written == 0
+    assert writes(tmp_path) == []
+
+
+def test_what_was_mended_meanwhile_is_not_written(tmp_path: Path) -> None:
+    """An item that somebody put back by hand counts as mended; one that the source has by now is not deleted."""
+    migration = copied(tmp_path)
+    damage(tmp_path)
+    verified(migration)
+    change(tmp_path, put=[{"id": "k00007", "n": 7}])
+    change(tmp_path, put=[{"id": "stranger"}], where="a")
+    result = repaired(migration, delete_extra=True)
+    assert (result.written, named(result.verification)) == (1, [])
+    assert held(sqlite(tmp_path, "b"))["stranger"] == {"id": "stranger"}
+
+
+def test_a_repair_goes_through_the_transform(tmp_path: Path) -> None:
+    """Keys are renamed and items are changed on their way, as by the copy."""
+    compute = {"id": {"template": "x-{id}", "replace": True}}
+    migration = copied(tmp_path, transforms={"things": Transform(compute=compute)})
+    change(tmp_path, put=[{"id": "x-k00007"}], delete=["x-k00042"])
+    assert named(verified(migration)) == [("x-k00007", "changed"), ("x-k00042", "missing")]
+    assert repaired(migration).written == 2
+    assert held(sqlite(tmp_path, "b"))["x-k00042"] == {"id": "x-k00042", "n": 42}
+    assert verified(migration).equal
+
+
+def test_what_can_t_be_repaired_becomes_a_dead_letter(tmp_path: Path) -> None:
+    """The source's item has changed into one that the transform refuses."""
+    migration = copied(tmp_path, transforms={"things": Transform(types={"n": "number"})})
+    change(tmp_path, put=[{"id": "k00007", "n": 8}])
+    change(tmp_path, put=[{"id": "k00007", "n": "seven"}], where="a")
+    assert verified(migration).equal is False
+    result = repaired(migration)
+    assert (result.written, named(result.verification)) == (0, [("k00007", "extra")])
+
+
+def test_a_rollback_undoes_the_repair_too(tmp_path: Path) -> None:
+    """Back to what others had made of the items that were repaired, which are then listed; the rest is as before."""
+    fill(sqlite(tmp_path, "a"), numbered(0, 200, of="source"))
+    fill(sqlite(tmp_path, "b"), numbered(150, 300, of="target"))
+    before = held(sqlite(tmp_path, "b"))
+    migration = Migration.plan(
+        sqlite(tmp_path, "a"), sqlite(tmp_path, "b"), workdir=tmp_path / "work", into_existing="upsert"
+    )
+    assert run(migration).finished
+    change(tmp_path, put=[{"id": "k00007", "n": "seven"}], delete=["k00160"])
+    assert named(verified(migration)) == [("k00007", "changed"), ("k00160", "missing")]
+    assert repaired(migration).verification.equal
+    assert len(held(sqlite(tmp_path, "b"))) == 300
+    migration.rollback(engine="inline")
+    assert [one.key for one in migration.conflicts()] == ['{"id":"k00007"}', '{"id":"k00160"}']
+    del before["k00160"]
+    assert held(sqlite(tmp_path, "b")) == {**before, "k00007": {"id": "k00007", "n": "seven"}}
+
+
+def test_a_deletion_is_undone_by_a_rollback(tmp_path: Path) -> None:
+    """An extra item of somebody else, deleted because it was asked for, comes back."""
+    fill(sqlite(tmp_path, "a"), numbered(0, 20))
+    fill(sqlite(tmp_path, "b"), numbered(15, 40, of="target"))
+    before = digest(sqlite(tmp_path, "b"))
+    migration = Migration.plan(
+        sqlite(tmp_path, "a"), sqlite(tmp_path, "b"), workdir=tmp_path / "work", into_existing="upsert"
+    )
+    assert run(migration).finished
+    assert verified(migration, extra=True).total.extra == 20
+    assert repaired(migration, delete_extra=True).written == 20
+    assert digest(sqlite(tmp_path, "b")) == digest(sqlite(tmp_path, "a"))
+    assert migration.rollback(engine="inline").clean
+    assert digest(sqlite(tmp_path, "b")) == before
+
+
+def test_an_export_is_scanned_for_what_differs(tmp_path: Path) -> None:
+    """A source that can't look keys up is read once more, and only the keys that differ are written."""
+    fill(sqlite(tmp_path, "a"), numbered(0, 300))
+    exporting = Migration.plan(sqlite(tmp_path, "a"), str(tmp_path / "export"), workdir=tmp_path / "first", units=2)
+    assert run(exporting).finished
+    assert verified(exporting).equal
+    migration = Migration.plan(str(tmp_path / "export"), sqlite(tmp_path, "b"), workdir=tmp_path / "work")
+    assert run(migration).finished
+    damage(tmp_path)
+    assert named(verified(migration)) == DAMAGE
+    watch_writes(tmp_path)
+    assert repaired(migration, delete_extra=True).verification.equal
+    assert writes(tmp_path) == ["DELETE", "INSERT", "INSERT"]
+    assert compared(tmp_path).equal
+
+
+def test_an_export_itself_is_not_repaired(tmp_path: Path) -> None:
+    """Single items of files can't be replaced."""
+    fill(sqlite(tmp_path, "a"), numbered(0, 30))
+    migration = Migration.plan(sqlite(tmp_path, "a"), str(tmp_path / "export"), workdir=tmp_path / "work")
+    assert run(migration).finished
+    change(tmp_path, put=[{"id": "k00007"}], where="a")
+    assert named(verified(migration, "full")) == [("k00007", "changed")]
+    with pytest.raises(WrongState, match="export"):
+        repaired(migration)
+
+
+def test_nothing_is_repaired_before_it_is_verified(tmp_path: Path) -> None:
+    """Nobody knows what differs."""
+    with pytest.raises(WrongState, match="verify"):
+        repaired(copied(tmp_path, []))
