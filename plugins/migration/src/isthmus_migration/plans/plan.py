@@ -39,14 +39,14 @@ class PlacePlan:
     def to_dict(self) -> dict[str, Any]:
         """The end as JSON-ready data."""
         return {
-            "place": self.reference.text, "whole": self.reference.whole, "format": self.format,
-            "compression": self.compression,
+            "place": self.reference.text, "whole": self.reference.whole, "opened": self.reference.opened,
+            "format": self.format, "compression": self.compression,
         }  # fmt: skip
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> PlacePlan:
         """The end that ``to_dict`` described."""
-        return cls(Reference(data["place"], data["whole"]), data["format"], data["compression"])
+        return cls(Reference(data["place"], data["whole"], data["opened"]), data["format"], data["compression"])
 
 
 @frozen
