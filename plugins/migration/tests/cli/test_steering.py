@@ -133,6 +133,6 @@ def test_a_rate_is_said_or_lifted(planned: Ends, command: Run) -> None:
         == 50
     )
     assert command("migrate", "rate", planned.workdir, "--unlimited").code == ExitCode.OK
-    assert _status(planned).rates is None or _status(planned).rates.write_units is None
+    assert command("migrate", "status", planned.workdir, "--json").result["rates"]["write_units"] is None
     assert command("migrate", "rate", planned.workdir).code == ExitCode.USAGE
     assert command("migrate", "rate", planned.workdir, "--items", "5", "--unlimited").code == ExitCode.USAGE
