@@ -136,6 +136,9 @@ _NO_VALUES = (
 _MALFORMED = (
     "{", "[]", '{"Item":[]}', '{"Item":{"Artist":{"S":"a"},"Song":{"S":"b"}},"More":1}',
     *(f'{{"Item":{{"Artist":{{"S":"a"}},"Song":{{"S":"b"}},"a":{value}}}}}' for value in _NO_VALUES),
+    '{"Item":{"Artist":{"S":"a"},"Song":{"S":"b"},"Song":{"S":"c"}}}',
+    '{"Item":{"Artist":{"S":"a"},"Song":{"S":"b"}},"Item":{"Artist":{"S":"a"},"Song":{"S":"c"}}}',
+    '{"Item":{"Artist":{"S":"a"},"Song":{"S":"b"},"a":{"M":{"\\u0061":{"S":"x"},"a":{"S":"y"}}}}}',
 )  # fmt: skip
 
 
@@ -278,3 +281,22 @@ def test_items_of_ours_keep_hidden_names(tmp_path: Path) -> None:
     item: Item = {"country": "CH", "id": 1, "__op": "mine"}
     write(tmp_path / "export", "dynamodb", [item])
     assert items_of(tmp_path / "export") == [item]
+
+
+def test_escapes_and_blanks_are_no_damage(tmp_path: Path) -> None:
+    """JSON that others have written in a longer way is read as well."""
+    line = '{ "Item": {"\\u0041rtist": {"S": "a\\/b"}, "Song": {"S": "\\u00e9"}} }\r'
+    aws_export(tmp_path, {"a.json.gz": (line,)})
+    with open_export(tmp_path, tables=[MUSIC]) as place:
+        assert read(place, MUSIC) == ([{"Artist": "a/b", "Song": "é"}], [])
+
+
+@pytest.mark.parametrize("sign", ["data", "_started", "manifest-files.json"])
+def test_an_export_that_was_not_finished_is_found(sign: str, tmp_path: Path) -> None:
+    """Among exports of several tables one without its summary is an error, and not a table less."""
+    aws_export(tmp_path, _FILES)
+    (tmp_path / "AWSDynamoDB" / "01700000000001-b" / sign).mkdir(parents=True)
+    with pytest.raises(ExportDamaged, match="01700000000001-b lacks"):
+        open_export(tmp_path, tables=[MUSIC])
+    with open_export(tmp_path / "AWSDynamoDB" / _ID, tables=[MUSIC]) as place:
+        assert read(place, MUSIC) == (_ITEMS, [])

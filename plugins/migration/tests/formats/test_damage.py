@@ -73,6 +73,14 @@ def test_a_missing_file_is_found(export: Path, form: str) -> None:
     assert "lacks" in _refused(export, path.name)
 
 
+def test_a_missing_file_is_found_before_anything_is_read(tmp_path: Path) -> None:
+    """Not only when its turn comes, which may be hours later."""
+    write(tmp_path, "jsonl", cities(25))
+    (tmp_path / "cities" / "cities-00000-000002.jsonl.zst").unlink()
+    with pytest.raises(ExportDamaged, match="cities-00000-000002"):
+        open_export(tmp_path)
+
+
 def test_a_surplus_file_is_found(export: Path, form: str) -> None:
     """A file that the manifest does not know is named, because another tool would import it."""
     path = data_file(export, form)

@@ -146,3 +146,13 @@ def test_a_lacking_collection_is_found(tmp_path: Path) -> None:
     (tmp_path / "export" / "isthmus" / "cities.bson.gz").unlink()
     with pytest.raises(ExportDamaged, match="cities"):
         open_export(tmp_path / "export")
+
+
+def test_two_dumps_in_one_folder_are_found(tmp_path: Path) -> None:
+    """A collection with and without compression is of two dumps, of which nobody knows which one counts."""
+    for compression in ("gzip", "none"):
+        write(tmp_path / compression, "mongodump", cities(1), compression=compression)
+    (tmp_path / "none" / "isthmus" / "cities.bson").rename(tmp_path / "gzip" / "isthmus" / "cities.bson")
+    (tmp_path / "gzip" / "manifest.json").unlink()
+    with pytest.raises(ExportDamaged, match=r"cities\.bson and cities\.bson\.gz"):
+        open_export(tmp_path / "gzip")

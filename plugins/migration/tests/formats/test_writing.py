@@ -9,8 +9,10 @@ import pytest
 
 from isthmus import Table
 from isthmus.errors import AlreadyExists, InvalidArgument, TableNotFound, UnsupportedOperation
+from isthmus.values import Item
 from isthmus_migration.digests import BucketDigest
 from isthmus_migration.errors import ExportDamaged, ExportUnsupported, WrongState
+from isthmus_migration.formats.files import replacing
 from isthmus_migration.formats.unfinished import Unfinished
 from isthmus_migration.places.exports import open_export
 from plugins.migration.tests.formats.helpers import (
@@ -199,3 +201,31 @@ def test_the_same_items_are_the_same_bytes(tmp_path: Path) -> None:
     contents = [json.loads((tmp_path / name / "manifest.json").read_text())["tables"] for name in ("one", "two")]
     assert contents[0][0]["files"][0]["sha256"]
     assert contents[0] == contents[1]
+
+
+@pytest.mark.parametrize("key", [{"id": 1}, {"country": "", "id": 1}, {"country": "CH", "id": "1"}])
+def test_items_that_could_not_be_read_back_are_refused(form: str, key: Item, tmp_path: Path) -> None:
+    """An item without a key that fits is refused when it is written, and not only when it is read."""
+    place = begin(tmp_path, form)
+    receipt = place.put_many(CITIES, [key, city(2)], part(0), normal=True)
+    assert [(refusal.position, refusal.error.code) for refusal in receipt.refusals] == [(0, "invalid_key")]
+    place.finish(CITIES, [part(0)])
+    assert items_of(tmp_path) == [city(2)]
+
+
+def test_an_item_that_is_too_long_to_be_read_back_is_refused(form: str, tmp_path: Path) -> None:
+    """Readers refuse records without end, so none of those is written."""
+    place = begin(tmp_path, form)
+    receipt = place.put_many(CITIES, [{**city(1), "raw": bytes(17 << 20)}, city(2)], part(0))
+    assert [(refusal.position, refusal.error.code) for refusal in receipt.refusals] == [(0, "item_too_large")]
+    place.finish(CITIES, [part(0)])
+    assert items_of(tmp_path) == [city(2)]
+
+
+def test_two_writers_of_one_file_use_two_temporary_ones(tmp_path: Path) -> None:
+    """Processes of two machines may have one number, and threads have one anyway."""
+    path = tmp_path / "file"
+    with replacing(path) as first, replacing(path) as second:
+        first.write_bytes(b"1")
+        second.write_bytes(b"2")
+    assert path.read_bytes() == b"1"

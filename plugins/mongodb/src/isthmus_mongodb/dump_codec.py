@@ -19,7 +19,7 @@ from bson.objectid import ObjectId
 
 from isthmus.capabilities import Limits
 from isthmus.dumps import DumpCodec, DumpedTable, DumpFormat
-from isthmus.errors import ConfigurationError, IntegrityError, InvalidStoredValue, InvalidValue
+from isthmus.errors import ConfigurationError, IntegrityError, InvalidStoredValue, InvalidValue, ItemTooLarge
 from isthmus.schema import Table
 from isthmus.values import PORTABLE, Item, normalise_attributes
 from isthmus_mongodb.catalogue import CATALOGUE, FORMAT
@@ -29,6 +29,8 @@ from isthmus_mongodb.values import CODEC_OPTIONS, decode_item, encode_item
 
 FORMAT_NAME: Final = "mongodump"
 _INDEX_VERSION: Final = 2
+_LARGEST: Final = 16 << 20
+"""Bytes of the largest document, https://www.mongodb.com/docs/manual/reference/limits/."""
 
 
 class DocumentCodec(DumpCodec):
@@ -43,9 +45,12 @@ class DocumentCodec(DumpCodec):
             raise _hidden_name(self._layout, item)
         normal = normalise_attributes(item, PORTABLE)  # which refuses numbers that a decimal has no room for
         try:
-            return encode(encode_item(self._layout, normal), codec_options=CODEC_OPTIONS)
+            record = encode(encode_item(self._layout, normal), codec_options=CODEC_OPTIONS)
         except (ValueError, OverflowError, BSONError) as error:
             raise InvalidValue(f"the item can't be a BSON document: {type(error).__name__}") from error
+        if len(record) > _LARGEST:
+            raise ItemTooLarge(f"the item has {len(record)} bytes as a document, MongoDB restores up to {_LARGEST}")
+        return record
 
     def decode(self, record: bytes) -> Item:
         try:

@@ -23,6 +23,7 @@ from isthmus_migration.formats.manifests import FileEntry
 
 _CHECKSUMS: Final = (".checksum", ".md5")
 _DATA_FILE: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,250}\.json(?:\.gz|\.zst)?")
+_SIGNS: Final = (f"{FILES}.json", "data", "_started")
 _LARGEST: Final = 256 << 20
 """Bytes of a manifest that is read."""
 
@@ -44,8 +45,22 @@ def is_there(folder: Path) -> bool:
 def _folders(folder: Path) -> list[Path]:
     if (folder / f"{SUMMARY}.json").exists():
         return [folder]
+    return [path for path in _below(folder) if (path / f"{SUMMARY}.json").exists()]
+
+
+def _below(folder: Path) -> list[Path]:
     root = folder / ROOT if (folder / ROOT).is_dir() else folder
-    return sorted(path.parent for path in root.glob(f"*/{SUMMARY}.json"))
+    return sorted(path for path in root.iterdir() if path.is_dir())
+
+
+def _check_finished(folder: Path) -> None:
+    """Refuse exports of which the manifest is missing, which their service writes last."""
+    for path in () if (folder / f"{SUMMARY}.json").exists() else _below(folder):
+        if not (path / f"{SUMMARY}.json").exists() and any((path / name).exists() for name in _SIGNS):
+            raise ExportDamaged(
+                f"{path} lacks its {SUMMARY}.json, so that export was not finished or not copied whole: get it again, or move"
+                " it away"
+            )
 
 
 def read_exports(folder: Path) -> list[AwsExport]:
@@ -54,6 +69,7 @@ def read_exports(folder: Path) -> list[AwsExport]:
     :raises ExportDamaged: a file is missing, surplus or damaged
     :raises ExportUnsupported: they are incremental, Ion, or several of one table
     """
+    _check_finished(folder)
     found = [_read(folder, export) for export in _folders(folder)]
     names = [export.table for export in found]
     twice = next((name for name in names if names.count(name) > 1), None)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from isthmus.dumps import DumpCodec
-from isthmus.errors import InvalidStoredValue, InvalidValue
-from isthmus.schema import Table
+from isthmus.errors import InvalidKey, InvalidStoredValue, InvalidValue
+from isthmus.schema import Key, Table
 from isthmus.values import Item, dumps, loads
 from isthmus_migration.formats.dynamodb_values import decode_line, encode_line
 
@@ -58,11 +58,30 @@ _HIDDEN: Final = ("__op", "__rv")
 _TYPES: Final = {"string": frozenset({str}), "binary": frozenset({bytes})}
 
 
-def check_key(table: Table, item: Item) -> None:
-    """Refuse an item that is none of the table's.
+def check_read_key(table: Table, item: Item) -> None:
+    """Refuse an item of a file that is none of the table's.
 
-    :raises InvalidStoredValue: it lacks a key attribute, or has one of another type
+    :raises InvalidStoredValue: it lacks a key attribute, or has one that is empty or of another type
     """
+    key = _unfit_key(table, item)
+    if key is not None:
+        raise InvalidStoredValue(
+            f"the item lacks the key attribute {key.name!r} of table {table.name!r}, or has it empty or with another"
+            f" type than {key.type}"
+        )
+
+
+def check_written_key(table: Table, item: Item) -> None:
+    """Refuse an item that could not be read back.
+
+    :raises InvalidKey: it lacks a key attribute, or has one that is empty or of another type
+    """
+    key = _unfit_key(table, item)
+    if key is not None:
+        raise InvalidKey(f"{key.name}: is missing or empty, or no {key.type}, but is a key attribute of the table")
+
+
+def _unfit_key(table: Table, item: Item) -> Key | None:
     for key in table.keys:
         value = item.get(key.name)
         if key.type == "number":
@@ -70,7 +89,5 @@ def check_key(table: Table, item: Item) -> None:
         else:
             fits = type(value) in _TYPES[key.type] and bool(value)
         if not fits:
-            raise InvalidStoredValue(
-                f"the item lacks the key attribute {key.name!r} of table {table.name!r}, or has it with another type"
-                f" than {key.type}"
-            )
+            return key
+    return None

@@ -14,6 +14,7 @@ from isthmus_migration.digests import BucketDigest
 from isthmus_migration.errors import ExportDamaged, ExportUnsupported
 from isthmus_migration.formats import aws_exports, mongodumps
 from isthmus_migration.formats.dynamodb_layout import DynamoDBExport
+from isthmus_migration.formats.files import inside
 from isthmus_migration.formats.json_lines import JsonLines
 from isthmus_migration.formats.layouts import Layout, check_nothing_surplus
 from isthmus_migration.formats.manifests import FileEntry, Manifest, is_ours, read_manifest
@@ -118,9 +119,11 @@ def _recognised(folder: Path) -> Contents:
 def ours(manifest: Manifest, folder: Path) -> Contents:
     """What a manifest says.
 
-    :raises ExportDamaged: there are files beside those that it knows
+    :raises ExportDamaged: there are files beside those that it knows, or one of them is missing
     """
     check_nothing_surplus(folder, manifest.tables)
+    for file in (file for entry in manifest.tables for file in entry.files):
+        inside(folder, file.path)
     layout = layout_named(manifest.format)(folder, manifest.compression)
     by_name = {entry.table.name: entry for entry in manifest.tables}
     return Contents(

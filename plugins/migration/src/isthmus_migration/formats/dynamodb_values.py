@@ -6,6 +6,7 @@ because 10**125 would fill a line with zeros. Binary values are base64.
 
 from __future__ import annotations
 
+import json
 import re
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Mapping
@@ -111,6 +112,7 @@ def decode_line(line: bytes) -> Item:
         content = orjson.loads(line)
     except orjson.JSONDecodeError:
         raise InvalidStoredValue("the line is no JSON: export the table again") from None
+    _check_names(line, content)
     if type(content) is not dict or set(content) != {_ITEM} or type(content[_ITEM]) is not dict:
         _refuse_shape(content)
     try:
@@ -121,6 +123,23 @@ def decode_line(line: bytes) -> Item:
         raise InvalidStoredValue(
             "the line has an attribute value that is none of DynamoDB's types: export the table again"
         ) from None
+
+
+def _check_names(line: bytes, content: Any) -> None:
+    """Refuse a name that stands twice in one map, of which the reader keeps the last.
+
+    What was kept of a line can only be as long as the line where nothing was left out.
+    """
+    if len(orjson.dumps(content)) < len(line):
+        try:
+            json.loads(line, object_pairs_hook=_unique)
+        except _MalformedError as error:
+            raise InvalidStoredValue(f"the line {error}: export the table again") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> None:
+    if len({name for name, _value in pairs}) < len(pairs):
+        raise _MalformedError("has a name twice in one map")
 
 
 def _refuse_shape(content: Any) -> NoReturn:

@@ -18,7 +18,7 @@ _UNFINISHED: Final = ".tmp"
 def write_file(path: Path, chunks: Iterable[bytes]) -> None:
     """Write a file whole or not at all, and durably: a reader finds the former content or the new one.
 
-    Two processes may write the same file at the same time.
+    Two writers may write the same file at the same time, on machines of their own too.
     """
     with replacing(path) as temporary, temporary.open("wb") as file:
         for chunk in chunks:
@@ -29,7 +29,7 @@ def write_file(path: Path, chunks: Iterable[bytes]) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """A file to write into, which takes its place durably when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{_UNFINISHED}")
+    temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}{_UNFINISHED}")
     try:
         yield temporary
         _sync(temporary, os.O_RDWR)

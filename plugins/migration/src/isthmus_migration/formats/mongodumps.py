@@ -53,7 +53,7 @@ def _has_collections(folder: Path) -> bool:
 def read_dump(folder: Path, form: DumpFormat) -> list[Dumped]:
     """The tables of a dump.
 
-    :raises ExportDamaged: a file is missing
+    :raises ExportDamaged: a file is missing, or there in two forms
     :raises ExportUnsupported: it is of several databases, or of none of Isthmus
     """
     databases = _databases(folder)
@@ -74,8 +74,16 @@ def read_dump(folder: Path, form: DumpFormat) -> list[Dumped]:
 
 
 def _file(database: Path, collection: str) -> Path | None:
-    paths = [database / f"{collection}{ending}" for ending in _ENDINGS]
-    return next((path for path in paths if path.exists()), None)
+    """The file of a collection, if there is one.
+
+    :raises ExportDamaged: there are two, of two dumps into one folder
+    """
+    found = [path for ending in _ENDINGS if (path := database / f"{collection}{ending}").exists()]
+    if len(found) > 1:
+        raise ExportDamaged(
+            f"the dump in {database} has {found[0].name} and {found[1].name}, of two dumps: move one of them away"
+        )
+    return found[0] if found else None
 
 
 def _entry(folder: Path, database: Path, collection: str) -> FileEntry:

@@ -26,7 +26,7 @@ from isthmus.schema import Table
 from isthmus.slices import Slice
 from isthmus.values import Item
 from isthmus_migration.errors import ExportDamaged
-from isthmus_migration.formats.codecs import check_key
+from isthmus_migration.formats.codecs import check_read_key
 from isthmus_migration.formats.compression import compression_of
 from isthmus_migration.formats.files import inside, md5_of, sha256_of
 from isthmus_migration.formats.layouts import Layout
@@ -213,7 +213,7 @@ class TableReader:
             number += 1
             try:
                 item = decode(record)
-                check_key(table, item)
+                check_read_key(table, item)
             except InvalidStoredValue as error:
                 name = f"{self._files[file].path}:{number}"
                 faults.append(Unreadable(error, name=name, original=record, form=self._form))

@@ -8,13 +8,17 @@ from typing import Final, Literal
 
 from attrs import frozen
 
+from isthmus.errors import ItemTooLarge
 from isthmus_migration.errors import ExportDamaged
 from isthmus_migration.formats.compression import Compression, chunks_of
 
 Kind = Literal["lines", "documents"]
 
 LONGEST: Final = 20 << 20
-"""Bytes of the longest record that is read: an item of 400 KB takes most as a list of the number 10**125, 17 MB."""
+"""Bytes of the longest record that is read or written.
+
+An item of 400 KB takes most as a list of the number 10**125, 17 MB.
+"""
 
 _LENGTH: Final = 4  # bytes that a BSON document begins with: its length, little-endian
 _SHORTEST: Final = 5
@@ -34,6 +38,18 @@ class Spot:
     offset: int = 0
     skip: int = 0
     number: int = 0
+
+
+def check_length(record: bytes) -> bytes:
+    """The record itself, where it can be read back.
+
+    :raises ItemTooLarge: it is longer than any that is read
+    """
+    if len(record) > LONGEST:
+        raise ItemTooLarge(
+            f"the item takes {len(record)} bytes of a file, {LONGEST} are allowed: store parts elsewhere"
+        )
+    return record
 
 
 def _lines(data: bytes) -> tuple[list[bytes], bytes]:

@@ -16,11 +16,13 @@ from isthmus.values import Item, ValueLimits, normalise_attributes
 from isthmus_migration.digests import BucketDigest
 from isthmus_migration.errors import ExportDamaged, WrongState
 from isthmus_migration.formats import manifests
+from isthmus_migration.formats.codecs import check_written_key
 from isthmus_migration.formats.compression import frames_of
 from isthmus_migration.formats.files import inside, remove_leftovers, sha256_of, write_file
 from isthmus_migration.formats.layouts import Layout, WrittenPart
 from isthmus_migration.formats.manifests import FileEntry, Manifest, TableEntry, read_manifest
 from isthmus_migration.formats.reading import TableReader
+from isthmus_migration.formats.records import check_length
 from isthmus_migration.formats.unfinished import Begun, PartFacts, Unfinished
 from isthmus_migration.places.base import Part, Refusal
 
@@ -111,7 +113,8 @@ class ExportWriter:
         for position, item in enumerate(items):
             try:
                 ready = item if normal else normalise_attributes(item, limits)
-                records.append(encode(ready))
+                check_written_key(table, ready)
+                records.append(check_length(encode(ready)))
             except IsthmusError as error:
                 refusals.append(Refusal(position, error))
             else:
