@@ -18,10 +18,12 @@ class Engine(ABC):
 
     :param workers: how many slices run at the same time
     :param window: how many are handed out at most, so that no worker waits for its next one
+    :ivar in_process: whether workers are threads of this process, so that they can use databases that are open in it
     """
 
     name: str
     workers: int
+    in_process: bool = False
 
     @property
     def window(self) -> int:

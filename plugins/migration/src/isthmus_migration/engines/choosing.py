@@ -6,6 +6,24 @@ import os
 
 from isthmus.errors import InvalidArgument
 from isthmus_migration.engines.base import Engine
+from isthmus_migration.slices.worker import Setup
+
+
+def engine_of(setup: Setup, name: str | Engine | None, workers: int | None = None) -> Engine:
+    """The engine for the places of a migration.
+
+    :param name: see ``engine_for``; when ``None``, ``threads`` for databases that are open, else ``processes``
+    :raises InvalidArgument: a database is open in this process, and the engine's workers are elsewhere
+    """
+    if name is None:
+        name = "threads" if setup.opened else "processes"
+    engine = engine_for(name, workers)
+    if setup.opened and not engine.in_process:
+        raise InvalidArgument(
+            f"workers of the engine {engine.name} can't use a database that is open in this process: use the engine "
+            "threads or inline, or plan with the database's URL"
+        )
+    return engine
 
 
 def engine_for(name: str | Engine, workers: int | None = None) -> Engine:
