@@ -12,8 +12,10 @@ import pickle
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from queue import SimpleQueue
@@ -152,7 +154,8 @@ class Member(threading.Thread):
             self._pipe, theirs = context.Pipe()
             # The setup goes through a pipe: it may hold a URL with a secret, so it never meets a disk.
             self._process = context.Process(target=_work, args=(theirs, self._setup, os.getpid()), daemon=True)
-            self._process.start()
+            with _interrupts_held_back():
+                self._process.start()
             theirs.close()
         return self._pipe
 
@@ -173,10 +176,23 @@ class Member(threading.Thread):
         return process.exitcode
 
 
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Let a new process begin with Ctrl-C held back, until it says itself that it does not care."""
+    # It would give Ctrl-C back in the middle of the first start.
+    resource_tracker.ensure_running()
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
 def _work(pipe: Connection, setup: Setup, parent: int) -> None:
     """What a worker process does: slices, until its coordinator closes the pipe or is gone."""
     # Ctrl-C reaches the whole group; the coordinator alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     end_with_parent(parent)
     with suppress(Exception):
         worker_of(setup)  # where a place can't be opened, the first slice says so
