@@ -9,6 +9,7 @@ import pytest
 
 import isthmus
 from isthmus_migration.migration import Migration
+from isthmus_migration.places.databases import DatabasePlace
 from isthmus_migration.places.identities import Identity, folder_identity
 from isthmus_migration.places.opening import open_place
 from isthmus_migration.places.references import reference_to
@@ -97,6 +98,26 @@ def test_a_dynamodb_service_is_one_by_endpoint_region_and_caller(dynamodb_url: s
     parts = urlsplit(dynamodb_url)
     assert not here.same(_identity(urlunsplit(parts._replace(netloc="eu-north-1"))))
     assert "secret" not in repr(here)
+
+
+def test_a_service_that_is_given_opened_is_the_one_that_is_named(dynamodb_url: str) -> None:
+    """Its URL has no secrets any more, but its driver knows who calls."""
+    other = dynamodb_url.replace("access_key_id=", "access_key_id=other")
+    with isthmus.connect(dynamodb_url) as database, isthmus.connect(other) as stranger:
+        assert DatabasePlace(database).identity.same(_identity(dynamodb_url))
+        assert not DatabasePlace(database).identity.same(DatabasePlace(stranger).identity)
+
+
+def test_a_plan_is_carried_out_where_it_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever folder it is run from: relative names mean what they meant."""
+    filled(sqlite(tmp_path, "source file"), numbered(3))
+    monkeypatch.chdir(tmp_path)
+    Migration.plan("sqlite:///source%20file.db?busy_timeout=1", "export", workdir="work")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert Migration.open(tmp_path / "work").run(engine="inline").finished
+    assert ((tmp_path / "export").is_dir(), list(elsewhere.iterdir())) == (True, [])
 
 
 def test_a_folder_is_one_through_links(tmp_path: Path) -> None:

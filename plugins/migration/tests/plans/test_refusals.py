@@ -170,3 +170,10 @@ def test_no_export_is_written_into(tmp_path: Path) -> None:
     with pytest.raises(PlanRefused, match="another folder"):
         Migration.plan(sqlite(tmp_path, "source"), target, workdir=tmp_path / "work2", into_existing="upsert")
     assert not (tmp_path / "work2").exists()
+
+
+def test_a_table_that_a_format_can_not_hold_is_refused(tmp_path: Path) -> None:
+    """While it is planned."""
+    filled(sqlite(tmp_path, "source"), numbered(3), Table("isthmus_things", "id"))
+    (problem,) = refused(tmp_path, target=str(tmp_path / "dump"), format="mongodump").problems
+    assert "can't be in a mongodump" in problem

@@ -13,6 +13,8 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from attrs import field, frozen
 
+from isthmus.redaction import HIDDEN
+
 if TYPE_CHECKING:
     from isthmus.database import Database
 
@@ -148,6 +150,10 @@ def _dynamodb(database: Database, parts: SplitResult) -> Identity:
     port = endpoint.port or _PORTS.get(endpoint.scheme, 0)
     # Accounts are apart, and callers of a local service too; a caller's name is no business of anybody else.
     caller = f"{_option(parts, 'profile')} {_option(parts, 'access_key_id')}"
+    if HIDDEN in caller:
+        # The URL of a database that was given opened; its driver knows who calls, and says so nowhere else.
+        signer = getattr(client, "_request_signer", None)
+        caller = f" {getattr(getattr(signer, '_credentials', None), 'access_key', '')}"
     space = f"{client.meta.region_name} {sha256(caller.encode()).hexdigest()[:16]}"
     return Identity("dynamodb", _resolved(endpoint.hostname or "", port), space, _option(parts, "prefix"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import quote, unquote, urlsplit
 
 from attrs import frozen
 
@@ -72,15 +73,29 @@ def folder_of(text: str) -> str:
 
 
 def reference_to(text: str) -> Reference:
-    """The reference to what a user named.
+    """The reference to what a user named; what lies on a disk is named from its root, to be found from everywhere.
 
     :raises InvalidArgument: the text names nothing
     """
     if not text.strip() or text in (_ENVIRONMENT, _FILE):
         raise InvalidArgument("a place is a database URL, env:NAME, or a folder: name one")
-    if is_folder(text) or text.startswith(_ENVIRONMENT):
+    if text.startswith(_ENVIRONMENT):
         return Reference(text)
+    if is_folder(text):
+        return Reference(os.path.abspath(folder_of(text)))  # noqa: PTH100  # Path.absolute() keeps ".."
+    text = _from_root(text)
     return Reference(text) if not holds_secret(text) else Reference(redacted_url(text), whole=False)
+
+
+def _from_root(url: str) -> str:
+    """A URL whose relative path of a SQLite file is an absolute one."""
+    parts = urlsplit(url)
+    path = unquote(parts.path)[1:]
+    if parts.scheme != "sqlite" or parts.netloc or not path or path.startswith(("/", ":")):
+        return url
+    # Not put together again from its parts: urlunsplit would lose a slash.
+    absolute = f"sqlite:///{quote(os.path.abspath(path))}"  # noqa: PTH100  # as above
+    return f"{absolute}?{parts.query}" if parts.query else absolute
 
 
 def holds_secret(url: str) -> bool:
