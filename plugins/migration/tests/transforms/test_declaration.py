@@ -45,6 +45,8 @@ schema = { name = "elsewhere", partition_key = { name = "pk", type = "binary" } 
 @pytest.mark.parametrize(
     ("data", "told"),
     [
+        ({"filter": ["a = 1"]}, "filter: is text in the language of --where"),
+        ({"function": "json:loads", "function_hash": ""}, "function_hash: is the hexadecimal text"),
         ({"renam": {}}, "no field 'renam': did you mean 'rename'"),
         ({"rename": {"a": "x", "b": '"x"'}}, "x is made twice, by rename of a and by rename of b"),
         ({"rename": {"a": "x"}, "compute": {"x": "c"}}, "x is made twice"),

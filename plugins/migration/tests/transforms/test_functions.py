@@ -147,3 +147,15 @@ def test_a_function_may_change_keys(module: Module) -> None:
     assert transform(item) == item
     assert transform.changes_keys
     assert not transform.identity
+
+
+def test_a_module_that_changed_after_its_import_is_refused(module: Module, tmp_path: Path) -> None:
+    """The hash is the new source's and the imported function the old one, so a process must not use both."""
+    path = _function(module, "    return {**item, 'n': 1}\n")
+    before = Transform(function=path).sealed()
+    assert compile_transform(before, THINGS)({"id": "1"}) == {"id": "1", "n": 1}
+    (tmp_path / f"{path.partition(':')[0]}.py").write_text("def change(item):\n    return {**item, 'n': 2}\n")
+    after = Transform(function=path).sealed()
+    assert after != before
+    with pytest.raises(ConfigurationError, match="new process"):
+        compile_transform(after, THINGS)

@@ -54,6 +54,17 @@ def test_everything_is_renamed_along() -> None:
     )  # fmt: skip
 
 
+def test_numbers_that_become_something_else_lose_their_role() -> None:
+    """Items would never expire, and versions never rise; a number made of text keeps its role."""
+    target = target_of(Transform(types={"expires": {"type": "date", "unit": "seconds"}, "version": "text"}), SOURCE)
+    assert (target.table.ttl, target.table.version) == (None, None)
+    assert target.notes == (
+        "ttl is not declared: its attribute 'expires' is no number any more",
+        "version is not declared: its attribute 'version' is no number any more",
+    )
+    assert target_of(Transform(types={"expires": "integer", "version": "number"}), SOURCE) == Target(SOURCE)
+
+
 def test_what_does_not_stay_is_told() -> None:
     """Indexes, roles and constraints whose attributes are dropped or consumed."""
     transform = Transform(drop=["name", "expires", "zip"], split={"pop": {"into": ["a", "b"], "separator": ","}})

@@ -58,8 +58,8 @@ def _check_finished(folder: Path) -> None:
     for path in () if (folder / f"{SUMMARY}.json").exists() else _below(folder):
         if not (path / f"{SUMMARY}.json").exists() and any((path / name).exists() for name in _SIGNS):
             raise ExportDamaged(
-                f"{path} lacks its {SUMMARY}.json, so that export was not finished or not copied whole: get it again, or move"
-                " it away"
+                f"{path} lacks its {SUMMARY}.json, so that export was not finished or not copied whole: get it again,"
+                " or move it away"
             )
 
 

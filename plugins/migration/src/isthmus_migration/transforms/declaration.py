@@ -219,13 +219,19 @@ def _table(given: Any) -> Table:
     return Table.from_dict({**dict.fromkeys(_TABLE_FIELDS), "indexes": (), **given})
 
 
-def _check_hash(given: Any) -> None:
+def _check_filter(given: Any) -> None:
     if not isinstance(given, str):
+        raise InvalidArgument("is text in the language of --where")
+    parse_condition(given)
+
+
+def _check_hash(given: Any) -> None:
+    if not isinstance(given, str) or not given:
         raise InvalidArgument("is the hexadecimal text that a plan writes")
 
 
 _READERS: dict[str, Callable[[_Reader, str, Any], Any]] = {
-    "filter": lambda reader, name, given: reader.optional(parse_condition)(name, given),
+    "filter": lambda reader, name, given: reader.optional(_check_filter)(name, given),
     "rename": _Reader.renames,
     "split": lambda reader, name, given: reader.made(parts.split)(name, given),
     "merge": lambda reader, name, given: reader.made(parts.merge)(name, given),

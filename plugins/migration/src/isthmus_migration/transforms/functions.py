@@ -1,12 +1,14 @@
 """Python functions as transforms: found by import path in every process, and known by the hash of their source.
 
 The hash covers the file of the function's module and nothing else: what that module imports may change without a plan's
-noticing, so a transform that must not change under a plan is kept in one file.
+noticing, so a transform that must not change under a plan is kept in one file. A process that has imported a module
+goes on with what it imported, so one that changed since then is refused.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from importlib import import_module
@@ -22,6 +24,7 @@ from isthmus_migration.transforms.errors import TransformError
 _NAME: Final = r"[^\W\d]\w*"
 _PATH: Final = re.compile(rf"({_NAME}(?:\.{_NAME})*):({_NAME}(?:\.{_NAME})*)")
 Function = Callable[[Item], Any]
+_loaded: dict[str, str] = {}  # hashes of modules' sources, as they were when this process first needed them
 
 
 def check_import_path(path: object) -> tuple[str, str]:
@@ -57,9 +60,11 @@ def source_hash(path: str) -> str:
 def load_function(path: str) -> Function:
     """The function of an import path.
 
-    :raises ConfigurationError: importing fails, there is no such function, or it is none that can be called for an item
+    :raises ConfigurationError: importing fails, there is no such function, or it is none that can be called for an
+        item; or the module's source has changed since this process imported it
     """
     module, name = check_import_path(path)
+    _check_unchanged(path, module)
     try:
         found: Any = import_module(module)
     except Exception as error:
@@ -71,6 +76,16 @@ def load_function(path: str) -> Function:
     if iscoroutinefunction(found) or isgeneratorfunction(found) or isasyncgenfunction(found):
         raise ConfigurationError(f"the transform {path} is async or a generator: write a function that returns an item")
     return found  # type: ignore[no-any-return]  # what it returns is checked for each item
+
+
+def _check_unchanged(path: str, module: str) -> None:
+    now = source_hash(path)
+    if module not in sys.modules:
+        _loaded[module] = now
+    elif _loaded.setdefault(module, now) != now:
+        raise ConfigurationError(
+            f"the source of the transform {path} has changed since this process imported it: start a new process"
+        )
 
 
 def _unimportable(path: str, error: Exception) -> ConfigurationError:

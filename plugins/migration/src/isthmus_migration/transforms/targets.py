@@ -14,6 +14,8 @@ _KEY_TYPES: dict[str, KeyType | None] = {
     "integer": "number", "binary": "binary",
 }  # fmt: skip
 
+_NUMERIC = ("ttl", "version")
+
 
 @frozen
 class Target:
@@ -99,11 +101,15 @@ class _Derivation:
         return None if name is None else self._typed(evolve(key, name=name))
 
     def _typed(self, key: Key) -> Key | None:
-        for path, declared in self.transform.types.items():
-            if _top(path) == key.name:
-                kind = _KEY_TYPES[declared.type]
-                return None if kind is None else evolve(key, type=kind)
-        return key
+        declared = self._type(key.name)
+        if declared is None:
+            return key
+        kind = _KEY_TYPES[declared]
+        return None if kind is None else evolve(key, type=kind)
+
+    def _type(self, name: str) -> str | None:
+        """The type that is declared for an attribute, by its name in the target."""
+        return next((declared.type for path, declared in self.transform.types.items() if _top(path) == name), None)
 
     def _name(self, name: str) -> str | None:
         """What an attribute is called in the target; ``None`` where it is left out or becomes part of another."""
@@ -115,6 +121,9 @@ class _Derivation:
         new = None if old is None else self._name(old)
         if old is not None and new is None:
             self.notes.append(f"{role} is not declared: its attribute {old!r} does not stay")
+        elif new is not None and role in _NUMERIC and self._type(new) not in (None, "number", "integer"):
+            self.notes.append(f"{role} is not declared: its attribute {new!r} is no number any more")
+            return None
         return new
 
     def _indexes(self) -> list[Index]:
