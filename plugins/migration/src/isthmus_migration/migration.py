@@ -37,7 +37,8 @@ from isthmus_migration.verification.records import mismatches
 from isthmus_migration.verification.repair import Repair, Repairing
 from isthmus_migration.verification.results import Mismatch, Verification
 from isthmus_migration.verification.settings import Settings
-from isthmus_migration.verification.verifying import Verifying
+from isthmus_migration.verification.showing import BothItems, both_items
+from isthmus_migration.verification.verifying import Verifying, opened
 
 
 class Migration:
@@ -194,6 +195,14 @@ class Migration:
         """
         with self.work.journal(writable=False) as journal:
             yield from mismatches(journal, status=status)
+
+    def items_of(self, mismatch: Mismatch) -> BothItems:
+        """What both sides hold now under a key that differs, values included; nothing of it is written down.
+
+        :raises ItemNotFound: the last verification has found no such difference
+        """
+        with self.work.journal(writable=False) as journal, opened(self.setup) as worker:
+            return both_items(worker, journal, mismatch)
 
     def rollback(
         self, *, force: bool = False, engine: str | Engine | None = None, workers: int | None = None,

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 import isthmus
-from isthmus.errors import InvalidArgument
+from isthmus.errors import InvalidArgument, ItemNotFound
 from isthmus.values import Item
 from isthmus_migration.errors import WrongState
 from isthmus_migration.journal.states import State
 from isthmus_migration.migration import Migration
+from isthmus_migration.transforms import Transform
+from isthmus_migration.verification.results import Mismatch
 from plugins.migration.tests.dead.helpers import fill, numbered, sqlite
 from plugins.migration.tests.verification.helpers import DAMAGE, change, copied, damage, named, verified
 
@@ -85,6 +87,21 @@ def test_no_values_are_written_down(tmp_path: Path) -> None:
     assert b"plantagenet" not in written
     assert b"lancaster" not in written
     assert "lancaster" not in str(result.to_dict())
+
+
+def test_both_items_are_read_when_somebody_asks(tmp_path: Path) -> None:
+    """As they are now, with the transform's work done; what nobody found to differ is refused."""
+    migration = copied(tmp_path, transforms={"things": Transform(rename={"n": "number"})})
+    change(tmp_path, put=[{"id": "k00007", "number": "seven"}, {"id": "stranger"}], delete=["k00042"])
+    verified(migration)
+    items = [migration.items_of(one) for one in migration.mismatches()]
+    assert [(one.expected, one.found) for one in items] == [
+        ({"id": "k00007", "number": 7}, {"id": "k00007", "number": "seven"}),
+        ({"id": "k00042", "number": 42}, None),
+        (None, {"id": "stranger"}),
+    ]
+    with pytest.raises(ItemNotFound):
+        migration.items_of(Mismatch("things", {"id": "k00001"}, "changed"))
 
 
 def test_a_sample_gives_a_bound(tmp_path: Path) -> None:
