@@ -14,7 +14,7 @@ FOLDED = Transform(compute={"id": {"template": "{group}", "replace": True}})
 
 
 def _folded(folder: Path, groups: int) -> Migration:
-    fill(sqlite(folder, "a"), ({**item, "group": f"g{item['n'] % groups:03d}"} for item in numbered(0, 400)))
+    fill(sqlite(folder, "a"), ({"id": f"k{n:03d}", "group": f"g{n % groups:03d}"} for n in range(400)))
     return Migration.plan(
         sqlite(folder, "a"), sqlite(folder, "b"), workdir=folder / "work", units=4, transforms={"things": FOLDED}
     )

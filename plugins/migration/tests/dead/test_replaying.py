@@ -86,9 +86,10 @@ def test_a_replay_killed_before_it_was_journaled_counts_once(tmp_path: Path, mon
     def killed(*_arguments: object) -> None:
         raise Killed
 
-    with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr("isthmus_migration.dead.dead_letters.settle", killed)
+    monkeypatch.setattr("isthmus_migration.dead.dead_letters.settle", killed)
+    with pytest.raises(Killed):
         migration.dead.replay([letter.id], transform=undated)
+    monkeypatch.undo()
     assert held(sqlite(tmp_path, "b"))["k00001"] == {"id": "k00001", "n": 1}
     assert digest(sqlite(tmp_path, "b")) != expected(migration)
     assert migration.dead.replay(transform=undated).replayed == 3

@@ -1,6 +1,7 @@
 """Pre-images: what the target held right before an item was written, kept on disk before the write is sent.
 
-One file for each slice that was handed out: a line that says what it is of, then a line for each item, lossless JSON.
+One file for each slice that was handed out: a line that says what it is of, then a line for each item: key,
+item and digest with tabs between them, lossless JSON.
 Files are numbered in the order in which slices were handed out, so together they are a log that is undone from its end.
 A slice may run twice; its second run sees what its first one wrote, and says so: undoing both leaves what stood there
 before the first. Workers on several machines need a work directory that all of them share.
@@ -17,12 +18,14 @@ from typing import IO, Any, Final, Self, cast
 import zstandard
 from attrs import frozen
 
+from isthmus.errors import InvalidValue
 from isthmus.values import Item, dumps, loads
 from isthmus_migration.errors import ImagesUnwritable, MigrationError, WorkDirectoryDamaged
 from isthmus_migration.tasks import SliceTask
 
 _SUFFIX: Final = ".images.zst"
 _CHUNK: Final = 1 << 20
+_TAB: Final = b"\t"
 
 
 @frozen
@@ -66,7 +69,7 @@ class ImageFile:
         :raises WorkDirectoryDamaged: the file can't be read
         """
         with _lines(path) as lines:
-            head = cast("dict[str, Any]", loads(next(lines, b"").decode()))
+            head = _data(path, next(lines, b""))
         return cls(path, number_of(path), head["phase"], head["table"], tuple(head["unsettled"]))
 
     def images(self) -> Iterator[Image]:
@@ -109,10 +112,31 @@ def read_images(path: Path) -> Iterator[Image]:
     if not path.exists():
         return
     with _lines(path) as lines:
-        next(lines, None)
+        left = int(_data(path, next(lines, b""))["images"])
         for line in lines:
-            data = cast("dict[str, Any]", loads(line.decode()))
-            yield Image(data["key"], data["before"], data["written"])
+            yield _image(path, line)
+            left -= 1
+        if left:
+            raise _damaged(path)
+
+
+def _data(path: Path, line: bytes) -> dict[str, Any]:
+    try:
+        return cast("dict[str, Any]", loads(line.decode()))
+    except (InvalidValue, UnicodeDecodeError) as error:
+        raise _damaged(path) from error
+
+
+def _image(path: Path, line: bytes) -> Image:
+    key, _, rest = line.partition(_TAB)
+    before, _, written = rest.partition(_TAB)
+    return Image(_data(path, key), _data(path, before) if before else None, written.decode())
+
+
+def _line(image: Image) -> str:
+    # An item stands by itself: within another map it could be nested more deeply than any item may be.
+    before = "" if image.before is None else dumps(image.before)
+    return f"{dumps(image.key)}\t{before}\t{image.written}"
 
 
 def keep_images(folder: Path, task: SliceTask, images: Iterable[Image]) -> None:
@@ -120,10 +144,11 @@ def keep_images(folder: Path, task: SliceTask, images: Iterable[Image]) -> None:
 
     :raises ImagesUnwritable: the disk is full, or can't be written
     """
-    lines = [dumps({"key": one.key, "before": one.before, "written": one.written}) for one in images]
+    lines = [_line(one) for one in images]
     if not lines:
         return
-    head = {"phase": task.phase, "table": task.unit.table, "unsettled": list(task.unsettled)}
+    head = {"phase": task.phase, "table": task.unit.table, "unsettled": list(task.unsettled),
+            "images": len(lines)}  # fmt: skip
     text = "\n".join([dumps(head), *lines, ""])
     path = images_file(folder, task.phase, task.unit.id, task.number)
     if path.exists():
@@ -134,7 +159,7 @@ def keep_images(folder: Path, task: SliceTask, images: Iterable[Image]) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             _sync_folder(folder)
             _sync_folder(path.parent.parent)
-        _write_surely(path, zstandard.ZstdCompressor(level=3).compress(text.encode()))
+        _write_surely(path, zstandard.ZstdCompressor(level=3, write_checksum=True).compress(text.encode()))
     except OSError as error:
         raise ImagesUnwritable(
             f"{path} can't be written ({error.strerror}): make room or mend the disk, then resume; nothing was "
