@@ -27,7 +27,9 @@ from isthmus_migration.plans.plan import IntoExisting, Plan
 from isthmus_migration.plans.planning import MappingSource, all_transforms, plan_in, read_preflight
 from isthmus_migration.plans.starting import begin
 from isthmus_migration.plans.table_plans import Wish
+from isthmus_migration.reports.report import Report
 from isthmus_migration.reports.status import Status, status_of
+from isthmus_migration.reports.writing import report_text
 from isthmus_migration.rollback.beginning import add_before_units, digest_before
 from isthmus_migration.rollback.results import Conflict, RollbackResult
 from isthmus_migration.rollback.rolling import Rollback, conflicts_of
@@ -153,6 +155,15 @@ class Migration:
     def status(self) -> Status:
         """Where it stands now; may be asked while another process works on it."""
         return status_of(self.work, self.the_plan)
+
+    def report(self, form: str = "md") -> str:
+        """What became of it so far: states, counts, digests, and every dead letter, difference and conflict.
+
+        :param form: ``md``, ``json`` or ``html``
+        :raises InvalidArgument: there is no such form
+        """
+        with self.work.journal(writable=False) as journal:
+            return report_text(Report.of(self.work, self.the_plan, journal), form)
 
     def verify(
         self, level: str = "digest", *, sample: int = 1_000, seed: int = 0, extra: bool | None = None,

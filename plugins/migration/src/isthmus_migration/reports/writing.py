@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
+from isthmus.errors import InvalidArgument
 from isthmus_migration.journal.journal import Journal
 from isthmus_migration.journal.workdir import WorkDirectory
 from isthmus_migration.plans.plan import Plan
@@ -56,6 +57,16 @@ def write_report(report: Report, form: str, stream: IO[str]) -> None:
     :param form: ``md``, ``json`` or ``html``
     """
     stream.writelines(FORMATS[form](report))
+
+
+def report_text(report: Report, form: str) -> str:
+    """A report as text.
+
+    :raises InvalidArgument: there is no such form
+    """
+    if form not in FORMATS:
+        raise InvalidArgument(f"there is no form {form!r} of reports: choose {', '.join(FORMATS)}")
+    return "".join(FORMATS[form](report))
 
 
 def write_reports(work: WorkDirectory, plan: Plan, journal: Journal) -> list[Path]:
