@@ -1,4 +1,4 @@
-"""The reference of the command line, from the commands themselves."""
+"""The reference of the command line, from the commands themselves: the core's, and those of first-party packages."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import click
 from docs._generate.markdown import code, table
 from isthmus.cli.app import COMMANDS, cli
 from isthmus.cli.exit_codes import MEANINGS
+from isthmus.cli.packages import FIRST_PARTY_COMMANDS
 
 
 def commands() -> Iterator[click.Context]:
-    """A context for each built-in command and its subcommands, in order."""
+    """A context for each command of the core and of isthmus-migration, and their subcommands, in order."""
     root = click.Context(cli, info_name="isthmus", max_content_width=100)
-    for name in sorted(COMMANDS):
+    for name in sorted({*COMMANDS, *FIRST_PARTY_COMMANDS}):
         command = cli.get_command(root, name)
         assert command is not None, name
         yield from _with_children(click.Context(command, root, name))
@@ -38,11 +39,18 @@ def _command(context: click.Context) -> str:
     command = context.command
     usage = " ".join(context.get_usage().removeprefix("Usage: ").split())
     parts = [f"## {code(context.command_path)}", f"```text\n{usage}\n```"]
-    parts += [_paragraphs(text) for text in (command.help, command.epilog) if text]
+    parts += [_paragraphs(text) for text in (command.help, _own_epilog(context)) if text]
     options = [_option(option, context) for option in command.params if isinstance(option, click.Option)]
     if options:
         parts.append(table(["option", ""], options))
     return "\n\n".join(parts) + "\n"
+
+
+def _own_epilog(context: click.Context) -> str | None:
+    """What stands at the end of the help, unless it stands under the command's group already."""
+    epilog = context.command.epilog
+    group = context.parent.command.epilog if context.parent else None
+    return None if epilog == group else epilog
 
 
 def _option(option: click.Option, context: click.Context) -> tuple[str, str]:

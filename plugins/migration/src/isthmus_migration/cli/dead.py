@@ -27,7 +27,7 @@ from isthmus_migration.reports.report import shown_time
 from isthmus_migration.transforms import Transform, read_mapping_file
 
 
-@click.group("dead")
+@click.group("dead", epilog=EXIT_CODES)
 def dead() -> None:
     """See, replay or acknowledge the items that could not be moved."""
 

@@ -62,6 +62,8 @@ def plan(
     SRC and DST are database URLs, env:NAME for a URL in the environment, or folders with an export. Nothing is written
     but the work directory. Secrets in URLs are not stored: such a URL has to be given again when the plan is run, or
     comes from the environment.
+
+    The exit code is 8 if items of the preflight's sample would become dead letters.
     """
     if sample is not None:
         show_sample(
@@ -80,7 +82,7 @@ def plan(
     return ExitCode.DEAD_LETTERS if found.errors else ExitCode.OK
 
 
-plan.epilog = f"The exit code is 8 if items of the preflight's sample would become dead letters.\n\n{EXIT_CODES}"
+plan.epilog = EXIT_CODES
 
 
 def planned(plan: Plan, workdir: Path) -> dict[str, Any]:
