@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+import isthmus
+from isthmus_migration.coordination.options import RunOptions
 from isthmus_migration.migration import Migration
+from isthmus_migration.places.base import Part
+from isthmus_migration.places.exports import open_export
 from isthmus_migration.transforms import Transform
-from plugins.migration.tests.dead.helpers import digest, expected, fill, held, letters, numbered, run, sqlite
+from plugins.migration.tests.dead.helpers import THINGS, digest, expected, fill, held, letters, numbered, run, sqlite
+from plugins.mongodb.tests.servers import fresh_name, in_database
 
 FOLDED = Transform(compute={"id": {"template": "{group}", "replace": True}})
 
@@ -29,3 +35,46 @@ def test_one_item_of_each_key_stays(tmp_path: Path, engine: str) -> None:
     assert {(phase, code) for _key, phase, code in letters(migration)} == {("transform", "key_collision")}
     assert len(letters(migration)) == 370
     assert digest(sqlite(tmp_path, "b")) == expected(migration)
+
+
+def _export_with_a_key_thrice(folder: Path) -> Path:
+    with open_export(folder, create=True) as export:
+        export.create(THINGS)
+        again = [{"id": "k00007", "n": number} for number in (-1, -2)]
+        parts = [[*numbered(0, 60), again[0]], [*numbered(60, 120), again[1]]]
+        for sequence, items in enumerate(parts):
+            export.put_many(THINGS, items, Part("things-00000", sequence))
+        export.finish(THINGS, [Part("things-00000", sequence) for sequence in range(len(parts))])
+    return folder
+
+
+@pytest.mark.parametrize("engine", ["inline", "threads"])
+def test_an_export_with_a_key_thrice(tmp_path: Path, engine: str) -> None:
+    """Files can hold anything: one of the items with one key is imported, each other one is kept as a dead letter."""
+    source, target = _export_with_a_key_thrice(tmp_path / "export"), sqlite(tmp_path, "b")
+    migration = Migration.plan(str(source), target, workdir=tmp_path / "work", units=2)
+    assert run(migration, engine=engine).finished
+    assert letters(migration) == [('{"id":"k00007"}', "transform", "key_collision")] * 2
+    dead = [migration.dead.show(letter.id)[1].item for letter in migration.dead.list()]
+    stayed = held(target)["k00007"]
+    assert sorted(item["n"] for item in (*dead, stayed) if item) == [-2, -1, 7]
+    assert len(held(target)) == 120
+    assert digest(target) == expected(migration)
+
+
+def test_a_key_whose_item_was_refused_is_free_again(tmp_path: Path, mongodb_url: str) -> None:
+    """An item that could not be written doesn't keep another one out."""
+    target = in_database(mongodb_url, database=fresh_name())
+    long = Decimal("1." + "2" * 37)
+    fill(sqlite(tmp_path, "a"), [{"id": "k1", "to": "x", "n": long}, {"id": "k2", "to": "x", "n": 2}])
+    moved = Transform(compute={"id": {"template": "{to}", "replace": True}})
+    migration = Migration.plan(
+        sqlite(tmp_path, "a"), target, workdir=tmp_path / "work", units=1, transforms={"things": moved}
+    )
+    options = RunOptions(slice_items=1)
+    assert migration.run(engine="inline", options=options).finished
+    with isthmus.connect(target) as database:
+        found = database.table(THINGS).get(id="x")
+        database.native().drop_database(database.native().get_default_database().name)
+    assert found["n"] == 2
+    assert [(phase, code) for _key, phase, code in letters(migration)] == [("encode", "invalid_value")]

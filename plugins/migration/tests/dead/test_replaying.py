@@ -8,11 +8,13 @@ import pytest
 
 from isthmus.errors import InvalidArgument, ItemNotFound
 from isthmus_migration.coordination.options import DeadLimit
+from isthmus_migration.errors import WrongState
 from isthmus_migration.journal.states import State
 from isthmus_migration.migration import Migration
 from isthmus_migration.transforms import Transform
 from plugins.migration.tests.dead.helpers import digest, expected, fill, held, numbered, run, sqlite
 
+WORDS = "secret words"
 DATED = Transform(types={"when": "date"})
 
 
@@ -20,7 +22,7 @@ def _migration(folder: Path, bad: int = 3, **options: object) -> Migration:
     """200 items, some of which have no date where one is declared."""
     items = numbered(0, 200, when="2026-11-22T10:00:00Z")
     for item in items[:bad]:
-        item["when"] = "secret words"
+        item["when"] = WORDS
     fill(sqlite(folder, "a"), items)
     given = {"transforms": {"things": DATED}, **options}
     return Migration.plan(sqlite(folder, "a"), sqlite(folder, "b"), workdir=folder / "work", units=2, **given)  # type: ignore[arg-type]
@@ -38,7 +40,7 @@ def test_letters_say_what_is_wrong_and_hold_the_item(tmp_path: Path) -> None:
     assert "secret" not in found[0].reason
     letter, original = migration.dead.show(found[1].id)
     assert letter == found[1]
-    assert original.item == {"id": "k00001", "n": 1, "when": "secret words"}
+    assert original.item == {"id": "k00001", "n": 1, "when": WORDS}
 
 
 def test_a_letter_that_is_not_there_is_told(tmp_path: Path) -> None:
@@ -139,3 +141,29 @@ def test_acknowledged_letters_count_no_more(tmp_path: Path) -> None:
     assert run(migration, max_dead=DeadLimit.parse("10")).finished
     assert {one.note for one in migration.dead.list(status="acknowledged")} == {"known"}
     assert len(held(sqlite(tmp_path, "b"))) == 180
+
+
+def test_a_share_of_dead_letters_ends_a_run(tmp_path: Path) -> None:
+    """0.1 % of what was read so far, judged from 1,000 items on; everything that was done is kept."""
+    items = numbered(0, 1_500, when="2026-11-22T10:00:00Z")
+    for item in items[1_100:1_103]:
+        item["when"] = WORDS
+    fill(sqlite(tmp_path, "a"), items)
+    migration = Migration.plan(
+        sqlite(tmp_path, "a"), sqlite(tmp_path, "b"), workdir=tmp_path / "work", transforms={"things": DATED}, units=1
+    )
+    outcome = run(migration, max_dead=DeadLimit.parse("0.1%"))
+    assert (outcome.ending, migration.status().state) == ("dead_limit", State.PAUSED)
+    assert 1_000 < len(held(sqlite(tmp_path, "b"))) < 1_400
+    assert digest(sqlite(tmp_path, "b")) == expected(migration)
+    assert len(list(migration.dead.list())) == 3
+
+
+def test_nothing_is_replayed_into_what_was_rolled_back(tmp_path: Path) -> None:
+    """The letters can still be read."""
+    migration = _migration(tmp_path)
+    assert run(migration).finished
+    assert migration.rollback(engine="inline").clean
+    with pytest.raises(WrongState, match="rolled_back"):
+        migration.dead.replay()
+    assert len(list(migration.dead.list())) == 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from itertools import groupby
+from itertools import groupby, islice
 
 from attrs import define, field
 
@@ -26,6 +26,7 @@ from isthmus_migration.slices.worker import Setup, Worker
 from isthmus_migration.tasks import Unit
 
 PHASES = ("rollback_check", "rollback_later", "rollback", "rollback_verify")
+_AT_ONCE = 1_000
 _FORCE = "rollback_force"
 _IMPOSSIBLE = (State.CUT_OVER, State.FINALIZED)
 
@@ -131,9 +132,11 @@ class Rollback:
     def _strangers(self, plan: TablePlan) -> int:
         if not self._worker.target.holds_keys:
             return 0
-        found = list(strangers(self._worker, self._journal, plan))
-        self._journal.find(plan.source.name, found)
-        return len(found)
+        found, count = strangers(self._worker, self._journal, plan), 0
+        while some := list(islice(found, _AT_ONCE)):
+            self._journal.find(plan.source.name, some)
+            count += len(some)
+        return count
 
     # ---- tables that were there before ----
 
