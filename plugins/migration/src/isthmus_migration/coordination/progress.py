@@ -33,7 +33,8 @@ class Figures:
     :param active: slices in flight
     :param throttled: share of requests that the store turned away for a moment, 0 to 1
     :param dead: items that became dead letters
-    :param waiting: what the run waits for, empty where it is at work
+    :param waiting: what the run waits for: ``paused``, ``stopping``, or the reason why a place can't be used; empty
+        where it is at work
     """
 
     phase: str
@@ -90,6 +91,7 @@ class Progress:
     _finished: int = field(init=False)
     _active: int = field(default=0, init=False)
     _waiting: str = field(default="", init=False)
+    _told: str = field(default="", init=False)
     _window: deque[tuple[float, int, int, float]] = field(factory=deque, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -135,8 +137,12 @@ class Progress:
         self._active = active
 
     def waits(self, reason: str) -> None:
-        """Learn that the run waits for something, or with an empty text that it does not any more."""
+        """Learn that the run waits for something, until the next slice is journaled."""
         self._waiting = reason
+
+    def told(self, command: str) -> None:
+        """Learn that the run was told to pause or to stop, or with an empty text that it goes on."""
+        self._told = command
 
     def _note(self, now: float) -> None:
         self._window.append((now, self._counted["read"], self._counted["size"], self._done))
@@ -153,7 +159,7 @@ class Progress:
         return Figures(
             self.phase, self._percent, counted["read"], self.total, items, size, left, len(self._units),
             self._finished, self._active, counted["throttled"] / tried if tried else 0.0, counted["dead"], self.workers,
-            self._waiting,
+            self._told or self._waiting,
         )  # fmt: skip
 
     @property

@@ -125,10 +125,10 @@ class Reporter:
             progress.slice_done(data)
         elif code == "tick":
             progress.at_work(data["active"])
-        elif code in ("waiting", "paused", "stopping"):
-            progress.waits(data.get("reason") or code)
-        elif code == "going_on":
-            progress.waits("")
+        elif code == "waiting":
+            progress.waits(data["reason"])
+        elif code in ("paused", "stopping", "going_on"):
+            progress.told("" if code == "going_on" else code)
         elif code == "ended":
             progress.at_work(0)
 

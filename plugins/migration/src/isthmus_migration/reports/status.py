@@ -98,9 +98,10 @@ def status_of(work: WorkDirectory, plan: Plan) -> Status:
 
 
 def phases_of(journal: Journal) -> list[str]:
-    """The phases that have units, the copy first."""
+    """The phases that have units, in the order in which they are done."""
     names = [name for (name,) in journal.rows("SELECT phase FROM unit GROUP BY phase ORDER BY min(updated), phase")]
-    return sorted(names, key=lambda name: name != "copy")
+    first = ("before", "copy")
+    return [*(name for name in first if name in names), *(name for name in names if name not in first)]
 
 
 def _figures(journal: Journal, plan: Plan, phase: str) -> Figures:
