@@ -118,3 +118,29 @@ def test_the_deepest_and_longest_values_are_put_back(tmp_path: Path) -> None:
     assert run(migration).finished
     assert migration.rollback(engine="inline").clean
     assert held(sqlite(tmp_path, "b")) == {"k00060": extreme}
+
+
+def test_what_was_put_back_by_hand_is_no_conflict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the first run's image says what was there before the migration."""
+    migration = _migration(tmp_path, transforms={"things": Transform(function=f"{__name__}:stamped")})
+    before = digest(sqlite(tmp_path, "b"))
+    _written_and_not_journaled(migration, monkeypatch)
+    ATTEMPTS["now"] += 1
+    assert run(migration).finished
+    fill(sqlite(tmp_path, "b"), numbered(60, 61, of="target"))
+    assert migration.rollback(engine="inline").clean
+    assert digest(sqlite(tmp_path, "b")) == before
+
+
+def test_repairs_are_undone_before_the_copy(tmp_path: Path) -> None:
+    """What a repair replaced comes back, and as it is somebody else's the copy's image doesn't replace it."""
+    migration = _migration(tmp_path)
+    assert run(migration).finished
+    fill(sqlite(tmp_path, "b"), [{"id": "k00060", "of": "somebody"}])
+    assert not migration.verify(engine="inline").equal
+    assert migration.repair(engine="inline").finished
+    assert held(sqlite(tmp_path, "b"))["k00060"]["of"] == "source"
+    result = migration.rollback(engine="inline")
+    assert [(one.key, one.reason) for one in migration.conflicts()] == [('{"id":"k00060"}', "changed")]
+    assert (result.finished, result.tables[0].equal) == (True, True)
+    assert held(sqlite(tmp_path, "b"))["k00060"] == {"id": "k00060", "of": "somebody"}
