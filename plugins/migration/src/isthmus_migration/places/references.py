@@ -82,7 +82,8 @@ def reference_to(text: str) -> Reference:
     if text.startswith(_ENVIRONMENT):
         return Reference(text)
     if is_folder(text):
-        return Reference(os.path.abspath(folder_of(text)))  # noqa: PTH100  # Path.absolute() keeps ".."
+        said = _FILE if text.startswith(_FILE) else ""
+        return Reference(said + os.path.abspath(folder_of(text)))  # noqa: PTH100  # Path.absolute() keeps ".."
     text = _from_root(text)
     return Reference(text) if not holds_secret(text) else Reference(redacted_url(text), whole=False)
 
