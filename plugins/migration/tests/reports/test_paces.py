@@ -60,6 +60,16 @@ def test_the_plot_has_a_bounded_number_of_points() -> None:
     assert ">7/s</text>" in rate_plot(course.points)
 
 
+def test_nights_between_runs_are_no_part_of_the_plot() -> None:
+    """The second run's line begins where the first one's ends, and is not joined to it."""
+    course = Course.of([
+        phase(0), progress(0, 0), progress(1, 5), progress(2, 9), ended(2),
+        phase(50_000), progress(50_000, 9), progress(50_001, 20), progress(50_002, 30), ended(50_002),
+    ])  # fmt: skip
+    points = [(point.time, point.rate, point.joined) for point in course.points]
+    assert points == [(1, 5, False), (2, 4, True), (3, 11, False), (4, 10, True)]
+
+
 def test_there_is_no_plot_of_nothing() -> None:
     """One point is no line."""
     assert rate_plot(Course.of([phase(0), progress(0, 0), ended(1)]).points) == ""

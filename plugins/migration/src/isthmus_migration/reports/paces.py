@@ -8,8 +8,6 @@ from typing import Any, Final
 from attrs import define, field, frozen
 
 _MOST_POINTS: Final = 600
-_GAP: Final = 30.0
-"""Seconds without any report after which a line is broken off: nothing ran."""
 
 
 @frozen
@@ -41,7 +39,8 @@ class Pace:
 class Point:
     """A rate at one time.
 
-    :param joined: whether a line leads here from the point before
+    :param time: seconds at work until then, in all runs and phases: nights between runs are left out
+    :param joined: whether a line leads here from the point before, which is of the same run and phase
     """
 
     time: float
@@ -66,7 +65,9 @@ class Course:
     _points: list[Point] = field(factory=list, init=False)
     _phase: str | None = field(default=None, init=False)
     _time: float = field(default=0.0, init=False)
-    _last: tuple[float, float, int] | None = field(default=None, init=False)
+    _worked: float = field(default=0.0, init=False)
+    _last: tuple[float, int] | None = field(default=None, init=False)
+    _joined: bool = field(default=False, init=False)
 
     @classmethod
     def of(cls, events: Iterable[dict[str, Any]]) -> Course:
@@ -82,7 +83,8 @@ class Course:
             self._end()
             self._phase = event["phase"]
             phase = self._phases.setdefault(event["phase"], _Course())
-            phase.runs, phase.begun, phase.first, self._last = phase.runs + 1, event["time"], None, None
+            phase.runs, phase.begun, phase.first = phase.runs + 1, event["time"], None
+            self._last, self._joined = None, False
         self._time = event["time"]
         if event["event"] == "progress" and event["phase"] == self._phase:
             self._progress(self._phases[event["phase"]], event)
@@ -94,15 +96,19 @@ class Course:
         if phase.first is None:
             phase.first, phase.begun = items, min(phase.begun, now)
         if self._last is not None and now > self._last[0]:
-            then, _rate, before = self._last
-            self._points.append(Point(now, (items - before) / (now - then), now - then < _GAP and bool(self._points)))
-        self._last = (now, 0.0, items)
+            then, before = self._last
+            worked = self._worked + now - phase.begun
+            self._points.append(Point(worked, (items - before) / (now - then), self._joined))
+            self._joined = True
+        self._last = (now, items)
 
     def _end(self) -> None:
         if self._phase is not None:
             phase = self._phases[self._phase]
-            phase.seconds += max(0.0, self._time - phase.begun)
-            phase.items += 0 if self._last is None or phase.first is None else self._last[2] - phase.first
+            seconds = max(0.0, self._time - phase.begun)
+            phase.seconds += seconds
+            self._worked += seconds
+            phase.items += 0 if self._last is None or phase.first is None else self._last[1] - phase.first
         self._phase = None
 
     @property

@@ -22,13 +22,13 @@ def rate_plot(points: Sequence[Point]) -> str:
     span = (points[-1].time - begun) or 1.0
     path = " ".join(_step(point, begun, span, highest) for point in points)
     return (
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="items a second over time">'
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="items a second over the time at work">'
         f'<line class="axis" x1="{_LEFT}" y1="{_HEIGHT - _BOTTOM}" x2="{_WIDTH}" y2="{_HEIGHT - _BOTTOM}"/>'
         f'<line class="axis" x1="{_LEFT}" y1="{_TOP}" x2="{_LEFT}" y2="{_HEIGHT - _BOTTOM}"/>'
         f'<text x="{_LEFT - 6}" y="{_TOP + 4}" text-anchor="end">{highest:,.0f}/s</text>'
         f'<text x="{_LEFT - 6}" y="{_HEIGHT - _BOTTOM}" text-anchor="end">0</text>'
         f'<text x="{_LEFT}" y="{_HEIGHT - 6}">0 s</text>'
-        f'<text x="{_WIDTH}" y="{_HEIGHT - 6}" text-anchor="end">{span:,.0f} s</text>'
+        f'<text x="{_WIDTH}" y="{_HEIGHT - 6}" text-anchor="end">{span:,.0f} s at work</text>'
         f'<path class="rate" d="{path}"/></svg>'
     )
 
