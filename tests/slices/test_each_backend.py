@@ -173,7 +173,10 @@ def test_damaged_units_are_refused(table: BoundTable, damage: str) -> None:
         reader.read(DAMAGES[damage](unit), None, items=5)
 
 
-@pytest.mark.parametrize("cursor", ["", "[]", '{"after": null}', '{"after_id": "AAAA", "passed": 1}'])
+@pytest.mark.parametrize("cursor", [
+    "", "[]", "[" * 100_000, '{"after": null}', '{"after": [{"blob": "é"}, 1]}', '{"after_id": "AAAA", "passed": 1}',
+    '{"after_id": "é", "passed": 1}',
+])  # fmt: skip
 def test_damaged_cursors_are_refused(table: BoundTable, cursor: str) -> None:
     """A slice that began anew would be taken for the next one."""
     reader = slice_reader(table.database, table.schema)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from attrs import evolve, field, frozen
 
@@ -234,11 +234,8 @@ def slice_reader(database: Database, table: Table) -> SliceReader:
 
 
 def _segment(unit: str) -> tuple[int, int]:
-    try:
-        parts = json.loads(unit)
-        segment, segments = parts["segment"], parts["segments"]
-    except (ValueError, TypeError, KeyError):
-        raise damaged() from None
+    parts = parts_of(unit, "segment", "segments")
+    segment, segments = parts["segment"], parts["segments"]
     if type(segment) is not int or type(segments) is not int or not 0 <= segment < segments:
         raise damaged()
     return segment, segments
@@ -252,6 +249,20 @@ def _position(table: Table, cursor: str) -> Item:
     if not isinstance(position, dict) or set(position) != set(table.key_names):
         raise damaged()
     return position
+
+
+def parts_of(text: str, *names: str) -> dict[str, Any]:
+    """The parts of a unit or a cursor that is a JSON object with exactly these names; for readers.
+
+    :raises InvalidCursor: it is anything else
+    """
+    try:
+        parts = json.loads(text)
+    except (ValueError, RecursionError):
+        raise damaged() from None
+    if not isinstance(parts, dict) or set(parts) != set(names):
+        raise damaged()
+    return parts
 
 
 def damaged() -> InvalidCursor:

@@ -8,6 +8,7 @@ from typing import Any
 
 import bson
 import pytest
+from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database as Native
 
 import isthmus
@@ -156,3 +157,18 @@ def test_two_dumps_in_one_folder_are_found(tmp_path: Path) -> None:
     (tmp_path / "gzip" / "manifest.json").unlink()
     with pytest.raises(ExportDamaged, match=r"cities\.bson and cities\.bson\.gz"):
         open_export(tmp_path / "gzip")
+
+
+@pytest.mark.parametrize("depth", [500, 5_000])
+def test_documents_without_bottom_are_reported(depth: int, tmp_path: Path) -> None:
+    """Files can hold documents that are nested deeper than any server takes."""
+    write(tmp_path, "mongodump", cities(1))
+    (tmp_path / "manifest.json").unlink()
+    deep = bson.encode({})
+    for _ in range(depth):
+        deep = bson.encode({"a": RawBSONDocument(deep)})
+    record = bson.encode({"_id": {"country": "CH", "id": 1}, "deep": RawBSONDocument(deep)})
+    (tmp_path / "isthmus" / "cities.bson.gz").write_bytes(compressed(record, "gzip"))
+    with open_export(tmp_path) as place:
+        items, faults = read(place)
+    assert (items, [fault.original for fault in faults]) == ([], [record])

@@ -55,14 +55,17 @@ class DocumentCodec(DumpCodec):
     def decode(self, record: bytes) -> Item:
         try:
             document = decode(record, codec_options=CODEC_OPTIONS)
-        except (BSONError, ValueError, OverflowError) as error:
+        except (BSONError, ValueError, OverflowError, RecursionError) as error:
             raise InvalidStoredValue("the record is no BSON document: dump the collection again") from error
         if TRANSACTION in document:
             raise InvalidStoredValue(
                 "a transaction held the document when the dump was made, and only the database knows its outcome: open"
                 " it with Isthmus, so that transactions are finished, and dump it again"
             )
-        return decode_item(self._layout, document)
+        try:
+            return decode_item(self._layout, document)
+        except RecursionError:  # servers keep nothing that deep, files can
+            raise InvalidStoredValue("the document is nested too deeply: dump the collection again") from None
 
 
 def _hidden_name(layout: Layout, item: Item) -> InvalidValue:

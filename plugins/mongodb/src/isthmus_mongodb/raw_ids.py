@@ -7,7 +7,6 @@ never decoded. Sizes of BSON values: https://bsonspec.org/spec.html.
 from __future__ import annotations
 
 import base64
-from binascii import Error as NotBase64
 from typing import Final
 
 from bson import encode
@@ -56,6 +55,6 @@ def from_text(text: object) -> bytes | None:
         found = base64.b64decode(str(text), validate=True)
         if raw_id(found) == found:
             return found
-    except (NotBase64, BSONError, LookupError):
+    except (ValueError, BSONError, LookupError):
         pass
     raise damaged()

@@ -22,7 +22,7 @@ from bson.raw_bson import RawBSONDocument
 
 from isthmus.errors import InvalidStoredValue
 from isthmus.results import Unreadable
-from isthmus.slices import DivideTable, Facts, ReadSlice, Slice, Units, damaged
+from isthmus.slices import DivideTable, Facts, ReadSlice, Slice, Units, damaged, parts_of
 from isthmus.values import Item
 from isthmus.writes import expired
 from isthmus_mongodb.layouts import TRANSACTION, Layout
@@ -198,25 +198,15 @@ def _next(source: Source, span: Span, count: int) -> Plan:
 
 
 def _span(operation: ReadSlice) -> Span:
-    unit = _parts(operation.unit, "from_id", "to_id")
+    unit = parts_of(operation.unit, "from_id", "to_id")
     low, high = from_text(unit["from_id"]), from_text(unit["to_id"])
     if operation.cursor is None:
         return Span(low, high)
-    cursor = _parts(operation.cursor, "after_id", "passed")
+    cursor = parts_of(operation.cursor, "after_id", "passed")
     after, passed = from_text(cursor["after_id"]), cursor["passed"]
     if after is None or type(passed) is not int or passed < 1:
         raise damaged()
     return Span(after, high, passed)
-
-
-def _parts(text: str, *names: str) -> dict[str, Any]:
-    try:
-        parts = json.loads(text)
-    except ValueError:
-        raise damaged() from None
-    if not isinstance(parts, dict) or set(parts) != set(names):
-        raise damaged()
-    return parts
 
 
 @define(eq=False)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import base64
 import json
-from binascii import Error as NotBase64
 from contextlib import closing
 from itertools import pairwise
 from typing import Any
 
 from isthmus.errors import InvalidStoredValue
 from isthmus.results import Unreadable
-from isthmus.slices import DivideTable, Facts, ReadSlice, Slice, Units, damaged
+from isthmus.slices import DivideTable, Facts, ReadSlice, Slice, Units, damaged, parts_of
 from isthmus.values import Item
 from isthmus_sqlite.layout import Layout, stored_item
 from isthmus_sqlite.paging import unreadable
@@ -85,11 +84,11 @@ def _length(stored: Any) -> int:
 
 
 def _where(layout: Layout, operation: ReadSlice, now: float) -> tuple[str, Place]:
-    unit = _parts(operation.unit, "from", "to")
+    unit = parts_of(operation.unit, "from", "to")
     low, high = _from_json(layout, unit["from"]), _from_json(layout, unit["to"])
     parts = [] if low is None else [_compared(layout, ">=", low)]
     if operation.cursor is not None:
-        after = _from_json(layout, _parts(operation.cursor, "after")["after"])
+        after = _from_json(layout, parts_of(operation.cursor, "after")["after"])
         if after is None:
             raise damaged()
         # In place of the unit's own bound: of two lower bounds SQLite would use either one.
@@ -131,15 +130,5 @@ def _value(stored: Any) -> Any:
         return stored
     try:
         return base64.b64decode(stored["blob"], validate=True)
-    except (NotBase64, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError):
         raise damaged() from None
-
-
-def _parts(text: str, *names: str) -> dict[str, Any]:
-    try:
-        parts = json.loads(text)
-    except ValueError:
-        raise damaged() from None
-    if not isinstance(parts, dict) or set(parts) != set(names):
-        raise damaged()
-    return parts
