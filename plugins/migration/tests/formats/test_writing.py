@@ -9,7 +9,7 @@ import pytest
 
 from isthmus import Table
 from isthmus.errors import AlreadyExists, InvalidArgument, TableNotFound, UnsupportedOperation
-from isthmus.values import Item
+from isthmus.values import Item, Value
 from isthmus_migration.digests import BucketDigest
 from isthmus_migration.errors import ExportDamaged, ExportUnsupported, WrongState
 from isthmus_migration.formats.files import replacing
@@ -229,3 +229,17 @@ def test_two_writers_of_one_file_use_two_temporary_ones(tmp_path: Path) -> None:
         first.write_bytes(b"1")
         second.write_bytes(b"2")
     assert path.read_bytes() == b"1"
+
+
+def _nested(depth: int) -> Value:
+    return [_nested(depth - 1)] if depth else 1
+
+
+@pytest.mark.parametrize("value", [{"": 1}, _nested(40)])
+def test_values_that_could_not_be_read_back_are_refused(form: str, value: Value, tmp_path: Path) -> None:
+    """Other programs can put into a store what is nested deeper, or named otherwise, than readers of files take."""
+    place = begin(tmp_path, form)
+    receipt = place.put_many(CITIES, [{**city(1), "more": value}, city(2)], part(0), normal=True)
+    assert [(refusal.position, refusal.error.code) for refusal in receipt.refusals] == [(0, "invalid_value")]
+    place.finish(CITIES, [part(0)])
+    assert items_of(tmp_path) == [city(2)]

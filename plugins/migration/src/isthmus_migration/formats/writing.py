@@ -89,11 +89,11 @@ class ExportWriter:
 
     # ---- parts ----
 
-    def put(self, table: Table, items: Sequence[Item], part: Part, *, normal: bool) -> tuple[Refusal, ...]:
-        """Write one part; items that the format has no place for are refused."""
+    def put(self, table: Table, items: Sequence[Item], part: Part) -> tuple[Refusal, ...]:
+        """Write one part; items that the format has no place for, or that could not be read back, are refused."""
         begun = self._table(table)
         path = self._layout.part_path(begun, part)
-        records, kept, refusals = self._encoded(table, items, normal)
+        records, kept, refusals = self._encoded(table, items)
         if not records:
             path.unlink(missing_ok=True)
             self._state.note_part(table.name, part, PartFacts(0))
@@ -104,15 +104,14 @@ class ExportWriter:
         self._state.note_part(table.name, part, facts)
         return refusals
 
-    def _encoded(
-        self, table: Table, items: Iterable[Item], normal: bool
-    ) -> tuple[list[bytes], list[Item], tuple[Refusal, ...]]:  # fmt: skip
+    def _encoded(self, table: Table, items: Iterable[Item]) -> tuple[list[bytes], list[Item], tuple[Refusal, ...]]:
         encode = self._layout.codec(table).encode
         limits = ValueLimits(number_digits=self._layout.limits.number_digits)
         records, kept, refusals = [], [], []
         for position, item in enumerate(items):
             try:
-                ready = item if normal else normalise_attributes(item, limits)
+                # Stores can hold what others wrote and no reader of files takes, deeper nesting say.
+                ready = normalise_attributes(item, limits)
                 check_written_key(table, ready)
                 records.append(check_length(encode(ready)))
             except IsthmusError as error:

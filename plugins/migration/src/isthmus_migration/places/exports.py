@@ -171,7 +171,7 @@ class ExportPlace(Place):
         """
         if _UNIT.fullmatch(part.unit) is None or part.sequence < 0:
             raise WrongState("the name of a unit can't be a file's: plan the migration again")
-        return Receipt(self._writer.put(table, items, part, normal=normal))
+        return Receipt(self._writer.put(table, items, part))
 
     def delete_many(self, table: Table, keys: Sequence[Item]) -> Receipt:
         raise UnsupportedOperation(
