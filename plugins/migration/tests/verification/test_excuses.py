@@ -13,6 +13,7 @@ from isthmus.schema import Table
 from isthmus.values import Item
 from isthmus_migration.migration import Migration
 from isthmus_migration.transforms import Transform
+from isthmus_migration.verification.standalone import verify_places
 from plugins.migration.tests.dead.helpers import fill, numbered, run, sqlite
 from plugins.migration.tests.verification.helpers import change, copied, named, repaired, verified
 
@@ -85,6 +86,20 @@ def test_items_that_expire_meanwhile_are_no_mismatches(tmp_path: Path) -> None:
     result = verified(migration)
     assert (result.tables[0].source_items, result.tables[0].target_items) == (25, 20)
     assert (result.tables[0].same_items, named(result)) == (True, [])
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_an_export_keeps_items_that_expire(tmp_path: Path, backwards: bool) -> None:
+    """Files don't hide them as databases do: on neither side is one missing or extra."""
+    table = Table("things", "id", ttl="until")
+    until = int(time.time()) + 2
+    fill(sqlite(tmp_path, "a"), [*numbered(0, 20), *numbered(20, 25, until=until)], table)
+    migration = Migration.plan(sqlite(tmp_path, "a"), str(tmp_path / "export"), workdir=tmp_path / "work")
+    assert run(migration).finished
+    time.sleep(max(0.0, until + 0.1 - time.time()))
+    ends = [str(tmp_path / "export"), sqlite(tmp_path, "a")]
+    result = verify_places(*(reversed(ends) if backwards else ends), engine="inline", level="digest")
+    assert (result.equal, result.tables[0].target_items) == (True, 20)
 
 
 @pytest.mark.parametrize("how", ["upsert", "skip", "fail"])
