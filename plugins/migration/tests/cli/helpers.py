@@ -102,14 +102,14 @@ def ran(capsys: pytest.CaptureFixture[str], *arguments: str) -> Ran:
 
 # ---- processes ----
 
-_MAIN = "import sys; from isthmus.cli.main import main; sys.exit(main())"
+MAIN = "import sys; from isthmus.cli.main import main; sys.exit(main())"
 
 
 @contextmanager
 def started(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """A command in a process group of its own, as a shell starts it."""
     process = subprocess.Popen(
-        [sys.executable, "-c", _MAIN, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-c", MAIN, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True, env={**os.environ, **environment},
     )  # fmt: skip
     try:
