@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 import isthmus
+from isthmus.values import Item
 from isthmus_migration.coordination.options import RunOptions
 from isthmus_migration.migration import Migration
 from isthmus_migration.places.base import Part
 from isthmus_migration.places.exports import open_export
+from isthmus_migration.tasks import Counts, SliceResult, SliceTask
 from isthmus_migration.transforms import Transform
 from plugins.migration.tests.dead.helpers import THINGS, digest, expected, fill, held, letters, numbered, run, sqlite
 from plugins.mongodb.tests.servers import fresh_name, in_database
@@ -40,8 +42,8 @@ def test_one_item_of_each_key_stays(tmp_path: Path, engine: str) -> None:
 def _export_with_a_key_thrice(folder: Path) -> Path:
     with open_export(folder, create=True) as export:
         export.create(THINGS)
-        again = [{"id": "k00007", "n": number} for number in (-1, -2)]
-        parts = [[*numbered(0, 60), again[0]], [*numbered(60, 120), again[1]]]
+        again: list[Item] = [{"id": "k00007", "n": number} for number in (-1, -2)]
+        parts: list[list[Item]] = [[*numbered(0, 60), again[0]], [*numbered(60, 120), again[1]]]
         for sequence, items in enumerate(parts):
             export.put_many(THINGS, items, Part("things-00000", sequence))
         export.finish(THINGS, [Part("things-00000", sequence) for sequence in range(len(parts))])
@@ -57,7 +59,7 @@ def test_an_export_with_a_key_thrice(tmp_path: Path, engine: str) -> None:
     assert letters(migration) == [('{"id":"k00007"}', "transform", "key_collision")] * 2
     dead = [migration.dead.show(letter.id)[1].item for letter in migration.dead.list()]
     stayed = held(target)["k00007"]
-    assert sorted(item["n"] for item in (*dead, stayed) if item) == [-2, -1, 7]
+    assert {item["n"] for item in (*dead, stayed) if item} == {-2, -1, 7}
     assert len(held(target)) == 120
     assert digest(target) == expected(migration)
 
@@ -78,3 +80,16 @@ def test_a_key_whose_item_was_refused_is_free_again(tmp_path: Path, mongodb_url:
         database.native().drop_database(database.native().get_default_database().name)
     assert found["n"] == 2
     assert [(phase, code) for _key, phase, code in letters(migration)] == [("encode", "invalid_value")]
+
+
+def test_claims_of_a_slice_that_died_are_given_back(tmp_path: Path) -> None:
+    """Its unit's next item is given up by itself; the other keys may be claimed anew."""
+    migration = _folded(tmp_path, 30)
+    with migration.work.journal(writable=True) as journal:
+        first, second = (state.unit for state in journal.units("copy")[:2])
+        claims = bytes(range(32))
+        number, _unsettled = journal.hand_out("copy", first.id, 2)
+        assert journal.claim(first.id, claims) == frozenset()
+        assert journal.claim(second.id, claims) == {claims[:16], claims[16:]}
+        journal.settle(SliceResult(SliceTask("copy", first, number, 0, None), "next", Counts(read=1, dead=1)))
+        assert journal.claim(second.id, claims) == frozenset()

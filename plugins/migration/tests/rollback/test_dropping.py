@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import isthmus
 from isthmus.errors import AlreadyExists
+from isthmus_migration.coordination.options import RunOptions
 from isthmus_migration.migration import Migration
 from plugins.migration.tests.dead.helpers import THINGS, fill, held, numbered, run, sqlite
 
@@ -87,3 +89,20 @@ def test_an_export_is_removed(tmp_path: Path) -> None:
     result = migration.rollback(engine="inline")
     assert (result.clean, [table.action for table in result]) == (True, ["dropped"])
     assert not [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_an_interrupted_rollback_looks_again_before_it_drops(tmp_path: Path) -> None:
+    """What others wrote while it stood still is not lost."""
+    migration = _migration(tmp_path)
+    assert run(migration).finished
+
+    def killed(code: str, data: dict[str, Any]) -> None:
+        if (code, data.get("phase")) == ("ended", "rollback_check"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        migration.rollback(engine="inline", options=RunOptions(listener=killed))
+    fill(sqlite(tmp_path, "b"), [{"id": "new"}])
+    result = migration.rollback(engine="inline")
+    assert ([table.action for table in result], result.conflicts) == (["kept"], 1)
+    assert "new" in held(sqlite(tmp_path, "b"))

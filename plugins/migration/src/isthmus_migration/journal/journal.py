@@ -237,7 +237,11 @@ class Journal:
                 self.add_digest(connection, task.phase, task.unit.table, side, packed)
             for letter in result.dead:
                 _insert_dead(connection, letter, now)
-            self.settle_claims(connection, task.unit.id, result.claims)
+            if task.granted:
+                self.settle_claims(connection, task.unit.id, result.claims)
+            else:
+                # An item that was given up: what an earlier run of the slice claimed is not written.
+                connection.execute("DELETE FROM claim WHERE unit = ?", (task.unit.id,))
             for finding in result.found:
                 _insert_finding(connection, task.unit.table, finding, now)
 

@@ -110,7 +110,7 @@ class Rollback:
         there = {table.name for table in target.tables()}
         ours = [plan for plan in self.session.plan.tables if self._is_ours(plan) and plan.target.name in there]
         if target.holds_keys and not self.force:
-            # Units are added once: tables that were dropped before an interruption are among them.
+            self._forget_check()
             add_target_units(self._journal, "rollback_check", target, ours)
             outcome = self._checked(ours)
             if not outcome.finished:
@@ -119,6 +119,15 @@ class Rollback:
             if self.force or not self._strangers(plan):
                 target.drop(plan.target)
         return PhaseOutcome("finished")
+
+    def _forget_check(self) -> None:
+        """Look again at what an interrupted rollback had looked at to the end: it may be long ago."""
+        if not all(state.finished for state in self._journal.units("rollback_check")):
+            return
+        self._journal.forget_phase("rollback_check")
+        created = [(plan.source.name,) for plan in self.session.plan.tables if plan.created]
+        with self._journal.transaction() as connection:
+            connection.executemany("DELETE FROM conflict WHERE source_table = ?", created)
 
     def _is_ours(self, plan: TablePlan) -> bool:
         return plan.created and may_be_ours(self._journal, plan.target.name)
