@@ -12,7 +12,9 @@ from isthmus.errors import AlreadyExists, InvalidArgument, TableNotFound, Unsupp
 from isthmus.values import Item, Value
 from isthmus_migration.digests import BucketDigest
 from isthmus_migration.errors import ExportDamaged, ExportUnsupported, WrongState
+from isthmus_migration.formats.contents import layout_named
 from isthmus_migration.formats.files import replacing
+from isthmus_migration.formats.layouts import Layout
 from isthmus_migration.formats.unfinished import Unfinished
 from isthmus_migration.places.exports import open_export
 from plugins.migration.tests.formats.helpers import (
@@ -130,6 +132,22 @@ def test_a_dropped_table_leaves_nothing(form: str, tmp_path: Path) -> None:
     place.drop(_USERS)
     assert items_of(tmp_path / "export") == cities(3)
     assert not [name for name in names_of((tmp_path / "export").rglob("*")) if "users" in name]
+    open_export(tmp_path / "export", create=True).drop(CITIES)
+    assert not (tmp_path / "export").exists()
+
+
+def test_dropping_the_last_table_can_be_repeated(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is killed while it removes the rest leaves an export whose table can still be dropped."""
+
+    def killed(_layout: Layout) -> None:
+        raise KeyboardInterrupt
+
+    write(tmp_path / "export", form, cities(3))
+    (tmp_path / "export" / ".manifest.json.0a.tmp").touch()
+    with monkeypatch.context() as patched:
+        patched.setattr(layout_named(form), "remove_rest", killed)
+        with pytest.raises(KeyboardInterrupt):
+            open_export(tmp_path / "export", create=True).drop(CITIES)
     open_export(tmp_path / "export", create=True).drop(CITIES)
     assert not (tmp_path / "export").exists()
 

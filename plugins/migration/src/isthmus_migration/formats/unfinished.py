@@ -67,7 +67,8 @@ class Unfinished:
         return self.folder.is_dir()
 
     def begin(self, begun: Begun) -> None:
-        """Note a table."""
+        """Note a new table, of which nothing counts that a former one of its name left."""
+        self.forget(begun.table.name)
         content = {"table": begun.table.to_dict(), "settings": dict(begun.settings)}
         write_file(self._file(begun.table.name, "table"), [json.dumps(content).encode()])
 

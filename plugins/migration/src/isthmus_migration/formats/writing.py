@@ -77,15 +77,20 @@ class ExportWriter:
             raise TableNotFound(f"the export in {self._folder} has no table {table.name!r}")
         entry = self._state.completed(table.name) or self._layout.complete(begun, [])
         self._layout.remove(entry)
-        self._state.forget(table.name)
         self._begun.pop(table.name, None)
-        if self._state.begun():
+        if len(self._state.begun()) > 1:
+            self._state.forget(table.name)
             self._conclude()
         else:
-            self._layout.remove_rest()
-            self._state.remove()
-            with suppress(OSError):
-                self._folder.rmdir()
+            self._remove_rest()
+
+    def _remove_rest(self) -> None:
+        """Remove what is left without tables; what is known of the last one goes last, so that it can be done again."""
+        self._layout.remove_rest()
+        remove_leftovers(self._folder)
+        self._state.remove()
+        with suppress(OSError):
+            self._folder.rmdir()
 
     # ---- parts ----
 
