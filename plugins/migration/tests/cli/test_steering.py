@@ -51,7 +51,7 @@ def test_the_first_interrupt_finishes_the_slices_at_work(many: Ends, command: Ru
 @pytest.mark.parametrize("engine", ["processes", "threads"])
 def test_the_second_interrupt_stops_at_once(many: Ends, command: Run, engine: str) -> None:
     """Slices that would take minutes are dropped, the exit code is 130, and resuming loses nothing."""
-    with started("migrate", "run", many.workdir, "--engine", engine, "--workers", "2", "--items", "1") as process:
+    with started("migrate", "run", many.workdir, "--engine", engine, "--workers", "2", "--items", "0.1") as process:
         until(lambda: _status(many).holder is not None and _active(many) > 0, what="slices are at work")
         os.killpg(process.pid, signal.SIGINT)
         until(lambda: "stopping" in Path(many.workdir, "events.jsonl").read_text(), what="it was heard")

@@ -15,7 +15,6 @@ from isthmus_migration.plans.plan import Plan
 WINDOW: Final = 60.0
 """Seconds that a rate is measured over: what was long ago says little about the rest."""
 _NEVER_WHOLE: Final = 99.9
-_UNDER_WAY: Final = 0.99
 
 
 @frozen
@@ -71,10 +70,10 @@ class _UnitProgress:
 
     @property
     def share(self) -> float:
-        """How much of the unit is done; never all of it before its end, however many items were estimated."""
+        """How much of the unit is done, about."""
         if self.finished:
             return 1.0
-        return min(_UNDER_WAY, self.read / self.expected) if self.expected else 0.0
+        return min(1.0, self.read / self.expected) if self.expected else 0.0
 
 
 @define
