@@ -99,14 +99,28 @@ def test_a_repair_goes_through_the_transform(tmp_path: Path) -> None:
     assert verified(migration).equal
 
 
-def test_what_can_t_be_repaired_becomes_a_dead_letter(tmp_path: Path) -> None:
-    """The source's item has changed into one that the transform refuses."""
+def test_what_can_t_be_transformed_any_more_is_not_deleted(tmp_path: Path) -> None:
+    """The source's item has become one that the transform refuses: the target's is extra, and yet stays."""
     migration = copied(tmp_path, transforms={"things": Transform(types={"n": "number"})})
     change(tmp_path, put=[{"id": "k00007", "n": 8}])
     change(tmp_path, put=[{"id": "k00007", "n": "seven"}], where="a")
-    assert verified(migration).equal is False
-    result = repaired(migration)
+    assert named(verified(migration)) == [("k00007", "extra")]
+    result = repaired(migration, delete_extra=True)
     assert (result.written, named(result.verification)) == (0, [("k00007", "extra")])
+    assert held(sqlite(tmp_path, "b"))["k00007"] == {"id": "k00007", "n": 8}
+
+
+def test_what_can_t_be_repaired_becomes_a_dead_letter(tmp_path: Path) -> None:
+    """The source's item is one that the transform refuses by the time of the repair; what the target had stays."""
+    migration = copied(tmp_path, transforms={"things": Transform(types={"n": "number"})})
+    change(tmp_path, put=[{"id": "k00007", "n": 8}])
+    assert named(verified(migration)) == [("k00007", "changed")]
+    change(tmp_path, put=[{"id": "k00007", "n": "seven"}], where="a")
+    result = repaired(migration)
+    assert (result.written, result.dead, named(result.verification)) == (0, 1, [])
+    assert [one.status for one in result.verification.mismatches] == ["dead"]
+    assert migration.status().found.dead == 1
+    assert held(sqlite(tmp_path, "b"))["k00007"] == {"id": "k00007", "n": 8}
 
 
 def test_a_rollback_undoes_the_repair_too(tmp_path: Path) -> None:

@@ -47,6 +47,8 @@ def judge(both: Both, rules: Rules) -> Judgement:
         return "kept" if both.candidate.key in rules.kept else "changed"
     if sources:
         return "missing"
+    if any(key in rules.dead for key, _digest in both.candidate.sources):
+        return "dead"
     return "extra" if rules.extra else "other"
 
 

@@ -74,7 +74,7 @@ class LookUp:
 
     def _source_keys(self, candidate: Candidate) -> list[str]:
         """Under which keys the source may have what belongs to a key of the target."""
-        if not candidate.sources and self._work.transform.identity:
+        if not candidate.sources and not self._work.transform.changes_keys:
             # The source had none when it was read; it may have one by now.
             return [candidate.key]
         return list(dict.fromkeys(key for key, _digest in candidate.sources if key is not None))

@@ -139,8 +139,12 @@ class Repairing:
                     rules = confirming.rules(plan, candidates, extra=True)
                     judged = [(judge(both, rules), both) for both in look_up.both(candidates)]
                     found = [finding(both, kind, rules) for kind, both in judged if kind in MISMATCHES]
-                    mended = [both.candidate.key for kind, both in judged if kind not in MISMATCHES]
-                    _note(journal, plan.source.name, found, mended)
+                    settled = {
+                        both.candidate.key: "dead" if kind == "dead" else "repaired"
+                        for kind, both in judged
+                        if kind not in MISMATCHES
+                    }
+                    _note(journal, plan.source.name, found, settled)
 
 
 def _require_keys(target: Place) -> None:
@@ -195,10 +199,10 @@ def _candidate(one: _Open) -> Candidate:
     return Candidate(one.key, sources)
 
 
-def _note(journal: Journal, table: str, found: list[dict[str, Any]], mended: list[str]) -> None:
+def _note(journal: Journal, table: str, found: list[dict[str, Any]], settled: dict[str, str]) -> None:
     journal.find(table, found)
     with journal.transaction() as connection:
         connection.executemany(
-            "UPDATE mismatch SET status = 'repaired', updated = ? WHERE source_table = ? AND item_key = ?",
-            ((time.time(), table, key) for key in mended),
+            "UPDATE mismatch SET status = ?, updated = ? WHERE source_table = ? AND item_key = ?",
+            ((status, time.time(), table, key) for key, status in settled.items()),
         )

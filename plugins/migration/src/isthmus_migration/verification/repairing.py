@@ -172,8 +172,8 @@ def _delete(account: Account, keys: Sequence[str]) -> tuple[int, str | None]:
     """Delete the next items, unless the source has them by now; their pre-images are kept."""
     worker, plan = account.worker, account.work.plan
     run, cursor = _run_of(keys, account.task)
-    if account.work.transform.identity and worker.source.holds_keys:
-        there = worker.source.get_many(plan.source, run)
+    if not account.work.transform.changes_keys and worker.source.holds_keys:
+        there = get_readable(worker.source, plan.source, run)
         run = [key for key, item in zip(run, there, strict=True) if item is None]
     found = zip(run, worker.target.get_many(plan.target, run), strict=True)
     images = [Image(key, item, "") for key, item in found if item is not None]

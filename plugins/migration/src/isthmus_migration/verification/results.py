@@ -21,7 +21,7 @@ class Mismatch:
     :param key: the key attributes of the target's item
     :param kind: the target lacks the item, has another one, or has one that the source has not
     :param fields: after a ``full`` verification, where a changed item differs: paths and kinds of difference
-    :param status: ``open``, or ``repaired``
+    :param status: ``open``, ``repaired``, or ``dead`` where a repair made a dead letter of the item
     """
 
     table: str
