@@ -127,11 +127,13 @@ def test_items_of_others_can_be_asked_for(tmp_path: Path) -> None:
     assert (result.total.extra, {kind for _key, kind in named(result)}) == (100, {"extra"})
 
 
-def test_an_item_that_can_t_be_read_in_the_target_is_a_mismatch(tmp_path: Path) -> None:
-    """Its key is known, so it is named, and a repair mends it: the table is the migration's own."""
+def test_items_that_can_t_be_read_in_the_target_are_mismatches(tmp_path: Path) -> None:
+    """Their keys are known, so they are named, and a repair mends them: the table is the migration's own."""
     migration = copied(tmp_path)
+    change(tmp_path, put=[{"id": "stranger", "n": -1}])
     with isthmus.connect(sqlite(tmp_path, "b")) as database:
-        database.native().execute("""UPDATE "things:1" SET item = '{bad' WHERE item LIKE '%"n":42}%'""")
-    assert named(verified(migration)) == [("k00042", "changed")]
-    assert repaired(migration).verification.equal
+        for number in (42, -1):
+            database.native().execute(f"""UPDATE "things:1" SET item = '{{bad' WHERE item LIKE '%"n":{number}}}%'""")
+    assert named(verified(migration)) == [("k00042", "changed"), ("stranger", "extra")]
+    assert repaired(migration, delete_extra=True).verification.equal
     assert verified(migration, "full").equal

@@ -169,14 +169,21 @@ def _differing(account: Account, moves: list[Move]) -> Existing:
 
 
 def _delete(account: Account, keys: Sequence[str]) -> tuple[int, str | None]:
-    """Delete the next items, unless the source has them by now; their pre-images are kept."""
+    """Delete the next items, unless the source has them by now; their pre-images are kept.
+
+    What can't be read could not be put back, so it is deleted only from tables that the migration made.
+    """
     worker, plan = account.worker, account.work.plan
     run, cursor = _run_of(keys, account.task)
     if not account.work.transform.changes_keys and worker.source.holds_keys:
         there = get_readable(worker.source, plan.source, run)
         run = [key for key, item in zip(run, there, strict=True) if item is None]
-    found = zip(run, worker.target.get_many(plan.target, run), strict=True)
-    images = [Image(key, item, "") for key, item in found if item is not None]
+    found = zip(run, get_readable(worker.target, plan.target, run), strict=True)
+    images = [
+        Image(key, None if isinstance(item, Held) else item, "")
+        for key, item in found
+        if item is not None and (plan.created or not isinstance(item, Held))
+    ]
     keep_images(worker.workdir / "images", account.task, images)
     worker.target.delete_many(plan.target, [image.key for image in images])
     return len(images), cursor
