@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping
 
-from docs._generate.api import public_names
+from docs._generate.api import migration_names, public_names
 from docs._generate.benchmarks import dynamodb_figures, mongodb_figures, scaling
 from docs._generate.capabilities import capability_table, limit_table, results_table
 from docs._generate.commands import command_reference, exit_codes
 from docs._generate.configuration import option_table
 from docs._generate.contract import rule_tables
-from docs._generate.errors import dynamodb_codes, error_table, mongodb_codes
+from docs._generate.errors import dynamodb_codes, error_table, migration_errors, mongodb_codes
 from docs._generate.hooks import hook_reference
 
 GENERATORS: Mapping[str, Callable[[], str]] = {
@@ -22,9 +22,11 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     "configuration": option_table,
     "contract": rule_tables,
     "errors": error_table,
+    "errors-migration": migration_errors,
     "exit-codes": exit_codes,
     "hooks": hook_reference,
     "limits": limit_table,
+    "migration-names": migration_names,
     "public-names": public_names,
     "results": results_table,
 }

@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 import re
 from enum import Enum
+from types import ModuleType
 from typing import cast
 
 from attrs import AttrsInstance, Factory, fields
 from sphinx.util.typing import stringify_annotation
 
 import isthmus
+import isthmus_migration
 from isthmus.dal.async_holding import AsyncHolding
 from isthmus.dal.holding import Holding
 from isthmus.repository.base import RepositoryBase
@@ -37,13 +39,22 @@ def public_names() -> str:
     return "```{eval-rst}\n" + "\n".join(_directive(name) for name in isthmus.__all__) + "```\n"
 
 
+def migration_names() -> str:
+    """A directive for each name in ``isthmus_migration.__all__``."""
+    return "```{eval-rst}\n" + "\n".join(_of(isthmus_migration, name) for name in isthmus_migration.__all__) + "```\n"
+
+
 def _directive(name: str) -> str:
-    thing = getattr(isthmus, name)
     if name in TEXTS:
         return f".. py:data:: isthmus.{name}\n\n   {TEXTS[name]}\n"
+    return _of(isthmus, name)
+
+
+def _of(module: ModuleType, name: str) -> str:
+    thing, path = getattr(module, name), f"{module.__name__}.{name}"
     if inspect.isclass(thing):
-        return "\n".join([f".. autoclass:: isthmus.{name}", *(f"   :{option}" for option in _options(thing)), ""])
-    return f".. autofunction:: isthmus.{name}\n"
+        return "\n".join([f".. autoclass:: {path}", *(f"   :{option}" for option in _options(thing)), ""])
+    return f".. autofunction:: {path}\n"
 
 
 def _options(thing: type) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from docs._generate.markdown import code, summary, table
 from isthmus.errors import IsthmusError
 from isthmus_dynamodb.failures import MEANINGS
+from isthmus_migration import errors
 from isthmus_mongodb.failures import CODES
 
 _CODE_HEAD = ["code", "error", "retryable", "a write may have been applied", "next step"]
@@ -28,6 +29,16 @@ def error_table() -> str:
         for error in error_classes()
     ]  # fmt: skip
     return table(["error", "`code`", "is a", "retryable", "maybe applied", "meaning"], rows)
+
+
+def migration_errors() -> str:
+    """The errors that only migrations have."""
+    rows = [
+        (code(error.__name__), code(error.code), _base(error), summary(error))
+        for error in vars(errors).values()
+        if isinstance(error, type) and error.__module__ == errors.__name__
+    ]
+    return table(["error", "`code`", "is a", "meaning"], rows)
 
 
 def dynamodb_codes() -> str:

@@ -12,6 +12,7 @@ import pytest
 from sphinx.util.typing import stringify_annotation
 
 import isthmus
+import isthmus_migration
 from docs._generate import GENERATORS
 from docs._generate.api import INTERNAL, TEXTS, aliased, signature
 from docs._generate.capabilities import REPORT, capability_table, declared, results_table
@@ -30,6 +31,7 @@ from isthmus.values import Item
 from isthmus_conformance import RULES
 from isthmus_conformance.suites.probes import DECLARED_ONLY
 from isthmus_dynamodb.failures import MEANINGS
+from isthmus_migration import MigrationError, State
 from isthmus_mongodb.failures import CODES
 from tests.documentation.blocks import ROOT, pages
 
@@ -47,6 +49,30 @@ def test_each_public_name_is_documented() -> None:
     missing = [name for name in isthmus.__all__ if f":: isthmus.{name}\n" not in text]
     assert len(isthmus.__all__) > 20
     assert missing == []
+
+
+def test_each_public_name_of_the_migration_is_documented() -> None:
+    """Its page has a directive for each name, and each has a docstring to show."""
+    text, names = page("api-migration"), isthmus_migration.__all__
+    assert len(names) > 20
+    assert [name for name in names if f":: isthmus_migration.{name}\n" not in text] == []
+    assert [name for name in names if not (getattr(isthmus_migration, name).__doc__ or "").strip()] == []
+
+
+def test_each_error_of_the_migration_is_documented() -> None:
+    """The table has a row for each, and the page for troubles tells what to do about it."""
+    text, troubles = page("errors"), (ROOT / "docs" / "how-to" / "troubleshoot-a-migration.md").read_text("utf-8")
+    kinds = MigrationError.__subclasses__()
+    known = [kind for kind in kinds if kind.__module__ == "isthmus_migration.errors"]
+    assert len(known) > 5
+    assert [kind for kind in known if f"| `{kind.__name__}` | `{kind.code}` |" not in text] == []
+    assert [kind for kind in known if f"| `{kind.__name__}` | `{kind.code}` |" not in troubles] == []
+
+
+def test_each_state_of_a_migration_is_documented() -> None:
+    """People who see one find out what it means."""
+    text = (ROOT / "docs" / "how-to" / "troubleshoot-a-migration.md").read_text("utf-8")
+    assert [state for state in State if f"`{state.value}`" not in text] == []
 
 
 def test_each_public_name_has_a_docstring() -> None:
