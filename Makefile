@@ -25,10 +25,10 @@ KIT_RUNS := plugins/conformance/tests/test_memory.py plugins/sqlite/tests/test_c
     $(foreach suite,$(PROBED),$(addprefix $(suite)::,$(PROBING)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench docs differential isolation migration-data mutants clean
+.PHONY: help demo test check format bench docs differential isolation migration-data migration-kills mutants clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.runtime ## load real data into SQLite, query it, copy it to a second store, verify
 	@rm -rf build/demo && mkdir -p build/demo
@@ -64,6 +64,10 @@ isolation: $(VENV)/.dev ## check concurrent histories on every store, 20 of each
 
 migration-data: $(VENV)/.dev ## move all 234,908 cities and 20,968 nodes through every store and back
 	$(BIN)/python -m pytest tests/migration/real_data -q -n $(WORKERS) --full-data $(ARGS)
+
+migration-kills: $(VENV)/.dev ## kill migrations at 20 moments each, and stop their target for 20 seconds
+	MIGRATION_KILLS=20 MIGRATION_AWAY=20 $(BIN)/python -m pytest -q tests/migration/test_kills.py \
+	    tests/migration/test_stops.py tests/migration/test_dask.py tests/migration/test_poison.py --durations=0 $(ARGS)
 
 mutants: $(VENV)/.dev ## run the conformance kit on deliberately broken backends
 	$(BIN)/python -m isthmus_conformance.mutants

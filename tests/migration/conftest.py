@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -31,7 +32,7 @@ def mongodb_target(mongodb_url: str) -> Iterator[str]:
 def planned(tmp_path: Path, mongodb_target: str) -> Planned:
     """Plans a migration of that many items from SQLite to MongoDB, or to where else it is told."""
 
-    def make(count: int, *, units: int = 8, target: str | None = None, **options: object) -> Running:
+    def make(count: int, *, units: int = 8, target: str | None = None, **options: Any) -> Running:
         source = f"sqlite:///{tmp_path / 'source.db'}"
         fill(source, things(count))
         target = target or mongodb_target

@@ -38,7 +38,7 @@ def things(count: int) -> Iterator[dict[str, Any]]:
 
 def fill(url: str, items: Iterable[dict[str, Any]], table: Table = THINGS) -> None:
     """Create the table and put items into it."""
-    with isthmus.connect(url, **({"sqlite": {"create": True}} if url.startswith("sqlite") else {})) as database:
+    with isthmus.connect(url) as database:
         database.table(table).ensure().put_many(list(items)).raise_for_failures()
 
 
@@ -172,6 +172,6 @@ def workers_of(run: Running, coordinator: int) -> list[psutil.Process]:
 
 def _carries(process: psutil.Process, mark: str) -> bool:
     try:
-        return process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARKER) == mark
+        return bool(process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARKER) == mark)
     except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
         return False

@@ -9,7 +9,7 @@ from isthmus.values import loads
 from isthmus_migration.transforms import Transform
 from tests.migration.conftest import Planned
 from tests.migration.poison import DEADLY
-from tests.migration.runs import THINGS, Running, digest_of, kill_one, killed_at_end, workers_of
+from tests.migration.runs import THINGS, Running, digest_of, kill_one, killed_at_end, things, workers_of
 
 ITEMS = 2_000
 DEADLY_TRANSFORM = {THINGS.name: Transform(function="tests.migration.poison:deadly")}
@@ -39,10 +39,9 @@ def test_the_item_that_kills_is_found_on_dask(planned: Planned) -> None:
 def only_the_deadly_one_is_missing(run: Running) -> None:
     """All others were copied, and the journal has the item itself."""
     letters = run.ask("SELECT item_key, phase, code, original FROM dead")
-    assert [(loads(key)["id"], phase, code) for key, phase, code, _original in letters] == [
-        (DEADLY, "transform", "worker_died")
-    ]
-    assert loads(letters[0][3].decode())["name"] == f"thing {DEADLY}"
+    ((key, phase, code, original),) = letters
+    assert (loads(key), phase, code) == ({"id": DEADLY}, "transform", "worker_died")
+    assert loads(original.decode()) == list(things(DEADLY + 1))[-1]
     there = digest_of(run.target)
     assert there.items == ITEMS - 1
     with run.migration.work.journal(writable=False) as journal:

@@ -17,7 +17,7 @@ from tests.migration.conftest import Planned
 from tests.migration.coordinate import PAUSED, UNWRITABLE
 from tests.migration.runs import killed_at_end, until, workers_of
 
-AWAY = float(os.environ.get("ISTHMUS_TARGET_AWAY", "3"))
+AWAY = float(os.environ.get("MIGRATION_AWAY", "3"))
 """Seconds for which the target is away; ``make migration-kills`` says 20."""
 PACED = {"workers": 2, "slice_items": 50, "items_per_second": 600}
 
