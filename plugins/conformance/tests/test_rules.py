@@ -41,7 +41,6 @@ def test_entries_of_the_contract_have_known_fields() -> None:
     }
     assert fields == {
         frozenset({"text", "why"}),
-        frozenset({"text", "not_yet"}),
         frozenset({"text", "not_offered"}),
         frozenset({"text", "not_offered", "theme"}),
     }

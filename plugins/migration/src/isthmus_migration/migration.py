@@ -79,6 +79,7 @@ class Migration:
         prices: Prices | None = None,
         format: str | None = None,
         compression: str | None = None,
+        lossy: bool = False,
     ) -> Self:
         """Plan a migration and write the plan down; nothing else is written.
 
@@ -99,6 +100,7 @@ class Migration:
         :param prices: of DynamoDB's units, for the estimate of the cost
         :param format: of the export that is written
         :param compression: of that export
+        :param lossy: whether its format may lose what it has no place for, as Parquet does; its manifest says what
         :raises PlanRefused: it can't work; ``problems`` says why
         :raises AlreadyExists: the work directory is not empty
         :raises ConfigurationError: a place can't be opened, or a transform is not valid
@@ -107,7 +109,7 @@ class Migration:
             tuple(tables), all_transforms(transforms, mapping), into_existing, keep_images, units, workers, sample,
             seed, prices or Prices(),
         )  # fmt: skip
-        work, made = plan_in(Path(workdir), source, target, wish, format=format, compression=compression)
+        work, made = plan_in(Path(workdir), source, target, wish, format=format, compression=compression, lossy=lossy)
         migration = cls(work, made.plan, source=source, target=target)
         migration.samples = made.samples
         return migration
@@ -171,6 +173,9 @@ class Migration:
         options: RunOptions | None = None,
     ) -> Verification:  # fmt: skip
         """Prove that the target holds what it should, or name what differs; an interrupted verification goes on.
+
+        The level ``digest`` compares the target with what the copy has read; what was written to the source since, only
+        ``full`` and ``sample`` see, which read the source again.
 
         :param level: see ``Level``
         :param sample: how many keys of each table the level ``sample`` looks up
