@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ from plugins.migration.tests.cli.helpers import Ends, Ran, Run, ran
 
 
 @pytest.fixture
-def ends(tmp_path: Path) -> Ends:
-    """Two SQLite files and a work directory; the source has 60 things."""
+def ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ends:
+    """Two SQLite files and a work directory; the source has 60 things. Temporary folders are removed with them."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     ends = Ends(tmp_path)
     ends.fill(60)
     return ends

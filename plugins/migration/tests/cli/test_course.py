@@ -176,6 +176,18 @@ def test_an_export_is_imported_again(ends: Ends, command: Run, form: str) -> Non
     assert command("verify", ends.source, ends.target, *INLINE).code == ExitCode.OK
 
 
+def test_parquet_says_that_it_loses_something(ends: Ends, command: Run) -> None:
+    """An attribute of several types has no column: it is refused, unless it may be lost, which the manifest says."""
+    pytest.importorskip("pyarrow")
+    ends.change(lambda things: things.put({"id": "00000", "size": "large"}), source=True)
+    export = ("export", ends.source, str(ends.folder / "dump"), "--format", "parquet", *INLINE)
+    assert command(*export).code not in (ExitCode.OK, ExitCode.DEAD_LETTERS)
+    lossy = ("export", ends.source, str(ends.folder / "lossy"), "--format", "parquet", "--lossy", *INLINE)
+    done = command(*lossy)
+    assert (done.code, "verify" in done.out) == (ExitCode.OK, False)
+    assert "size" in json.dumps(json.loads((ends.folder / "lossy" / "manifest.json").read_text()))
+
+
 def test_an_export_names_how_it_is_verified(ends: Ends, command: Run) -> None:
     """Its own work directory is gone by then."""
     folder = ends.folder / "dump"

@@ -141,7 +141,7 @@ run.epilog = resume.epilog = EXIT_CODES
 def carried_out(migration: Migration, settings: RunSettings, check: str | None = None) -> int:
     """Copy, and show how it went; the exit code.
 
-    :param check: the command by which the copy can be verified
+    :param check: the command by which the copy can be verified; empty where nothing can read it
     """
     outcome = watched(
         settings,
@@ -154,7 +154,12 @@ def carried_out(migration: Migration, settings: RunSettings, check: str | None =
         print_event("result", {"ending": outcome.ending, "exit_code": int(code), **status.to_dict()})
         return code
     print_counts(status.tables)
-    _print_next(outcome, status.found.dead, migration.work.path, check or f"migrate verify {migration.work.path}")
+    _print_next(
+        outcome,
+        status.found.dead,
+        migration.work.path,
+        f"migrate verify {migration.work.path}" if check is None else check,
+    )
     return code
 
 
@@ -191,7 +196,7 @@ def print_counts(tables: tuple[TableCounts, ...]) -> None:
 
 def _print_next(outcome: PhaseOutcome, dead: int, workdir: Path, check: str) -> None:
     if outcome.finished:
-        print(f"everything is copied; verify it with `isthmus {check}`")
+        print("everything is copied" + (f"; verify it with `isthmus {check}`" if check else ""))
     else:
         print(f"not finished: {outcome.reason}; go on with `isthmus migrate resume {workdir}`")
     if dead:

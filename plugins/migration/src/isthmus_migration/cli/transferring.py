@@ -39,13 +39,14 @@ _WORKDIR = click.option(
 @click.option(
     "--compression", type=click.Choice(["zstd", "gzip", "none"]), help="By default what the format usually has."
 )
+@click.option("--lossy", is_flag=True, help="Let Parquet lose what it has no place for; the manifest says what.")
 @TABLES
 @_WORKDIR
 @run_options
 @max_dead_option
 def export(
-    source: str, folder: str, form: str, compression: str | None, tables: tuple[str, ...], workdir: Path | None,
-    settings: RunSettings,
+    source: str, folder: str, form: str, compression: str | None, lossy: bool, tables: tuple[str, ...],
+    workdir: Path | None, settings: RunSettings,
 ) -> int:  # fmt: skip
     """Write the tables of SRC, a database URL or env:NAME, into the folder DIR, with a manifest that proves them.
 
@@ -54,7 +55,7 @@ def export(
 
     def planned(work: Path) -> Migration:
         return Migration.plan(
-            source, _folder(folder), workdir=work, tables=tables, format=form, compression=compression
+            source, _folder(folder), workdir=work, tables=tables, format=form, compression=compression, lossy=lossy
         )
 
     return _moved(planned, workdir, settings)
@@ -111,4 +112,5 @@ def _moved(planned: Callable[[Path], Migration], workdir: Path | None, settings:
 
 def _carried_out(migration: Migration, settings: RunSettings) -> int:
     plan = migration.the_plan
-    return carried_out(migration, settings, f"verify {plan.source.reference.text} {plan.target.reference.text}")
+    ends = f"{plan.source.reference.text} {plan.target.reference.text}"
+    return carried_out(migration, settings, "" if plan.target.format == "parquet" else f"verify {ends}")

@@ -25,7 +25,9 @@ def open_place(plan: PlacePlan, given: Given | None = None, *, create: bool = Fa
     if is_folder(where):
         from isthmus_migration.places.exports import open_export  # few migrations have one
 
-        return open_export(folder_of(where), format=plan.format, compression=plan.compression, create=create)
+        return open_export(
+            folder_of(where), format=plan.format, compression=plan.compression, lossy=plan.lossy, create=create
+        )
     return open_database(where, create=create)
 
 

@@ -30,23 +30,26 @@ class PlacePlan:
 
     :param format: of an export; ``None`` for databases
     :param compression: of an export that is written
+    :param lossy: whether the format of an export may lose what it has no place for
     """
 
     reference: Reference
     format: str | None = None
     compression: str | None = None
+    lossy: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The end as JSON-ready data."""
         return {
             "place": self.reference.text, "whole": self.reference.whole, "opened": self.reference.opened,
-            "format": self.format, "compression": self.compression,
+            "format": self.format, "compression": self.compression, "lossy": self.lossy,
         }  # fmt: skip
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> PlacePlan:
         """The end that ``to_dict`` described."""
-        return cls(Reference(data["place"], data["whole"], data["opened"]), data["format"], data["compression"])
+        reference = Reference(data["place"], data["whole"], data["opened"])
+        return cls(reference, data["format"], data["compression"], data["lossy"])
 
 
 @frozen

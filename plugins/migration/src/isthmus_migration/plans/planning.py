@@ -31,15 +31,17 @@ def plan_in(
     *,
     format: str | None = None,
     compression: str | None = None,
+    lossy: bool = False,
 ) -> tuple[WorkDirectory, Made]:  # fmt: skip
     """Plan a migration and make its work directory; nothing else is written, and nothing at all if it can't work.
 
     :param format: of an export that is written
     :param compression: of that export
+    :param lossy: whether its format may lose what it has no place for
     """
     check_free(workdir)
-    ends = PlacePlan(reference_of(source)), PlacePlan(reference_of(target), format, compression)
-    if (format or compression) and ends[1].reference.kind != "export":
+    ends = PlacePlan(reference_of(source)), PlacePlan(reference_of(target), format, compression, lossy)
+    if (format or compression or lossy) and ends[1].reference.kind != "export":
         raise InvalidArgument("a format is one of a folder, and the target is a database: leave it out")
     with open_place(ends[0], source) as here, probe_target(ends[1], target) as there:
         made = make_plan(here, there, ends, wish)
