@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import sys
+from time import time
+from typing import Any
 
-from isthmus_migration.migration import Migration
+from isthmus_migration import Migration
+from isthmus_migration.coordination.options import RunOptions
+from tests.bench.migration.landings import Landing, summary
 
 
 def main() -> None:
+    """Plan and run a migration, and tell how that went."""
     source, target, workdir, table = sys.argv[1:]
+    landings: list[Landing] = []
+
+    def listen(code: str, data: dict[str, Any]) -> None:
+        if code == "slice":
+            landings.append(Landing(data["written"], time()))
+
     migration = Migration.plan(source, target, workdir=workdir, tables=(table,))
-    outcome = migration.run(engine="processes", workers=2)
+    outcome = migration.run(options=RunOptions(listener=listen))
     assert outcome.finished, outcome
-    with migration.work.journal(writable=False) as journal:
-        print(journal.counts("copy").written)
+    print(summary(landings))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from attrs import frozen
+
 import isthmus
 from tests.bench.measure import Measurement, rate
 from tests.bench.servers import stores
@@ -26,52 +28,80 @@ TABLE = "orders"
 ROOT = Path(__file__).parents[3]
 
 
+@frozen
+class Course:
+    """How one command went.
+
+    :param whole: seconds from its start to its end
+    :param each: seconds for each item, once the first ones had arrived
+    """
+
+    whole: float
+    each: float
+
+
 def measure(settings: Settings) -> list[Measurement]:
     """Items a second, as ratios to both scripts."""
     with stores.dynamodb() as source, stores.mongodb() as target:
         url = f"dynamodb://{REGION}/?endpoint={source.target}&access_key_id={ACCESS_KEY}&secret_access_key={SECRET_KEY}"
         load(url)
-        runs = _runs(stores.Store(url, source.target), target)
-        found = [
-            {name: _timed(runs[name], target.url) for name in random.sample(list(runs), len(runs))}
-            for _ in range(settings.rounds)
-        ]
-    pairs = {name: [(times["isthmus"], times[name]) for times in found] for name in runs}
+        commands = _commands(stores.Store(url, source.target), target)
+        found = [_round(commands, target.url) for _ in range(settings.rounds)]
     return [
-        rate(f"move {ITEMS:,} items of 1 KB, DynamoDB to MongoDB, a script", pairs["script"], ITEMS, bar=4.0),
-        rate("the same, the script in two processes", pairs["two"], ITEMS, bar=2.0),
+        measurement
+        for script, bar in (("a script", 4.0), ("the script in two processes", 2.0))
+        for measurement in _compared(found, script, bar)
     ]
 
 
-def _runs(source: stores.Store, target: stores.Store) -> dict[str, Callable[[], None]]:
+def _compared(found: list[dict[str, Course]], script: str, bar: float) -> list[Measurement]:
+    moving = [(courses["isthmus"].each * ITEMS, courses[script].each * ITEMS) for courses in found]
+    whole = [(courses["isthmus"].whole, courses[script].whole) for courses in found]
+    title = f"DynamoDB to MongoDB, {ITEMS:,} items of 1 KB, {script}"
+    return [rate(title, moving, ITEMS, bar), rate(f"{title}, start and end of the commands too", whole, ITEMS, 1.0)]
+
+
+def _commands(source: stores.Store, target: stores.Store) -> dict[str, Callable[[str], list[str]]]:
     module = "tests.bench.migration"
     script = [sys.executable, "-m", f"{module}.script", source.target, TABLE, target.target]
-
-    def ours() -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            _run([sys.executable, "-m", f"{module}.isthmus_run", source.url, target.url, f"{folder}/work", TABLE])
-
-    return {"isthmus": ours, "script": lambda: _run([*script, "1"]), "two": lambda: _run([*script, "2"])}
-
-
-def _run(command: list[str]) -> None:
-    answer = subprocess.run(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, check=True, text=True)
-    assert int(answer.stdout.split()[-1]) == ITEMS, answer.stdout
+    ours = [sys.executable, "-m", f"{module}.isthmus_run", source.url, target.url]
+    return {
+        "isthmus": lambda folder: [*ours, f"{folder}/work", TABLE],
+        "a script": lambda _folder: [*script, "1"],
+        "the script in two processes": lambda _folder: [*script, "2"],
+    }
 
 
-def _timed(run: Callable[[], None], target: str) -> float:
+def _round(commands: dict[str, Callable[[str], list[str]]], target: str) -> dict[str, Course]:
+    # The order is no secret; it only has to differ from round to round.
+    return {name: _course(commands[name], target) for name in random.sample(list(commands), len(commands))}
+
+
+def _course(command: Callable[[str], list[str]], target: str) -> Course:
+    _clear(target)
+    with tempfile.TemporaryDirectory() as folder:
+        started = perf_counter()
+        answer = subprocess.run(
+            command(folder), cwd=ROOT, env=environment(), stdout=subprocess.PIPE, check=True, text=True
+        )
+        whole = perf_counter() - started
+    items, each = answer.stdout.split()[-2:]
+    assert int(items) == ITEMS, answer.stdout
+    return Course(whole, float(each))
+
+
+def _clear(target: str) -> None:
     with isthmus.connect(target) as database:
         for name in database.tables.list():
             database.tables.drop(name)
         database.native().get_default_database()[TABLE].drop()
-    started = perf_counter()
-    run()
-    return perf_counter() - started
 
 
 def load(url: str) -> None:
     """Put the items into the source."""
     with isthmus.connect(url) as database:
+        if TABLE in database.tables.list():
+            database.tables.drop(TABLE)
         table = database.table(TABLE, partition_key="pk", sort_key="sk").ensure()
         batch: list[dict[str, Any]] = []
         for item in items(ITEMS):

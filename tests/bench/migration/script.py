@@ -1,8 +1,8 @@
 """The reference: what a careful person writes over boto3 and PyMongo to move a table.
 
 ``python -m tests.bench.migration.script ENDPOINT TABLE MONGODB_URL PROCESSES``: segments of a parallel scan in threads,
-TypeDeserializer, decimals as Decimal128, sets as lists, batches of 1,000 by ``insert_many``. With two processes each has
-half of the segments.
+TypeDeserializer, decimals as Decimal128, sets as lists, batches of 1,000 by ``insert_many``. Two processes share the
+segments.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import multiprocessing
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from time import time
 from typing import Any
 
 import boto3
@@ -18,6 +19,7 @@ from boto3.dynamodb.types import TypeDeserializer
 from bson.decimal128 import Decimal128
 from pymongo import MongoClient
 
+from tests.bench.migration.landings import Landing, summary
 from tests.bench.servers.peers.addresses import ACCESS_KEY, REGION, SECRET_KEY
 
 SEGMENTS = 8
@@ -36,13 +38,13 @@ def portable(value: Any) -> Any:
     return sorted(portable(member) for member in value) if isinstance(value, set) else value
 
 
-def move_segment(endpoint: str, table: str, url: str, segment: int) -> int:
-    """Move one segment; the number of its items."""
+def move_segment(endpoint: str, table: str, url: str, segment: int) -> list[Landing]:
+    """Move one segment; when how many of its items had arrived."""
     dynamodb = boto3.client(
         "dynamodb", region_name=REGION, endpoint_url=endpoint, aws_access_key_id=ACCESS_KEY,
         aws_secret_access_key=SECRET_KEY,
     )  # fmt: skip
-    deserialize, moved = TypeDeserializer().deserialize, 0
+    deserialize, moved = TypeDeserializer().deserialize, list[Landing]()
     with MongoClient[dict[str, Any]](url) as mongodb:
         collection, batch = mongodb.get_default_database()[table], list[dict[str, Any]]()
         for page in dynamodb.get_paginator("scan").paginate(
@@ -52,27 +54,29 @@ def move_segment(endpoint: str, table: str, url: str, segment: int) -> int:
                 item = {name: portable(deserialize(value)) for name, value in raw.items()}
                 batch.append({"_id": {"pk": item.pop("pk"), "sk": item.pop("sk")}, **item})
                 if len(batch) == BATCH:
-                    moved += len(collection.insert_many(batch, ordered=False).inserted_ids)
+                    moved.append(Landing(len(collection.insert_many(batch, ordered=False).inserted_ids), time()))
                     batch = []
         if batch:
-            moved += len(collection.insert_many(batch, ordered=False).inserted_ids)
+            moved.append(Landing(len(collection.insert_many(batch, ordered=False).inserted_ids), time()))
     return moved
 
 
-def move(endpoint: str, table: str, url: str, segments: list[int]) -> int:
+def move(endpoint: str, table: str, url: str, segments: list[int]) -> list[Landing]:
     """Move some segments, side by side in threads."""
     with ThreadPoolExecutor(THREADS) as pool:
-        return sum(pool.map(lambda segment: move_segment(endpoint, table, url, segment), segments))
+        found = pool.map(lambda segment: move_segment(endpoint, table, url, segment), segments)
+        return [landing for landings in found for landing in landings]
 
 
 def main() -> None:
+    """Move all segments, and tell how that went."""
     endpoint, table, url, processes = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
     if processes == 1:
-        print(move(endpoint, table, url, list(range(SEGMENTS))))
+        print(summary(move(endpoint, table, url, list(range(SEGMENTS)))))
         return
     shares = [(endpoint, table, url, list(range(number, SEGMENTS, processes))) for number in range(processes)]
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        print(sum(pool.starmap(move, shares)))
+        print(summary([landing for landings in pool.starmap(move, shares) for landing in landings]))
 
 
 if __name__ == "__main__":
