@@ -81,7 +81,7 @@ def moves_of(account: Account, read: Slice) -> list[Move]:
 def _identical(account: Account, items: Sequence[Item]) -> list[Move]:
     bucket, add, size, moves = keyed(account.target_table.key_names), account.source.add_one, 0, list[Move]()
     # A number with more digits than the target has room for shows as so many in the text; a text may look like one.
-    search = account.work.long_number.search
+    may_be_long = account.work.may_hold_long_number
     fits = account.work.same_limits
     for item in items:
         text = canonical_text(item)
@@ -89,7 +89,7 @@ def _identical(account: Account, items: Sequence[Item]) -> list[Move]:
         place, digest = bucket(item), digest_of(text)
         add(place, digest)
         moves.append(Move(item, item, place, digest))
-        fits = fits and search(text) is None
+        fits = fits and not may_be_long(text)
     account.size, account.fits = size, fits
     return moves
 
