@@ -9,6 +9,7 @@ from typing import Self
 
 from attrs import frozen
 
+from isthmus.schema import Table
 from isthmus_migration.coordination.options import RunOptions
 from isthmus_migration.coordination.outcomes import PhaseOutcome
 from isthmus_migration.dead.dead_letters import DeadLetters
@@ -63,12 +64,15 @@ class AsyncMigration:
         prices: Prices | None = None,
         format: str | None = None,
         compression: str | None = None,
+        lossy: bool = False,
+        definitions: Sequence[Table] = (),
     ) -> Self:
         """Plan a migration and write the plan down: see ``Migration.plan``."""
         planned = partial(
             Migration.plan, source, target, workdir=workdir, tables=tables, transforms=transforms, mapping=mapping,
             into_existing=into_existing, keep_images=keep_images, units=units, workers=workers, sample=sample,
-            seed=seed, prices=prices, format=format, compression=compression,
+            seed=seed, prices=prices, format=format, compression=compression, lossy=lossy,
+            definitions=definitions,
         )  # fmt: skip
         return cls(await in_thread(planned))
 
@@ -194,6 +198,7 @@ async def averify(
     sample: int = 1_000,
     seed: int = 0,
     extra: bool | None = None,
+    definitions: Sequence[Table] = (),
     workdir: str | os.PathLike[str] | None = None,
     again: bool = False,
     engine: str | Engine | None = None,
@@ -204,6 +209,7 @@ async def averify(
     with folder_for(workdir) as folder:
         compared = partial(
             verify_places, source, target, tables=tables, transforms=transforms, level=level, sample=sample, seed=seed,
-            extra=extra, workdir=folder, again=again, engine=engine, workers=workers, options=options,
+            extra=extra, definitions=definitions, workdir=folder, again=again, engine=engine, workers=workers,
+            options=options,
         )  # fmt: skip
         return await in_thread(compared, folder)

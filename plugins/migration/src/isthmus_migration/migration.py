@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from isthmus.errors import IsthmusError
+from isthmus.schema import Table
 from isthmus_migration.coordination.options import RunOptions
 from isthmus_migration.coordination.outcomes import PhaseOutcome
 from isthmus_migration.coordination.session import Session, session
@@ -80,6 +81,7 @@ class Migration:
         format: str | None = None,
         compression: str | None = None,
         lossy: bool = False,
+        definitions: Sequence[Table] = (),
     ) -> Self:
         """Plan a migration and write the plan down; nothing else is written.
 
@@ -101,6 +103,7 @@ class Migration:
         :param format: of the export that is written
         :param compression: of that export
         :param lossy: whether its format may lose what it has no place for, as Parquet does; its manifest says what
+        :param definitions: of the source's tables, for exports that AWS wrote, which have none
         :raises PlanRefused: it can't work; ``problems`` says why
         :raises AlreadyExists: the work directory is not empty
         :raises ConfigurationError: a place can't be opened, or a transform is not valid
@@ -109,7 +112,16 @@ class Migration:
             tuple(tables), all_transforms(transforms, mapping), into_existing, keep_images, units, workers, sample,
             seed, prices or Prices(),
         )  # fmt: skip
-        work, made = plan_in(Path(workdir), source, target, wish, format=format, compression=compression, lossy=lossy)
+        work, made = plan_in(
+            Path(workdir),
+            source,
+            target,
+            wish,
+            format=format,
+            compression=compression,
+            lossy=lossy,
+            definitions=definitions,
+        )
         migration = cls(work, made.plan, source=source, target=target)
         migration.samples = made.samples
         return migration

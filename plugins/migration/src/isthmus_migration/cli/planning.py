@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from isthmus.cli.definitions import read_definition
 from isthmus.cli.exit_codes import ExitCode
 from isthmus.cli.output import json_option, print_grid
 from isthmus.errors import InvalidArgument
+from isthmus.schema import Table
 from isthmus.values import dumps
-from isthmus_migration.cli.base import EXIT_CODES, command
+from isthmus_migration.cli.base import EXIT_CODES, Decorated, command
 from isthmus_migration.cli.lines import clock
 from isthmus_migration.cli.sampling import show_sample
 from isthmus_migration.cli.watching import print_event
@@ -26,6 +30,31 @@ INTO_EXISTING = click.option(
     type=click.Choice(["upsert", "fail", "skip"]),
     help="What happens to items that the target holds already: they are replaced, the new ones become dead letters, or "
     "the old ones are kept. Without it, the target's tables have to be empty.",
+)
+
+
+def _definition(text: str) -> Table:
+    name, equals, file = text.partition("=")
+    if not (name and equals and file):
+        raise InvalidArgument(f"--definition {text!r} has another form: write NAME=FILE")
+    return read_definition(file, name)
+
+
+def definition_option(function: Decorated) -> Decorated:
+    """Definitions of an export's tables; the function gets them as ``definitions``."""
+
+    @functools.wraps(function)
+    def wrapper(definition: tuple[str, ...], **given: Any) -> Any:
+        return function(definitions=[_definition(text) for text in definition], **given)
+
+    return _DEFINITION(wrapper)
+
+
+_DEFINITION = click.option(
+    "--definition",
+    multiple=True,
+    metavar="NAME=FILE",
+    help="A table of an export that AWS wrote, which has none: a file of `tables describe --json`; repeatable.",
 )
 TABLES = click.option("--table", "tables", multiple=True, metavar="NAME", help="Only this table; repeatable.")
 
@@ -43,6 +72,7 @@ TABLES = click.option("--table", "tables", multiple=True, metavar="NAME", help="
     "-c", "--config", type=click.Path(path_type=Path), metavar="FILE", help="A mapping file: transforms, as TOML."
 )
 @TABLES
+@definition_option
 @INTO_EXISTING
 @click.option("--units", type=click.IntRange(1), metavar="N", help="Into how many units each table is divided.")
 @click.option("--no-images", is_flag=True, help="Keep no pre-images: a rollback can't restore what is overwritten.")
@@ -56,6 +86,7 @@ TABLES = click.option("--table", "tables", multiple=True, metavar="NAME", help="
 def plan(
     source: str, target: str, workdir: Path | None, config: Path | None, tables: tuple[str, ...],
     into_existing: str | None, units: int | None, no_images: bool, sample: int | None, as_json: bool,
+    definitions: Sequence[Table],
 ) -> int:  # fmt: skip
     """Plan a migration from SRC to DST: what is moved, how it is divided, and whether it can work.
 
@@ -73,6 +104,7 @@ def plan(
     if workdir is None:
         raise InvalidArgument("name a new folder for the migration with --workdir")
     options: Any = {"into_existing": into_existing or "refuse", "keep_images": not no_images, "units": units}
+    options["definitions"] = definitions
     made = Migration.plan(source, target, workdir=workdir, tables=tables, mapping=config, **options)
     found = made.preflight or Preflight()
     if as_json:

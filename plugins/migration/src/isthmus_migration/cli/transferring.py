@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ import click
 
 from isthmus.cli.exit_codes import ExitCode
 from isthmus.cli.output import warn
+from isthmus.schema import Table
 from isthmus_migration.cli.base import EXIT_CODES, command
-from isthmus_migration.cli.planning import INTO_EXISTING, TABLES
+from isthmus_migration.cli.planning import INTO_EXISTING, TABLES, definition_option
 from isthmus_migration.cli.running import RunSettings, carried_out, max_dead_option, run_options
 from isthmus_migration.migration import Migration
 
@@ -65,13 +66,14 @@ def export(
 @click.argument("folder", metavar="DIR")
 @click.argument("target", metavar="DST")
 @TABLES
+@definition_option
 @INTO_EXISTING
 @_WORKDIR
 @run_options
 @max_dead_option
 def import_(
     folder: str, target: str, tables: tuple[str, ...], into_existing: str | None, workdir: Path | None,
-    settings: RunSettings,
+    settings: RunSettings, definitions: Sequence[Table],
 ) -> int:  # fmt: skip
     """Write the export in the folder DIR into DST, a database URL or env:NAME.
 
@@ -80,7 +82,9 @@ def import_(
 
     def planned(work: Path) -> Migration:
         how: Any = into_existing or "refuse"
-        return Migration.plan(_folder(folder), target, workdir=work, tables=tables, into_existing=how)
+        return Migration.plan(
+            _folder(folder), target, workdir=work, tables=tables, into_existing=how, definitions=definitions
+        )
 
     return _moved(planned, workdir, settings)
 

@@ -72,7 +72,8 @@ class Contents:
             )
         raise ExportUnsupported(
             f"an export that AWS wrote does not say what the key of table {name!r} is: give its definition, with"
-            f" tables=[Table({name!r}, partition_key=…)] from Python, or as a file of `isthmus tables export`"
+            f" definitions=[Table({name!r}, partition_key=…)] from Python, or with --definition {name}=FILE, a file of"
+            " `isthmus tables describe --json`"
         )
 
 

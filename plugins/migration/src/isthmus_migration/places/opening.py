@@ -26,7 +26,12 @@ def open_place(plan: PlacePlan, given: Given | None = None, *, create: bool = Fa
         from isthmus_migration.places.exports import open_export  # few migrations have one
 
         return open_export(
-            folder_of(where), format=plan.format, compression=plan.compression, lossy=plan.lossy, create=create
+            folder_of(where),
+            format=plan.format,
+            compression=plan.compression,
+            lossy=plan.lossy,
+            create=create,
+            tables=plan.definitions,
         )
     return open_database(where, create=create)
 

@@ -31,25 +31,29 @@ class PlacePlan:
     :param format: of an export; ``None`` for databases
     :param compression: of an export that is written
     :param lossy: whether the format of an export may lose what it has no place for
+    :param definitions: of tables, for an export that has none
     """
 
     reference: Reference
     format: str | None = None
     compression: str | None = None
     lossy: bool = False
+    definitions: tuple[Table, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The end as JSON-ready data."""
         return {
             "place": self.reference.text, "whole": self.reference.whole, "opened": self.reference.opened,
             "format": self.format, "compression": self.compression, "lossy": self.lossy,
+            "definitions": [table.to_dict() for table in self.definitions],
         }  # fmt: skip
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> PlacePlan:
         """The end that ``to_dict`` described."""
         reference = Reference(data["place"], data["whole"], data["opened"])
-        return cls(reference, data["format"], data["compression"], data["lossy"])
+        definitions = tuple(Table.from_dict(table) for table in data["definitions"])
+        return cls(reference, data["format"], data["compression"], data["lossy"], definitions)
 
 
 @frozen

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from isthmus.errors import InvalidArgument
+from isthmus.schema import Table
 from isthmus_migration.journal.workdir import WorkDirectory, check_free, write_whole
 from isthmus_migration.places.opening import open_place
 from isthmus_migration.places.probing import probe_target
@@ -32,15 +33,17 @@ def plan_in(
     format: str | None = None,
     compression: str | None = None,
     lossy: bool = False,
+    definitions: Sequence[Table] = (),
 ) -> tuple[WorkDirectory, Made]:  # fmt: skip
     """Plan a migration and make its work directory; nothing else is written, and nothing at all if it can't work.
 
     :param format: of an export that is written
     :param compression: of that export
     :param lossy: whether its format may lose what it has no place for
+    :param definitions: of the source's tables, where an export has none
     """
     check_free(workdir)
-    ends = PlacePlan(reference_of(source)), PlacePlan(reference_of(target), format, compression, lossy)
+    ends = source_plan(source, definitions), PlacePlan(reference_of(target), format, compression, lossy)
     if (format or compression or lossy) and ends[1].reference.kind != "export":
         raise InvalidArgument("a format is one of a folder, and the target is a database: leave it out")
     with open_place(ends[0], source) as here, probe_target(ends[1], target) as there:
@@ -48,6 +51,20 @@ def plan_in(
     work = WorkDirectory.create(workdir, made.plan)
     write_whole(work.path / _PREFLIGHT, json.dumps(made.preflight.to_dict(), indent=1, ensure_ascii=False) + "\n")
     return work, made
+
+
+def source_plan(source: Given, definitions: Sequence[Table]) -> PlacePlan:
+    """How a source is written down.
+
+    :param definitions: of its tables, where an export has none
+    :raises InvalidArgument: a database knows its own
+    """
+    reference = reference_of(source)
+    if definitions and reference.kind != "export":
+        raise InvalidArgument(
+            "definitions are for exports that have none, and the source is a database: leave them out"
+        )
+    return PlacePlan(reference, definitions=tuple(definitions))
 
 
 def read_preflight(work: WorkDirectory) -> Preflight | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from isthmus.errors import InvalidArgument
+from isthmus.schema import Table
 from isthmus_migration.coordination.options import RunOptions
 from isthmus_migration.coordination.session import session
 from isthmus_migration.engines.base import Engine
@@ -22,6 +23,7 @@ from isthmus_migration.places.opening import open_place
 from isthmus_migration.places.references import Given, reference_of
 from isthmus_migration.plans.making import check_apart, target_table
 from isthmus_migration.plans.plan import PlacePlan, Plan, TablePlan
+from isthmus_migration.plans.planning import source_plan
 from isthmus_migration.slices.worker import Setup
 from isthmus_migration.transforms import Transform
 from isthmus_migration.verification.results import Verification
@@ -42,6 +44,7 @@ def verify_places(
     sample: int = 1_000,
     seed: int = 0,
     extra: bool | None = None,
+    definitions: Sequence[Table] = (),
     workdir: str | os.PathLike[str] | None = None,
     again: bool = False,
     engine: str | Engine | None = None,
@@ -58,13 +61,14 @@ def verify_places(
     :param sample: how many keys of each table the level ``sample`` looks up
     :param seed: decides which keys these are
     :param extra: whether items that only the target has are mismatches; yes when ``None``
+    :param definitions: of the source's tables, for exports that AWS wrote, which have none
     :param workdir: a folder for what an interrupted verification needs to go on; temporary when ``None``
     :param again: begin anew in that folder, even if the last verification was interrupted
     :raises InvalidArgument: there is no such level, or both places are one
     :raises TableNotFound: the source lacks a table
     """
     settings = Settings.checked(level, sample, seed, extra)
-    ends = PlacePlan(reference_of(source)), PlacePlan(reference_of(target))
+    ends = source_plan(source, definitions), PlacePlan(reference_of(target))
     with folder_for(workdir) as folder:
         work = _work(folder, source, target, ends, tables, transforms or {})
         plan = work.plan()
