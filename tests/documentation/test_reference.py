@@ -75,6 +75,15 @@ def test_each_state_of_a_migration_is_documented() -> None:
     assert [state for state in State if f"`{state.value}`" not in text] == []
 
 
+def test_each_way_to_lose_data_names_its_test() -> None:
+    """And the test is there, so the page can't promise what nobody tries."""
+    text = (ROOT / "docs" / "explanation" / "migration.md").read_text("utf-8")
+    named = re.findall(r"^\| S(\d+) \|.*\| `(test_\w+)` \|$", text, re.MULTILINE)
+    source = (ROOT / "tests" / "migration" / "test_silent_losses.py").read_text("utf-8")
+    assert [int(number) for number, _test in named] == list(range(1, 12))
+    assert [test for _number, test in named if f"def {test}(" not in source] == []
+
+
 def test_each_public_name_has_a_docstring() -> None:
     """What autodoc shows of a class or function is not empty."""
     things = {name: getattr(isthmus, name) for name in isthmus.__all__ if name not in TEXTS}

@@ -64,12 +64,6 @@ class ExportUnsupported(MigrationError):
     code: ClassVar[str] = "export_unsupported"
 
 
-class TooManyDeadLetters(MigrationError):
-    """More items could not be moved than was allowed."""
-
-    code: ClassVar[str] = "too_many_dead_letters"
-
-
 class WrongState(MigrationError):
     """What was asked for is not possible at this point of a migration."""
 

@@ -27,7 +27,6 @@ _BY_ERROR: Final[tuple[tuple[type[errors.MigrationError], ExitCode], ...]] = (
     (errors.WorkDirectoryInUse, ExitCode.NO),
     (errors.WorkDirectoryDamaged, ExitCode.DAMAGED),
     (errors.ExportDamaged, ExitCode.DAMAGED),
-    (errors.TooManyDeadLetters, ExitCode.DEAD_LETTERS),
     (errors.WrongState, ExitCode.NO),
 )
 _USED: Final = (
