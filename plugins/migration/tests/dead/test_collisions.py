@@ -93,3 +93,24 @@ def test_claims_of_a_slice_that_died_are_given_back(tmp_path: Path) -> None:
         assert journal.claim(second.id, claims) == {claims[:16], claims[16:]}
         journal.settle(SliceResult(SliceTask("copy", first, number, 0, None), "next", Counts(read=1, dead=1)))
         assert journal.claim(second.id, claims) == frozenset()
+
+
+def test_claims_that_a_longer_run_may_have_written_stay(tmp_path: Path) -> None:
+    """A slice that is redone with fewer items reaches only some of the keys: the others are not given back yet."""
+    migration = _folded(tmp_path, 30)
+    with migration.work.journal(writable=True) as journal:
+        first, second = (state.unit for state in journal.units("copy")[:2])
+        claims = bytes(range(32))
+        journal.hand_out("copy", first.id, 2)
+        assert journal.claim(first.id, claims) == frozenset()
+        number, unsettled = journal.hand_out("copy", first.id, 1)
+        assert len(unsettled) == 1
+        assert journal.claim(first.id, claims[:16]) == frozenset()
+        task = SliceTask("copy", first, number, 0, None, granted=b"yes")
+        journal.settle(SliceResult(task, "next", Counts(read=1, written=1)))
+        assert journal.claim(second.id, claims) == {claims[:16], claims[16:]}
+        number, _unsettled = journal.hand_out("copy", first.id, 2)
+        assert journal.claim(first.id, claims) == {claims[:16]}
+        task = SliceTask("copy", first, number, 1, "next", granted=b"yes")
+        journal.settle(SliceResult(task, "last", Counts(read=2), claims=claims[16:]))
+        assert journal.claim(second.id, claims) == {claims[:16]}

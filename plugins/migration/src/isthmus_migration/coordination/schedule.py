@@ -13,7 +13,7 @@ from attrs import define, evolve, field, frozen
 
 from isthmus_migration.coordination.care import Care, Course
 from isthmus_migration.coordination.waiting import Waiting
-from isthmus_migration.journal.journal import UnitState
+from isthmus_migration.journal.units import UnitState
 from isthmus_migration.tasks import SliceResult, SliceTask
 
 

@@ -33,7 +33,8 @@ STATEMENTS: Final = (
     """CREATE TABLE conflict (
         source_table TEXT NOT NULL, item_key TEXT NOT NULL, detail TEXT NOT NULL, found REAL NOT NULL,
         PRIMARY KEY (source_table, item_key)) WITHOUT ROWID""",
-    """CREATE TABLE claim (target_key BLOB PRIMARY KEY, unit TEXT) WITHOUT ROWID""",
+    """CREATE TABLE claim (
+        target_key BLOB PRIMARY KEY, unit TEXT, at_work INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID""",
     "CREATE INDEX claim_open ON claim (unit) WHERE unit IS NOT NULL",
     """CREATE TABLE event (
         id INTEGER PRIMARY KEY, time REAL NOT NULL, level TEXT NOT NULL, code TEXT NOT NULL, data TEXT NOT NULL)""",
