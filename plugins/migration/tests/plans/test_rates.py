@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from isthmus.errors import InvalidArgument
 from isthmus_migration.coordination.control import Rates
 from isthmus_migration.coordination.options import RunOptions
 from isthmus_migration.coordination.rates import RateControl
@@ -119,3 +121,26 @@ def test_a_run_is_held_to_the_items_a_second_that_were_allowed(tmp_path: Path) -
     begun = time.monotonic()
     assert migration.run(engine="threads", workers=2, options=options).finished
     assert 2.4 <= time.monotonic() - begun <= 3.6
+
+
+@pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf")])
+def test_a_rate_that_is_not_positive_is_refused(rate: float) -> None:
+    """It would have meant no limit at all."""
+    with pytest.raises(InvalidArgument, match="rate of items"):
+        Rates(items=rate)
+
+
+@pytest.mark.parametrize("wrong", [{"slice_items": 0}, {"patience": -1}, {"slice_seconds": float("nan")}])
+def test_options_that_mean_nothing_are_refused(wrong: dict[str, Any]) -> None:
+    """The one that is wrong is named."""
+    with pytest.raises(InvalidArgument, match=next(iter(wrong))):
+        RunOptions(**wrong)
+
+
+@pytest.mark.parametrize(("rates", "size"), [
+    (Rates(size=300_000), 1_500_000), (Rates(write_units=100), 512_000), (Rates(read_units=100), 2_048_000),
+    (Rates(items=10), 8_000_000),
+])  # fmt: skip
+def test_slices_of_large_items_are_bounded_before_their_size_is_known(rates: Rates, size: int) -> None:
+    """Else the first slice of a slow run could take longer than a worker may."""
+    assert RateControl(rates, 2_000).budget().size == size

@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import isthmus
 from isthmus import Table
 from isthmus.errors import AlreadyExists, ConfigurationError, SchemaMismatch, TableNotFound
-from isthmus_migration.errors import PlanChanged
+from isthmus_migration.coordination.options import RunOptions
+from isthmus_migration.errors import PlanChanged, WrongState
 from isthmus_migration.journal.states import State
 from isthmus_migration.migration import Migration
 from isthmus_migration.plans.starting import is_ours, ours
@@ -102,6 +104,24 @@ def test_a_target_table_that_was_empty_and_is_not_any_more_is_refused(tmp_path: 
     planned(tmp_path)
     filled(sqlite(tmp_path, "target"), [{"id": "k00001", "n": "theirs"}])
     _refused(tmp_path, AlreadyExists, "holds items now")
+    assert contents(sqlite(tmp_path, "target")) == [{"id": "k00001", "n": "theirs"}]
+
+
+def test_a_target_table_that_is_filled_before_the_first_item_is_copied_is_refused(tmp_path: Path) -> None:
+    """A run that had only looked at it makes no difference."""
+    filled(sqlite(tmp_path, "source"), numbered(3))
+    filled(sqlite(tmp_path, "target"), [])
+    migration = planned(tmp_path)
+
+    def stopping(code: str, data: dict[str, Any]) -> None:
+        if (code, data.get("phase")) == ("phase", "copy"):
+            raise WrongState("stopped here")
+
+    with pytest.raises(WrongState, match="stopped here"):
+        migration.run(engine="inline", options=RunOptions(listener=stopping))
+    filled(sqlite(tmp_path, "target"), [{"id": "k00001", "n": "theirs"}])
+    with pytest.raises(AlreadyExists, match="holds items now"):
+        migration.run(engine="inline")
     assert contents(sqlite(tmp_path, "target")) == [{"id": "k00001", "n": "theirs"}]
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from attrs import asdict, evolve, frozen
 
+from isthmus.errors import InvalidArgument
 from isthmus_migration.errors import WorkDirectoryDamaged
 from isthmus_migration.journal.workdir import write_whole
 
@@ -22,12 +23,18 @@ class Rates:
     :param size: bytes of items a second
     :param read_units: DynamoDB read units a second
     :param write_units: DynamoDB write units a second
+    :raises InvalidArgument: one is not positive
     """
 
     items: float | None = None
     size: float | None = None
     read_units: float | None = None
     write_units: float | None = None
+
+    def __attrs_post_init__(self) -> None:
+        for name, rate in asdict(self).items():
+            if rate is not None and not 0 < rate < float("inf"):
+                raise InvalidArgument(f"the rate of {name} is {rate:g}: give a positive number, or none at all")
 
 
 @frozen
@@ -71,7 +78,7 @@ class ControlFile:
                 raise ValueError
             rates = data.get("rates")
             return Control(data["command"], None if rates is None else Rates(**rates))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, InvalidArgument) as error:
             raise WorkDirectoryDamaged(f"{self._path} is damaged: remove it") from error
 
     def say(self, command: Command | None = None, rates: Rates | None = None) -> Control:

@@ -23,6 +23,7 @@ from isthmus_migration.coordination.schedule import Schedule, Turn
 from isthmus_migration.coordination.waiting import Waiting, is_passing
 from isthmus_migration.engines.base import Engine
 from isthmus_migration.engines.failures import EngineLost, WorkerDied
+from isthmus_migration.errors import MigrationError
 from isthmus_migration.journal.journal import Journal
 from isthmus_migration.slices.claims import fingerprint
 from isthmus_migration.tasks import Counts, SliceResult, SliceTask
@@ -208,7 +209,20 @@ class Coordinator:
         else:
             # The others may end first, so that as little as possible is done again.
             self._schedule.again(task.unit.id)
-            self._failure = self._failure or error
+            self._failure = self._failure or self._told(task, error)
+
+    def _told(self, task: SliceTask, error: BaseException) -> BaseException:
+        """An error that no repetition mends, noted, as one of ours; its words may hold values where it is not."""
+        if not isinstance(error, Exception):
+            return error
+        if not isinstance(error, IsthmusError):
+            cause, error = error, MigrationError(
+                f"a slice of unit {task.unit.id} failed with {type(error).__name__}: see its cause; what is journaled "
+                "counts, and a resume does the slice again"
+            )  # fmt: skip
+            error.__cause__ = cause
+        self.journal.event("error", "slice_failed", unit=task.unit.id, number=task.number, reason=error.message)
+        return error
 
     def _settle(self, task: SliceTask, result: SliceResult) -> None:
         if result.pending:

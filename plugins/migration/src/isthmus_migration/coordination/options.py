@@ -64,6 +64,7 @@ class RunOptions:
     :param patience: seconds for which a place that can't be used is tried again before the run is paused
     :param slice_seconds: a worker that takes longer over one slice is taken to hang and is ended, where it can be
     :param listener: told of progress
+    :raises InvalidArgument: a number is not positive
     """
 
     slice_items: int = 2_000
@@ -72,3 +73,10 @@ class RunOptions:
     patience: float = 120.0
     slice_seconds: float = 900.0
     listener: Listener = field(default=_silent, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.slice_items < 1:
+            raise InvalidArgument(f"slice_items is {self.slice_items}: give a positive number")
+        for name, seconds in (("patience", self.patience), ("slice_seconds", self.slice_seconds)):
+            if not seconds >= 0:
+                raise InvalidArgument(f"{name} is {seconds:g}: give a number of seconds")

@@ -68,7 +68,7 @@ class RateControl:
             write_units=None if rates.write_units is None else rates.write_units / share,
         )
         items = min(self.items, max(1, int(self._items_per_second(budget) * _SLICE_SECONDS)))
-        return evolve(budget, items=min(items, most) if most else items)
+        return evolve(budget, items=min(items, most) if most else items, size=_size(budget))
 
     def _items_per_second(self, budget: Budget) -> float:
         """How many items a second a budget allows, about: by the sizes that were measured."""
@@ -78,3 +78,9 @@ class RateControl:
             (budget.read_units, ceil(size / READ_UNIT)), (budget.write_units, ceil(size / WRITE_UNIT)),
         )  # fmt: skip
         return min((rate / cost for rate, cost in speeds if rate), default=float(self.items))
+
+
+def _size(budget: Budget) -> int:
+    """How many bytes a slice may have, whatever the sizes of its items: those of the first one are not known yet."""
+    speeds = ((budget.bytes_per_second, 1), (budget.read_units, READ_UNIT), (budget.write_units, WRITE_UNIT))
+    return min([budget.size, *(max(1, int(rate * unit * _SLICE_SECONDS)) for rate, unit in speeds if rate)])

@@ -68,5 +68,5 @@ class Waiting:
 
     def succeeded(self, unit: str) -> None:
         """A slice of this unit was done: patience begins anew, and so do its waits."""
-        self._since = None
+        self._since, self.exhausted = None, False
         self._waits.pop(unit, None)

@@ -55,7 +55,7 @@ def needs_of(plan: Plan, token: Path) -> Needs:
     :param token: a new file in the work directory: who sees it sees the directory
     """
     places = [place.reference.text for place in (plan.source, plan.target)]
-    images = plan.keep_images and not all(table.created for table in plan.tables)
+    images = any(not table.created and (table.occupied or plan.keep_images) for table in plan.tables)
     return Needs(
         tuple(text.removeprefix(_ENVIRONMENT) for text in places if text.startswith(_ENVIRONMENT)),
         (*((str(token),) if images else ()), *(folder_of(text) for text in places if is_folder(text))),

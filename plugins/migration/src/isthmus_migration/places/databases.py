@@ -121,6 +121,7 @@ class DatabasePlace(Place):
             if normal:
                 members = self._put_normal(self._table(table), members, refusals)
             self._put(self._table(table), members, refusals)
+            _check_blame(refusals, len(items))
         since = self._traffic.since(before)
         return Receipt(tuple(sorted(refusals, key=lambda one: one.position)), since.retried, since.throttled)
 
@@ -211,6 +212,13 @@ class DatabasePlace(Place):
 
 def _is_passing(error: IsthmusError) -> bool:
     return error.retryable or isinstance(error, errors.Conflict)
+
+
+def _check_blame(refusals: list[Refusal], items: int) -> None:
+    """Take a store that fails over each item of a batch for broken, its disk full say, and no item for poison."""
+    failed = [one.error for one in refusals if isinstance(one.error, errors.BackendError)]
+    if items > 1 and len(failed) == items:
+        raise failed[0]
 
 
 class _Waits:

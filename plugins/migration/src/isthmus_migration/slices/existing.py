@@ -10,7 +10,7 @@ from attrs import define, field
 from isthmus.values import Item, dumps
 from isthmus_migration.digests import canonical_text
 from isthmus_migration.slices.account import Account, Move, digest_of
-from isthmus_migration.slices.images import Image, images_file, keep_images, read_images
+from isthmus_migration.slices.images import Image, forget_images, images_file, keep_images, read_images
 from isthmus_migration.tasks import SliceTask
 
 
@@ -52,13 +52,15 @@ def look_up(account: Account, moves: list[Move]) -> Existing:
         return Existing(moves)
     keys = [account.target_table.key_of(move.target) for move in moves]
     found = account.worker.target.get_many(account.target_table, keys)
-    known = former(account.worker.workdir / "images", account.task)
+    # Without images, what is in a table that was empty is what an earlier run of this slice wrote.
+    kept = _has_images(account)
+    known = former(account.worker.workdir / "images", account.task) if kept else {}
     wanted = Existing([])
     for move, key, now in zip(moves, keys, found, strict=True):
         digest = digest_or_none(now)
         earlier = known.get(dumps(key)) if known else None
         ours = earlier is not None and digest in earlier.written
-        before = earlier.before if earlier is not None and ours else digest
+        before = earlier.before if earlier is not None and ours else digest if kept else None
         if digest == move.digest:
             _keep_as_it_is(account, move, before)
         elif _is_wanted(account, move, before, ours=ours):
@@ -97,9 +99,15 @@ def _is_wanted(account: Account, move: Move, before: int | None, *, ours: bool) 
 
 
 def keep_images_of(account: Account, existing: Existing) -> None:
-    """Keep what stands in the places of the moves, unless the migration made the table."""
-    if account.work.plan.created or not account.worker.plan.keep_images:
+    """Keep what stands in the places of the moves, unless the migration made the table.
+
+    Where nobody wants to roll back, it is still needed to tell what was there from what a run that died has written; so
+    it is kept until the slice is journaled.
+    """
+    if not _has_images(account):
         return
+    if not account.worker.plan.keep_images:
+        forget_images(account.worker.workdir / "images", account.task)
     now: Iterable[Item | None] = existing.now or [None] * len(existing.moves)
     table = account.target_table
     images = (
@@ -107,6 +115,10 @@ def keep_images_of(account: Account, existing: Existing) -> None:
         for move, item in zip(existing.moves, now, strict=True)
     )
     keep_images(account.worker.workdir / "images", account.task, images)
+
+
+def _has_images(account: Account) -> bool:
+    return not account.work.plan.created and (account.work.plan.occupied or account.worker.plan.keep_images)
 
 
 def former(folder: Path, task: SliceTask) -> dict[str, Former]:

@@ -90,6 +90,13 @@ def image_files(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*{_SUFFIX}"), reverse=True)
 
 
+def forget_images(folder: Path, task: SliceTask) -> None:
+    """Remove the images of a task's unit, but for those of slices that were never journaled."""
+    for path in image_files(folder / task.phase / task.unit.id):
+        if number_of(path) not in task.unsettled:
+            path.unlink(missing_ok=True)
+
+
 def unit_folders(folder: Path) -> list[Path]:
     """The folders of all units of all phases that have images."""
     return sorted(unit for phase in folder.iterdir() for unit in phase.iterdir() if image_files(unit))
