@@ -26,7 +26,9 @@ from isthmus_migration.tasks import SliceResult, SliceTask
 
 SCHEME: Final = "dask://"
 _CONNECTING: Final = 10.0
-_COUNTED_EVERY: Final = 10.0
+_COUNTED_EVERY: Final = 2.0
+_EMPTY_FOR: Final = 10.0
+"""Seconds without any worker after which a cluster counts as lost: nannies may fail to start workers that die fast."""
 _CLOSING: Final = 10.0
 
 
@@ -48,7 +50,7 @@ class DaskEngine(Engine):
         self._executor: Any = None
         self._setup: Setup | None = None
         self._pending: dict[Future[SliceResult], float] = {}
-        self._counted = 0.0
+        self._counted = self._populated = 0.0
 
     def start(self, setup: Setup) -> None:
         """Begin to take slices.
@@ -71,8 +73,8 @@ class DaskEngine(Engine):
             self._check_workers(plan, Path(setup.workdir))
 
     def submit(self, task: SliceTask) -> Future[SliceResult]:
-        if self._executor is None or self._client.status != "running":
-            raise EngineLost("the Dask scheduler is away")
+        if self._executor is None or self._client.status != "running" or self._is_empty():
+            raise EngineLost("the Dask cluster is away, or has no workers")
         future: Future[SliceResult] = Future()
         future.set_running_or_notify_cancel()
         self._pending[future] = time.monotonic()
@@ -82,14 +84,14 @@ class DaskEngine(Engine):
 
     def overdue(self, seconds: float) -> None:
         """End slices that take too long, and those that nobody will ever answer for."""
-        away = self._client is None or self._client.status == "closed"
+        if self._client is not None and self._client.status == "running":
+            self._count()
+        away = self._client is None or self._client.status == "closed" or self._is_empty()
         for future, since in list(self._pending.items()):
             if away:
-                self._fail(future, EngineLost("the Dask scheduler is away"))
+                self._fail(future, EngineLost("the Dask cluster is away, or has no workers"))
             elif time.monotonic() - since > 2 * seconds:  # one may have waited for the one before it
                 self._fail(future, WorkerDied(f"its worker took longer than {seconds:.0f} s and was given up"))
-        if not away and time.monotonic() - self._counted > _COUNTED_EVERY:
-            self._count()
 
     def rebuild(self) -> None:
         self._let_go()
@@ -116,13 +118,21 @@ class DaskEngine(Engine):
                 "workers, or give the right host and port"
             ) from error
         self._executor = self._client.get_executor(pure=False, retries=0)
+        self._populated, self._counted = time.monotonic(), 0.0
         self._count()
 
     def _count(self) -> None:
-        self._counted = time.monotonic()
+        now = time.monotonic()
+        if now - self._counted < _COUNTED_EVERY:
+            return
+        self._counted = now
         with suppress(OSError, TimeoutError, AttributeError):  # between the loss of a scheduler and its notice
             threads = sum(self._client.nthreads().values())
+            self._populated = now if threads else self._populated
             self.workers = max(1, min(threads, self._wanted or threads))
+
+    def _is_empty(self) -> bool:
+        return self._counted - self._populated > _EMPTY_FOR
 
     def _let_go(self) -> None:
         client, self._client, self._executor = self._client, None, None
@@ -152,7 +162,7 @@ class DaskEngine(Engine):
                 future.set_result(theirs.result())
         elif isinstance(error, KilledWorker):
             deaths = error.allowed_failures + 1
-            self._fail(future, WorkerDied(f"{deaths} Dask workers ended over it", deaths=deaths))
+            self._fail(future, WorkerDied(f"{deaths} of the Dask workers that had it ended", deaths=deaths))
         elif isinstance(error, OSError):  # connections between the parts of the cluster
             self._fail(future, EngineLost(f"the Dask cluster failed: {type(error).__name__}"))
         else:
