@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -104,5 +106,32 @@ def test_errors_reach_whoever_awaits(tmp_path: Path) -> None:
             migration = await AsyncMigration.plan(source, f"sqlite:///{tmp_path}/t.db", workdir=tmp_path / "work")
             with pytest.raises(InvalidArgument, match="use the engine threads or inline"):
                 await migration.run(engine="processes")
+
+    asyncio.run(steps())
+
+
+def test_async_clients_of_the_servers_are_used_beside_their_loop(
+    dynamodb_url: str, mongodb_url: str, tmp_path: Path
+) -> None:
+    """The async databases go on answering while a migration between them is at work, and afterwards."""
+    owner = f"async{secrets.token_hex(4)}"
+    here = dynamodb_url.replace("access_key_id=", f"access_key_id={owner}")
+    there = urlsplit(mongodb_url)._replace(path=f"/{owner}").geturl()
+
+    async def steps() -> None:
+        async with isthmus.aconnect(here) as source, isthmus.aconnect(there) as target:
+            await fill(source)
+            try:
+                migration = await AsyncMigration.plan(source, target, workdir=tmp_path / "work", tables=["things"])
+                running = asyncio.create_task(migration.run(workers=2))
+                things = await source.tables.open("things")
+                assert (await things.get(id="k00001"))["n"] == 1
+                assert (await running).finished
+                assert (await migration.verify("full")).equal
+                assert await (await target.tables.open("things")).scan().count() == 400
+                assert (await migration.rollback()).clean
+                assert await target.tables.list() == []
+            finally:
+                await source.tables.drop("things")
 
     asyncio.run(steps())
