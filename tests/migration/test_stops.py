@@ -10,8 +10,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from isthmus.cli.exit_codes import ExitCode
 from isthmus_engines.mongodb_set import MongoDBSet
+from isthmus_migration.cli.base import exit_code_of
 from isthmus_migration.coordination.options import RunOptions
+from isthmus_migration.journal.journal import JournalUnwritable
 from tests.faults.replica_sets import own_set
 from tests.migration.conftest import Planned
 from tests.migration.coordinate import PAUSED, UNWRITABLE
@@ -122,6 +125,7 @@ def test_the_first_interrupt_ends_slices_and_the_second_ends_all(planned: Planne
 
 def test_a_full_disk_under_the_journal_ends_the_run_and_loses_nothing(planned: Planned) -> None:
     """Nothing that the journal can't hold counts as done; with room again, the run goes on."""
+    assert exit_code_of(JournalUnwritable("full")) == ExitCode.PAUSED
     run = planned(6_000)
     size = run.migration.work.journal_file.stat().st_size
     with killed_at_end(run.start("copy", workers=2, slice_items=50, file_bytes=size + 200_000)) as coordinator:

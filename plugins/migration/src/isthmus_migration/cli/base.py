@@ -16,6 +16,7 @@ from isthmus.cli.failures import error_details
 from isthmus.cli.output import print_error, print_interrupted
 from isthmus.errors import InvalidArgument
 from isthmus_migration import errors
+from isthmus_migration.journal.journal import JournalUnwritable
 from isthmus_migration.migration import Migration
 
 Decorated = Callable[..., Any]
@@ -28,6 +29,9 @@ _BY_ERROR: Final[tuple[tuple[type[errors.MigrationError], ExitCode], ...]] = (
     (errors.WorkDirectoryDamaged, ExitCode.DAMAGED),
     (errors.ExportDamaged, ExitCode.DAMAGED),
     (errors.WrongState, ExitCode.NO),
+    # A full disk: with room again, the run goes on.
+    (JournalUnwritable, ExitCode.PAUSED),
+    (errors.ImagesUnwritable, ExitCode.PAUSED),
 )
 _USED: Final = (
     ExitCode.OK, ExitCode.NO, ExitCode.USAGE, ExitCode.CONFIGURATION, ExitCode.BACKEND, ExitCode.DAMAGED,
