@@ -54,8 +54,9 @@ class Member(threading.Thread):
 
     def run(self) -> None:
         """Take jobs until there is an end mark."""
-        with suppress(*_GONE, WorkersFail, WorkerDied):
-            self._ready_pipe()  # starts up while nothing is asked of it yet
+        # It starts up while nothing is asked of it yet; what is in its way is told to the first job.
+        with suppress(Exception):
+            self._ready_pipe()
         while (job := self._jobs.get()) is not None:
             self._do(*job)
         if self._pipe is not None:
