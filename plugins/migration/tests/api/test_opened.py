@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
@@ -118,6 +120,24 @@ def test_nothing_of_an_opened_database_but_its_url_is_written(source: Database, 
     """Its URL without secrets is what people know it by."""
     Migration.plan(source, f"sqlite:///{tmp_path}/target.db", workdir=tmp_path / "work")
     assert Migration.open(tmp_path / "work").the_plan.source.reference.text == "memory://"
+
+
+def test_no_secret_of_an_opened_database_reaches_the_work_directory(dynamodb_url: str, tmp_path: Path) -> None:
+    """Neither into the plan nor into journal, events and reports."""
+    secret, owner = f"hidden{secrets.token_hex(8)}", f"open{secrets.token_hex(4)}"
+    parts = urlsplit(dynamodb_url)
+    query = {**dict(parse_qsl(parts.query)), "access_key_id": owner, "secret_access_key": secret}
+    with isthmus.connect(parts._replace(query=urlencode(query)).geturl()) as source:
+        fill(source)
+        try:
+            migration = Migration.plan(source, f"sqlite:///{tmp_path}/target.db", workdir=tmp_path / "work")
+            assert migration.run().finished
+            assert migration.verify("full").equal
+        finally:
+            source.tables.drop("things")
+    files = [path for path in (tmp_path / "work").rglob("*") if path.is_file()]
+    assert len(files) > 6
+    assert [path.name for path in files if secret.encode() in path.read_bytes()] == []
 
 
 # ---- a backend of somebody else's ----
