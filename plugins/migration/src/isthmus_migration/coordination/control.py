@@ -78,12 +78,20 @@ class ControlFile:
                 raise ValueError
             rates = data.get("rates")
             return Control(data["command"], None if rates is None else Rates(**rates))
-        except (ValueError, KeyError, TypeError, InvalidArgument) as error:
+        except (OSError, ValueError, KeyError, TypeError, InvalidArgument) as error:
             raise WorkDirectoryDamaged(f"{self._path} is damaged: remove it") from error
 
     def say(self, command: Command | None = None, rates: Rates | None = None) -> Control:
-        """Tell the run something; what is not given stays as it was said before."""
+        """Tell the run something; what is not given stays as it was said before.
+
+        :raises WorkDirectoryDamaged: the file can't be written
+        """
         now = self.read()
         told = evolve(now, command=command or now.command, rates=rates or now.rates)
-        write_whole(self._path, json.dumps(told.to_dict()))
+        try:
+            write_whole(self._path, json.dumps(told.to_dict()))
+        except OSError as error:
+            raise WorkDirectoryDamaged(
+                f"{self._path} can't be written ({error.strerror}): make room, and the work directory writable"
+            ) from error
         return told

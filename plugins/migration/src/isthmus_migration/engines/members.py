@@ -36,6 +36,10 @@ _VAIN_EXITS: Final = 3
 """So many may end by themselves."""
 _GONE: Final = (EOFError, OSError)
 _ENDING: Final = 5.0
+_STARTING: Final = 120.0
+"""Seconds that a new process may take until it is ready; opening places that are away takes its time."""
+_TAKING: Final = 30.0
+"""Seconds that one which is ready may take to say that it has its slice."""
 _spawning = threading.Lock()
 
 
@@ -102,7 +106,7 @@ class Member(threading.Thread):
             try:
                 pipe = self._ready_pipe()
                 pipe.send(task)
-                pipe.recv()
+                _heard(pipe, _TAKING)
             except _GONE:
                 self._note_vain(self._buried())
             else:
@@ -144,7 +148,7 @@ class Member(threading.Thread):
                 'starts a migration needs `if __name__ == "__main__":` around it'
             )
         pipe = self._spawned()
-        pipe.recv()
+        _heard(pipe, _STARTING)
         return pipe
 
     def _spawned(self) -> Connection:
@@ -175,6 +179,16 @@ class Member(threading.Thread):
         process.kill()
         process.join()
         return process.exitcode
+
+
+def _heard(pipe: Connection, seconds: float) -> None:
+    """Wait for a sign of life.
+
+    :raises OSError: the process is gone, or is stopped and does nothing
+    """
+    if not pipe.poll(seconds):
+        raise TimeoutError
+    pipe.recv()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final, Self
 
@@ -41,9 +42,7 @@ class WorkLock:
         try:
             stream = self._path.open("a+", encoding="utf-8")
         except OSError as error:
-            raise WorkDirectoryDamaged(
-                f"{self._path} can't be written ({error.strerror}): make the work directory writable, then resume"
-            ) from error
+            raise self._unwritable(error) from error
         if not _locked(stream):
             stream.seek(0)
             holder = _holder(stream.read())
@@ -51,11 +50,21 @@ class WorkLock:
             raise WorkDirectoryInUse(
                 f"{self._path.parent} is at work in {holder}: wait for it, or stop it with `isthmus migrate stop`"
             )
-        stream.seek(0)
-        stream.truncate()
-        stream.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
-        stream.flush()
+        try:
+            stream.seek(0)
+            stream.truncate()
+            stream.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+            stream.flush()
+        except OSError as error:
+            with suppress(OSError):  # closing tries once more to write
+                stream.close()
+            raise self._unwritable(error) from error
         self._file = stream
+
+    def _unwritable(self, error: OSError) -> WorkDirectoryDamaged:
+        return WorkDirectoryDamaged(
+            f"{self._path} can't be written ({error.strerror}): make room, and the work directory writable, then resume"
+        )
 
     def release(self) -> None:
         """Give the lock back."""

@@ -6,6 +6,7 @@ from attrs import evolve
 
 from isthmus.values import dumps
 from isthmus_migration.digests import BucketDigest
+from isthmus_migration.places.base import Part
 from isthmus_migration.slices.worker import Worker
 from isthmus_migration.tasks import Counts, DeadLetter, SliceResult, SliceTask
 
@@ -27,6 +28,10 @@ def give_up_item(worker: Worker, task: SliceTask) -> SliceResult:
         )
         for fault in read.unreadable
     )  # fmt: skip
+    if worker.target.keeps_parts:
+        # A worker that died may have written its part, of this item and of others that come next.
+        target = worker.table(task.unit.table).plan.target
+        worker.target.put_many(target, [], Part(task.unit.id, task.sequence))
     digest = BucketDigest.of(read.items, table.key_names).pack()
     counts = Counts(read=len(dead), dead=len(dead))
     return SliceResult(evolve(task, phase="copy"), read.cursor, counts, {"source": digest}, dead)

@@ -1,0 +1,100 @@
+"""Workers that are stopped, slices whose worker died late, and a work directory that can't be written to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isthmus_migration.coordination.options import RunOptions
+from isthmus_migration.engines import members
+from isthmus_migration.engines.failures import WorkerDied
+from isthmus_migration.engines.inline import InlineEngine
+from isthmus_migration.engines.processes import ProcessEngine
+from isthmus_migration.errors import WorkDirectoryDamaged
+from isthmus_migration.migration import Migration
+from isthmus_migration.tasks import SliceResult, SliceTask
+from plugins.migration.tests.dead.helpers import digest, expected, fill, letters, numbered, run, sqlite
+
+
+def _planned(folder: Path, target: str, *, units: int = 1) -> Migration:
+    fill(sqlite(folder, "a"), numbered(0, 100))
+    return Migration.plan(sqlite(folder, "a"), target, workdir=folder / "work", units=units)
+
+
+def test_a_worker_that_is_stopped_before_its_slice_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would have kept the slice for ever, because it has not begun it."""
+    monkeypatch.setattr(members, "_TAKING", 0.5)
+    monkeypatch.setattr(members, "_STARTING", 15.0)
+    migration, engine, stopped = _planned(tmp_path, sqlite(tmp_path, "b")), ProcessEngine(1), list[int]()
+
+    def stopping(code: str, _data: dict[str, Any]) -> None:
+        if code == "phase" and not stopped:
+            _wait_for_workers(engine)
+            stopped.extend(engine.pids())
+            os.kill(stopped[0], signal.SIGSTOP)
+
+    outcome = migration.run(engine=engine, options=RunOptions(slice_items=50, listener=stopping))
+    assert outcome.finished
+    assert digest(sqlite(tmp_path, "b")) == expected(migration)
+    with pytest.raises(ProcessLookupError):
+        os.kill(stopped[0], 0)
+
+
+def _wait_for_workers(engine: ProcessEngine) -> None:
+    end = time.monotonic() + 60
+    while not engine.pids():
+        assert time.monotonic() < end, "no worker starts"
+        time.sleep(0.05)
+    time.sleep(2.0)  # most likely it is ready then; if not, another limit ends it
+
+
+class _Dying(InlineEngine):
+    """Its worker dies over the first item of the unit, each time after it has written the slice."""
+
+    def submit(self, task: SliceTask) -> Future[SliceResult]:
+        done = super().submit(task)
+        if task.phase != "copy" or task.cursor is not None:
+            return done
+        died: Future[SliceResult] = Future()
+        died.set_exception(WorkerDied("it died"))
+        return died
+
+
+def test_an_item_that_is_given_up_is_in_no_part(tmp_path: Path) -> None:
+    """What its workers had written of it before they died does not count."""
+    migration = _planned(tmp_path, str(tmp_path / "export"))
+    assert run(migration, engine=_Dying()).finished
+    assert [code for _key, _phase, code in letters(migration)] == ["worker_died"]
+    (table,) = migration.verify(engine="inline").tables
+    assert (table.target_items, table.missing, table.extra) == (99, 0, 0)
+
+
+@pytest.mark.parametrize("name", ["lock", "control.json", ".control.json.PID"])
+def test_a_work_directory_that_cannot_be_written_to_is_named(tmp_path: Path, name: str) -> None:
+    """It may be full, or somebody else's: nothing was done, and a run is possible later."""
+    migration = _planned(tmp_path, sqlite(tmp_path, "b"))
+    name = name.replace("PID", str(os.getpid()))
+    (tmp_path / "work" / name).unlink(missing_ok=True)
+    (tmp_path / "work" / name).mkdir()
+    with pytest.raises(WorkDirectoryDamaged, match=r"(lock|control\.json) "):
+        run(migration)
+    (tmp_path / "work" / name).rmdir()
+    assert run(migration).finished
+
+
+def test_a_full_disk_under_the_lock_is_named(tmp_path: Path) -> None:
+    """The lock is free again at once."""
+    migration = _planned(tmp_path, sqlite(tmp_path, "b"))
+    lock = tmp_path / "work" / "lock"
+    lock.unlink(missing_ok=True)
+    lock.symlink_to("/dev/full")
+    with pytest.raises(WorkDirectoryDamaged, match="make room"):
+        run(migration)
+    lock.unlink()
+    assert run(migration).finished
