@@ -130,13 +130,13 @@ def _replay(journal: Journal, worker: Worker, choice: Choice, transform: Transfo
         replaying = Replaying(worker, journal, works[letter.table], worker.table(letter.table))
         attempt = replaying.try_again(letter, original_of(journal, letter), hand_out(journal, letter))
         settle(journal, letter, attempt)
+        if attempt.stored and journal.state in _VERIFIED:
+            journal.enter(State.COPIED, reason="dead letters were replayed: verify again")
         tried += 1
         replayed += attempt.stored
         failed += attempt.failure is not None
         skipped += not attempt.stored and attempt.failure is None
     journal.event("info", "dead_replayed", tried=tried, replayed=replayed, skipped=skipped, failed=failed)
-    if replayed and journal.state in _VERIFIED:
-        journal.enter(State.COPIED, reason="dead letters were replayed: verify again")
     return Replay(tried, replayed, skipped, failed)
 
 

@@ -6,6 +6,7 @@ import time
 from typing import Final
 
 from isthmus_migration.dead.letters import Letter
+from isthmus_migration.dead.replayed import Replayed
 from isthmus_migration.dead.replaying import PHASE, Attempt, unit_of
 from isthmus_migration.journal.journal import Journal
 from isthmus_migration.slices.claims import claims_of
@@ -32,12 +33,14 @@ def settle(journal: Journal, letter: Letter, attempt: Attempt) -> None:
     :raises JournalUnwritable: nothing of it was written
     """
     account, now = attempt.account, time.time()
-    unit, table = account.task.unit.id, letter.table
+    unit, table, plan = account.task.unit.id, letter.table, account.work.plan
+    written = None if attempt.move is None else Replayed.of(attempt.move, plan.source, plan.target).to_json()
     with journal.transaction() as connection:
         connection.execute(
             "UPDATE unit SET unsettled = '[]', sequence = sequence + 1, finished = ?, updated = ?, read = read + 1, "
+            "cursor = ?, "
             "written = written + ?, unchanged = unchanged + ?, skipped = skipped + ? WHERE phase = ? AND id = ?",
-            (attempt.failure is None, now, attempt.stored and not account.unchanged, account.unchanged,
+            (attempt.failure is None, now, written, attempt.stored and not account.unchanged, account.unchanged,
              account.skipped, PHASE, unit),
         )  # fmt: skip
         sides = {"expected": account.expected, "replaced": account.replaced}

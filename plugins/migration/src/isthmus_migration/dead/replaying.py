@@ -30,12 +30,14 @@ class Attempt:
     :param failure: the letter anew, where it stays one
     :param decoded: whether its item could be read only now
     :param stored: whether the target holds its item
+    :param move: what the target holds, where another transform than the plan's has made it
     """
 
     account: Account
     failure: DeadLetter | None
     decoded: bool = False
     stored: bool = False
+    move: Move | None = None
 
 
 @define
@@ -66,7 +68,8 @@ class Replaying:
         moves = moves_of(account, Slice([item]))
         stored = bool(moves) and self._write(account, moves[0])
         failure = account.dead[0] if account.dead else None
-        return Attempt(account, failure, decoded=original.item is None, stored=stored)
+        move = moves[0] if stored and self.work is not self.planned else None
+        return Attempt(account, failure, decoded=original.item is None, stored=stored, move=move)
 
     def _read_again(self, letter: Letter) -> Item | DeadLetter:
         """The item under the letter's key, which could not be decoded before."""

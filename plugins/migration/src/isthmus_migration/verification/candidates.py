@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, Final, Self
 
 from attrs import evolve, field, frozen
 
+from isthmus_migration.dead.replayed import Replayed
 from isthmus_migration.journal.journal import JournalUnwritable
 from isthmus_migration.tasks import SliceResult
 
@@ -29,7 +30,10 @@ CREATE INDEX IF NOT EXISTS candidate_slice ON candidate (unit, sequence);
 CREATE INDEX IF NOT EXISTS candidate_rank ON candidate (source_table, rank);
 CREATE TABLE IF NOT EXISTS ours (source_table TEXT NOT NULL, item_key TEXT NOT NULL,
     PRIMARY KEY (source_table, item_key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS replayed (source_table TEXT NOT NULL, source_key TEXT NOT NULL, item_key TEXT NOT NULL,
+    digest TEXT NOT NULL, until TEXT NOT NULL, PRIMARY KEY (source_table, source_key, item_key)) WITHOUT ROWID;
 """
+_REPLAY: Final = "replay"
 
 
 @frozen
@@ -74,6 +78,7 @@ class Differences:
         """Forget all candidates and give their room back."""
         self._connection.execute("DELETE FROM candidate")
         self._connection.execute("DELETE FROM ours")
+        self._connection.execute("DELETE FROM replayed")
         self._connection.execute("VACUUM")
 
     def take(self, result: SliceResult) -> SliceResult:
@@ -134,6 +139,37 @@ class Differences:
             (table, json.dumps(list(keys))),
         )
         return {str(key) for (key,) in rows}
+
+    def note_replayed(self, table: str, items: Iterable[Replayed]) -> None:
+        """Note what replays with another transform have written, instead of what was noted before."""
+        rows = ((table, one.source_key, one.key, one.digest, one.until) for one in items)
+        with self._transaction():
+            self._connection.execute("DELETE FROM replayed WHERE source_table = ?", (table,))
+            self._connection.executemany("INSERT OR REPLACE INTO replayed VALUES (?, ?, ?, ?, ?)", rows)
+
+    def suspect_replayed(self, table: str, buckets: Callable[[str], bool]) -> None:
+        """Make candidates of what replays have written.
+
+        :param buckets: tells by the text of a key whether it is in question
+        """
+        rows = self._connection.execute(
+            "SELECT item_key, source_key, digest FROM replayed WHERE source_table = ?", (table,)
+        )  # fmt: skip
+        chosen = ((table, *row, _REPLAY) for row in rows if buckets(row[0]))
+        with self._transaction():
+            self._connection.execute("DELETE FROM candidate WHERE source_table = ? AND unit = ?", (table, _REPLAY))
+            self._connection.executemany(
+                "INSERT INTO candidate VALUES (?1, ?2, 'source', ?3, ?4, NULL, ?5, 0)", chosen
+            )  # fmt: skip
+
+    def replayed(self, table: str, source_keys: Iterable[str]) -> dict[str, list[Replayed]]:
+        """What replays have written of some items of the source, by their keys."""
+        rows = self._connection.execute(
+            "SELECT source_key, item_key, digest, until FROM replayed WHERE source_table = ? "
+            "AND source_key IN (SELECT value FROM json_each(?)) ORDER BY source_key",
+            (table, json.dumps(list(source_keys))),
+        )
+        return {key: [Replayed(*row) for row in group] for key, group in groupby(rows, key=lambda row: str(row[0]))}
 
     def candidates(self, table: str, after: str = "") -> Iterator[Candidate]:
         """The candidates of a table in the order of their keys' text, those after a key."""

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from attrs import define
 
-from isthmus.values import dumps
+from isthmus.values import Item, dumps, loads
+from isthmus_migration.dead.replayed import replayed_items
+from isthmus_migration.digests import bucket_of
 from isthmus_migration.journal.journal import Journal
 from isthmus_migration.plans.plan import TablePlan
 from isthmus_migration.slices.images import files_of_table
 from isthmus_migration.slices.worker import Worker
+from isthmus_migration.verification.buckets import unpack_buckets
 from isthmus_migration.verification.candidates import Candidate, Differences
 from isthmus_migration.verification.expected import was_copied
 from isthmus_migration.verification.judging import MISMATCHES, Rules, finding, judge
 from isthmus_migration.verification.lookups import LookUp
+from isthmus_migration.verification.parts import SidePart
 from isthmus_migration.verification.records import Record
 
 _T = TypeVar("_T")
@@ -47,8 +52,9 @@ class Confirming:
 
     def _confirm(self, plan: TablePlan) -> None:
         name, record = plan.source.name, self.record
-        insist = record.settings.level in ("sample", "full")
-        look_up = LookUp(self.worker, self.worker.table(name), insist=insist)
+        look_up = self.look_up(plan, insist=record.settings.level in ("sample", "full"))
+        if record.settings.level in ("digest", "full"):
+            self.differences.suspect_replayed(name, self._in_question(plan))
         if self._keeps(plan):
             self.differences.note_ours(name, _written_keys(self.worker.workdir / "images", name))
         for batch in batches(self._suspects(name), self.batch):
@@ -62,6 +68,23 @@ class Confirming:
                          others=kinds["other"], sampled=sampled)  # fmt: skip
             record.save_with(self.journal, name, found)
 
+    def look_up(self, plan: TablePlan, *, insist: bool = False) -> LookUp:
+        """Looks keys of a table up on both sides."""
+        name = plan.source.name
+        self.differences.note_replayed(name, replayed_items(self.journal, name))
+        replayed = partial(self.differences.replayed, name)
+        return LookUp(self.worker, self.worker.table(name), insist=insist, replayed=replayed)
+
+    def _in_question(self, plan: TablePlan) -> Callable[[str], bool]:
+        """Tells whether the first phase left open if the target holds what it should under a key."""
+        if self.record.settings.level == "full":
+            return lambda _key: True
+        units = (state.unit for state in self.journal.units("recheck") if state.unit.table == plan.source.name)
+        unit = next(units, None)
+        buckets = frozenset[int]() if unit is None else unpack_buckets(SidePart.from_json(unit.spec).buckets)
+        names = plan.target.key_names
+        return lambda key: bucket_of(cast("Item", loads(key))[name] for name in names) in buckets
+
     @property
     def batch(self) -> int:
         """How many keys are looked up at once."""
@@ -71,10 +94,6 @@ class Confirming:
         every = self.record.settings.level == "sample"
         found = self.differences.candidates(name, self.record.after.get(name, ""))
         return (candidate for candidate in found if every or candidate.differs)
-
-    def _counts_extra(self, plan: TablePlan) -> bool:
-        told = self.record.settings.extra
-        return not plan.occupied if told is None else told
 
     def _keeps(self, plan: TablePlan) -> bool:
         """Whether the migration left items as the target had them."""
@@ -88,7 +107,7 @@ class Confirming:
         name, settings = plan.source.name, self.record.settings
         keys = {one.key for one in batch} if self._keeps(plan) else set[str]()
         return Rules(
-            extra=self._counts_extra(plan) if extra is None else extra,
+            extra=settings.counts_extra(occupied=plan.occupied) if extra is None else extra,
             dead=dead_keys(self.journal, name, batch),
             kept=frozenset(keys - self.differences.ours(name, keys)),
             with_fields=settings.level == "full",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
 from attrs import field, frozen
@@ -12,6 +12,7 @@ from isthmus.errors import IsthmusError
 from isthmus.schema import Table
 from isthmus.values import Item, loads
 from isthmus.writes import expired
+from isthmus_migration.dead.replayed import Replayed
 from isthmus_migration.digests import item_digest
 from isthmus_migration.places.base import Place
 from isthmus_migration.places.databases import PLACE_FAULTS
@@ -35,6 +36,14 @@ class Held:
     source_key: str | None = field(default=None, repr=False)
 
 
+ReplayedBy = Callable[[Iterable[str]], dict[str, list[Replayed]]]
+"""What replays with another transform have written of some items of the source, by their keys."""
+
+
+def _none_replayed(_keys: Iterable[str]) -> dict[str, list[Replayed]]:
+    return {}
+
+
 @frozen
 class Both:
     """What both sides hold under a key."""
@@ -51,17 +60,22 @@ class LookUp:
     an export.
 
     :param insist: look keys up in any place, whatever it costs
+    :param replayed: tells where it is not the plan's transform that says what the target should hold
     """
 
-    def __init__(self, worker: Worker, work: TableWork, *, insist: bool = False) -> None:
+    def __init__(
+        self, worker: Worker, work: TableWork, *, insist: bool = False, replayed: ReplayedBy = _none_replayed
+    ) -> None:
         self._worker = worker
         self._work = work
+        self._replayed = replayed
         self._reads_source = insist or worker.source.holds_keys
         self._reads_target = insist or worker.target.holds_keys
 
     def both(self, candidates: Sequence[Candidate]) -> list[Both]:
         """What both sides hold under the candidates' keys."""
         sources = self._sources(candidates) if self._reads_source else [_noted_sources(one) for one in candidates]
+        sources = self._with_replayed(candidates, sources)
         targets = self._targets(candidates) if self._reads_target else [_noted_targets(one) for one in candidates]
         return [Both(*three) for three in zip(candidates, sources, targets, strict=True)]
 
@@ -71,6 +85,31 @@ class LookUp:
         items = dict(zip(keys, _get(self._worker.source, self._work.plan.source, keys), strict=True))
         held = {key: self._image(key, item) for key, item in items.items()}
         return [tuple(image for key in some if (image := held[key]) is not None) for some in wanted]
+
+    def _with_replayed(
+        self, candidates: Sequence[Candidate], sources: list[tuple[Held, ...]]
+    ) -> list[tuple[Held, ...]]:
+        """What the target should hold, where replays have decided that; not what the plan's transform makes of it."""
+        by_key = self._replayed({key for one in candidates for key, _digest in one.sources if key is not None})
+        if not by_key:
+            return sources
+        unique = self._worker.source.unique_keys
+        return [
+            tuple([held for held in some if not (unique and held.source_key in by_key)] + self._made(one, by_key))
+            for one, some in zip(candidates, sources, strict=True)
+        ]
+
+    def _made(self, candidate: Candidate, by_key: dict[str, list[Replayed]]) -> list[Held]:
+        table = self._work.plan.target
+        keys = dict.fromkeys(key for key, _digest in candidate.sources if key is not None)
+        written = [one for key in keys for one in by_key.get(key, ()) if one.key == candidate.key]
+        return [
+            Held(int(one.digest, 16), None, self._is_over(table, one), one.source_key) for one in written
+        ]  # fmt: skip
+
+    @staticmethod
+    def _is_over(table: Table, written: Replayed) -> bool:
+        return table.ttl is not None and expired(table, {table.ttl: written.expires}, time.time())
 
     def _source_keys(self, candidate: Candidate) -> list[str]:
         """Under which keys the source may have what belongs to a key of the target."""

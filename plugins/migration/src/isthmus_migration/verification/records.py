@@ -15,6 +15,8 @@ from isthmus_migration.verification.settings import Settings
 
 Step = Literal["verify", "recheck", "confirm", "done"]
 _NAME = "verification"
+REPAIR = "repair"
+"""Under this name the journal says which kind of repair is at work."""
 _SELECT = "SELECT source_table, item_key, kind, detail, status FROM mismatch"
 
 
@@ -74,6 +76,7 @@ class Record:
                 connection.execute("DELETE FROM unit WHERE phase = ?", (phase,))
                 connection.execute("DELETE FROM digest WHERE phase = ?", (phase,))
             connection.execute("DELETE FROM mismatch")
+            connection.execute("DELETE FROM meta WHERE name = ?", (REPAIR,))
             connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_NAME, self.to_json()))
 
     def save(self, journal: Journal) -> None:
@@ -96,7 +99,7 @@ def mismatches(journal: Journal, *, status: str | None = None, most: int = -1) -
     :param most: no more than this many; all when negative
     """
     statement = f"{_SELECT} WHERE ? IS NULL OR status = ? ORDER BY source_table, item_key LIMIT ?"
-    for table, key, kind, detail, state in journal.rows(statement, (status, status, most)):
+    for table, key, kind, detail, state in journal.each(statement, (status, status, most)):
         fields = tuple(json.loads(detail).get("fields", ()))
         yield Mismatch(table, cast("Item", loads(key)), cast("MismatchKind", kind), fields, state)
 

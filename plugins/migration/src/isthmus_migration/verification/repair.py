@@ -20,15 +20,13 @@ from isthmus_migration.verification.candidates import Candidate, Differences
 from isthmus_migration.verification.confirming import Confirming, batches
 from isthmus_migration.verification.expected import was_copied
 from isthmus_migration.verification.judging import MISMATCHES, finding, judge
-from isthmus_migration.verification.lookups import LookUp
-from isthmus_migration.verification.records import Record
+from isthmus_migration.verification.records import REPAIR, Record
 from isthmus_migration.verification.repairing import WANTED_FILE, RepairPart, key_hash
 from isthmus_migration.verification.results import Verification
 from isthmus_migration.verification.verifying import opened, verification
 
 _KEYS: Final = 1_000
 """Keys of one unit."""
-_NAME: Final = "repair"
 
 
 @frozen
@@ -90,7 +88,7 @@ class Repairing:
                 self._look_again(worker, record)
         counts = journal.counts("repair")
         if outcome.finished:
-            journal.set_meta(**{_NAME: "done"})
+            journal.set_meta(**{REPAIR: "done"})
         result = verification(journal, record)
         journal.enter(State.READY if result.equal else State.DIFFERENT, repaired=counts.written, reason=outcome.reason)
         return Repair(counts.written, counts.dead, result, outcome.finished, outcome.reason)
@@ -108,12 +106,12 @@ class Repairing:
     def _plan(self, worker: Worker, journal: Journal) -> None:
         """Make the units, unless an interrupted repair of the same kind has left some."""
         kind = "with_extra" if self.delete_extra else "without_extra"
-        if journal.meta(_NAME) == kind:
+        if journal.meta(REPAIR) == kind:
             return
         journal.forget_phase("repair")
         _write_wanted(worker, journal)
         journal.add_units("repair", self._units(worker, journal))
-        journal.set_meta(**{_NAME: kind})
+        journal.set_meta(**{REPAIR: kind})
 
     def _units(self, worker: Worker, journal: Journal) -> list[Unit]:
         units: list[Unit] = []
@@ -133,7 +131,7 @@ class Repairing:
         with Differences(worker.workdir / "verify") as differences:
             confirming = Confirming(journal, worker, record, differences)
             for plan in worker.plan.tables:
-                look_up = LookUp(worker, worker.table(plan.source.name))
+                look_up = confirming.look_up(plan)
                 for batch in batches(open_mismatches(journal, plan.source.name), confirming.batch):
                     candidates = [_candidate(one) for one in batch]
                     rules = confirming.rules(plan, candidates, extra=True)

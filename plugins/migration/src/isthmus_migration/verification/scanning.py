@@ -15,6 +15,7 @@ from isthmus_migration.slices.pace import Pace
 from isthmus_migration.slices.worker import Worker
 from isthmus_migration.tasks import Counts, SliceResult, SliceTask
 from isthmus_migration.verification.buckets import unpack_buckets
+from isthmus_migration.verification.lookups import Held, get_readable
 from isthmus_migration.verification.parts import SidePart, Work
 from isthmus_migration.verification.reading import Reading, Seen, read_part
 
@@ -68,11 +69,11 @@ def _compare(worker: Worker, reading: Reading, digest: BucketDigest) -> Found:
     expected = list(reading.items())
     for seen in expected:
         digest.add_one(seen.bucket, seen.digest)
-    there = worker.target.get_many(reading.work.plan.target, [seen.key for seen in expected])
+    there = get_readable(worker.target, reading.work.plan.target, [seen.key for seen in expected])
     return [
         {**_candidate(reading, seen), "side": "compared"}
         for seen, item in zip(expected, there, strict=True)
-        if item is None or not equal(seen.item, item)
+        if item is None or isinstance(item, Held) or not equal(seen.item, item)
     ]
 
 

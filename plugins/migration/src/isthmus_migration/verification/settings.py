@@ -46,6 +46,13 @@ class Settings:
             raise InvalidArgument(f"a sample has 1 to {_MOST_SAMPLED:,} keys, not {sample}")
         return cls(level, sample, seed, extra)  # type: ignore[arg-type]  # checked above
 
+    def counts_extra(self, *, occupied: bool) -> bool:
+        """Whether items that only the target has are mismatches.
+
+        :param occupied: whether the table held items of others before
+        """
+        return not occupied if self.extra is None else self.extra
+
     def to_dict(self) -> dict[str, Any]:
         """The settings as JSON-ready data."""
         return asdict(self)

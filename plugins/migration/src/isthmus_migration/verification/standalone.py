@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from isthmus.errors import InvalidArgument
 from isthmus.schema import Table
@@ -93,10 +93,13 @@ def _work(
 ) -> WorkDirectory:  # fmt: skip
     """The work directory: the one that is there, if it is of the same places, else a new one."""
     if (folder / "plan.json").exists():
-        return _same(WorkDirectory.open(folder), ends)
+        work = _same(WorkDirectory.open(folder), ends)
+        with open_place(ends[0], source) as here:
+            _check_same_question(work, _names(here, tables), transforms)
+        return work
     with open_place(ends[0], source) as here, open_place(ends[1], target) as there:
         check_apart(here, there)
-        names = tuple(dict.fromkeys(tables)) or tuple(table.name for table in here.tables())
+        names = _names(here, tables)
         plans = tuple(_table_plan(here, there, name, transforms.get(name, Transform())) for name in names)
     made = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     work = WorkDirectory.create(folder, Plan(secrets.token_hex(8), made, *ends, plans, keep_images=True))
@@ -118,10 +121,32 @@ def _same(work: WorkDirectory, ends: tuple[PlacePlan, PlacePlan]) -> WorkDirecto
     return work
 
 
+def _names(source: Place, tables: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(tables)) or tuple(table.name for table in source.tables())
+
+
+def _check_same_question(work: WorkDirectory, names: tuple[str, ...], transforms: Mapping[str, Transform]) -> None:
+    plan = work.plan()
+    held = tuple(table.source.name for table in plan.tables)
+    if set(held) != set(names):
+        raise InvalidArgument(
+            f"{work.path} holds a verification of other tables ({', '.join(held)}): name another work directory"
+        )
+    other = [name for name in names if _written(transforms.get(name, Transform())) != plan.table(name).transform]
+    if other:
+        raise InvalidArgument(
+            f"{work.path} holds a verification with other transforms of {', '.join(other)}: name another work directory"
+        )
+
+
+def _written(transform: Transform) -> dict[str, Any] | None:
+    return None if transform == Transform() else transform.sealed().to_dict()
+
+
 def _table_plan(source: Place, target: Place, name: str, transform: Transform) -> TablePlan:
     table, facts = source.table(name), source.facts(source.table(name))
     units = source.units(table, max(_UNITS, (facts.size or 0) // _UNIT_BYTES))
-    written = None if transform == Transform() else transform.sealed().to_dict()
+    written = _written(transform)
     wanted = target_table(table, transform, target)
     return TablePlan(
         table, wanted, tuple(units), False, False, written, facts.items, facts.size
