@@ -19,7 +19,7 @@ from isthmus_migration.errors import WrongState
 from isthmus_migration.journal.journal import Journal, JournalUnwritable
 from isthmus_migration.journal.states import State
 from isthmus_migration.journal.workdir import WorkDirectory
-from isthmus_migration.places.finishing import finish_tables
+from isthmus_migration.places.finishing import check_source, finish_tables
 from isthmus_migration.places.opening import open_place
 from isthmus_migration.places.references import Given
 from isthmus_migration.plans.estimates import Prices
@@ -272,8 +272,10 @@ class Migration:
             add_before_units(plan, journal, there)
 
     def _finish(self, journal: Journal) -> None:
-        with open_place(self.the_plan.target, self._target, create=True) as there:
-            finish_tables(self.the_plan, journal, there)
+        plan = self.the_plan
+        with open_place(plan.source, self._source) as here, open_place(plan.target, self._target, create=True) as there:
+            check_source(plan, journal, here)
+            finish_tables(plan, journal, there)
 
 
 @contextmanager

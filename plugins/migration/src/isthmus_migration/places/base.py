@@ -13,6 +13,7 @@ from isthmus.errors import IsthmusError
 from isthmus.schema import Table
 from isthmus.slices import Slice
 from isthmus.values import Item
+from isthmus_migration.digests import BucketDigest
 from isthmus_migration.places.identities import Identity, folder_identity
 
 
@@ -124,6 +125,10 @@ class Place(ABC):
 
     def refusal(self, table: Table, item: Item) -> IsthmusError | None:
         """Why an item can't be written, as far as can be told without writing it."""
+        return None
+
+    def digest(self, table: Table) -> BucketDigest | None:
+        """What the place says itself that all items of a table come to; ``None`` where it says nothing."""
         return None
 
     # ---- reading ----

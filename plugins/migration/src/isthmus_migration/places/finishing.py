@@ -1,4 +1,4 @@
-"""The end of a copy into files: parts become tables, and nothing that a slice wrote may lack."""
+"""The end of a copy from or into files: what a manifest promised was read, and nothing that was written may lack."""
 
 from __future__ import annotations
 
@@ -19,6 +19,26 @@ def finish_tables(plan: Plan, journal: Journal, target: Place) -> None:
         target.finish(table.target, _parts(table, journal, target))
     for table in plan.tables:
         _check(table, journal, target)
+
+
+def check_source(plan: Plan, journal: Journal, source: Place) -> None:
+    """Compare what was read with what the source says of itself, where it does.
+
+    :raises ExportDamaged: other items were read than its manifest promises
+    """
+    for table in plan.tables:
+        promised = source.digest(table.source)
+        if promised is None or _unreadable(journal, table):
+            continue
+        if promised != journal.digest("copy", table.source.name, "source"):
+            raise ExportDamaged(
+                f"table {table.source.name!r} of {source.name} gave other items than its manifest promises: export anew"
+            )
+
+
+def _unreadable(journal: Journal, table: TablePlan) -> bool:
+    found = journal.rows("SELECT 1 FROM dead WHERE source_table = ? AND phase = 'decode' LIMIT 1", (table.source.name,))
+    return bool(found)
 
 
 def _parts(table: TablePlan, journal: Journal, target: Place) -> list[Part]:

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import isthmus
+from isthmus_migration import Migration
+from isthmus_migration.digests import BucketDigest
+from isthmus_migration.errors import ExportDamaged
+from isthmus_migration.formats import manifests
+
+
+def exported(folder: Path) -> Path:
+    """An export of three items."""
+    source = f"sqlite:///{folder}/source.db"
+    with isthmus.connect(source) as database:
+        database.table("things", partition_key="id").ensure().put_many([{"id": name} for name in "abc"])
+    export = folder / "export"
+    Migration.plan(source, str(export), workdir=folder / "out").run(engine="inline")
+    return export
+
+
+def imported(folder: Path, export: Path) -> Migration:
+    """A migration from the export into a database."""
+    return Migration.plan(str(export), f"sqlite:///{folder}/target.db", workdir=folder / "in")
+
+
+def test_an_import_proves_itself_by_the_digest_of_the_manifest(tmp_path: Path) -> None:
+    """What was read comes to what the export says of itself."""
+    assert imported(tmp_path, exported(tmp_path)).run(engine="inline").finished
+
+
+def test_an_import_that_read_other_items_is_no_success(tmp_path: Path) -> None:
+    """The manifest promises other items than its files hold, though each file is what it says."""
+    export = exported(tmp_path)
+    file = export / "manifest.json"
+    data = json.loads(file.read_text())
+    other = BucketDigest.of([{"id": "a"}, {"id": "b"}, {"id": "d"}], ("id",))
+    (table,) = data["tables"]
+    table["digest"] = manifests._digest_to_dict(other)
+    del data["checksum"]
+    file.write_text(json.dumps({**data, "checksum": manifests._checksum(data)}))
+    with pytest.raises(ExportDamaged, match="other items than its manifest promises"):
+        imported(tmp_path, export).run(engine="inline")
