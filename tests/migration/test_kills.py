@@ -71,7 +71,8 @@ def killed_often(run: Running, action: str, moments: int = MOMENTS) -> None:
     handed_out, settled = run.handed_out(), run.settled()
     for _ in range(moments):
         before = run.settled(action)
-        with killed_at_end(run.start(action, workers=WORKERS, slice_items=SLICE)) as coordinator:
+        paced = run.start(action, workers=WORKERS, slice_items=SLICE, items_per_second=3_000)
+        with killed_at_end(paced) as coordinator:
             until(lambda: run.settled(action) > before or coordinator.poll() is not None, "a slice is journaled")  # noqa: B023  # called in the same round
             time.sleep(random.uniform(0, 0.15))
             assert coordinator.poll() is None, f"it ended before it could be killed: {run.log.read_text()}"

@@ -139,7 +139,7 @@ class Coordinator:
     # ---- handing out ----
 
     def _hand_out(self) -> None:
-        if self._lost and not self._held:
+        if self._lost and not self._held and not self._flights:
             self._rebuild()
         self._rates.in_flight = min(self._schedule.pending + len(self._flights), self.engine.workers)
         while not self._held and not self._lost:

@@ -14,7 +14,7 @@ class Engine(ABC):
     """Runs slices; a context manager. It keeps no state that matters: the journal has it all.
 
     A slice's future ends with ``WorkerDied`` where a worker ended over it, and with ``EngineLost`` where the engine
-    went away; any other error is the slice's own.
+    went away, then all of them end; any other error is the slice's own.
 
     :param workers: how many slices run at the same time
     :param window: how many are handed out at most, so that no worker waits for its next one

@@ -30,6 +30,7 @@ _COUNTED_EVERY: Final = 2.0
 _EMPTY_FOR: Final = 10.0
 """Seconds without any worker after which a cluster counts as lost: nannies may fail to start workers that die fast."""
 _CLOSING: Final = 10.0
+_AWAY: Final = "the Dask scheduler is away, or its cluster has no workers"
 
 
 class DaskEngine(Engine):
@@ -74,7 +75,8 @@ class DaskEngine(Engine):
 
     def submit(self, task: SliceTask) -> Future[SliceResult]:
         if self._executor is None or self._client.status != "running" or self._is_empty():
-            raise EngineLost("the Dask cluster is away, or has no workers")
+            self._lose()
+            raise EngineLost(_AWAY)
         future: Future[SliceResult] = Future()
         future.set_running_or_notify_cancel()
         self._pending[future] = time.monotonic()
@@ -86,11 +88,10 @@ class DaskEngine(Engine):
         """End slices that take too long, and those that nobody will ever answer for."""
         if self._client is not None and self._client.status == "running":
             self._count()
-        away = self._client is None or self._client.status == "closed" or self._is_empty()
+        if self._client is None or self._client.status == "closed" or self._is_empty():
+            self._lose()
         for future, since in list(self._pending.items()):
-            if away:
-                self._fail(future, EngineLost("the Dask cluster is away, or has no workers"))
-            elif time.monotonic() - since > 2 * seconds:  # one may have waited for the one before it
+            if time.monotonic() - since > 2 * seconds:  # one may have waited for the one before it
                 self._fail(future, WorkerDied(f"its worker took longer than {seconds:.0f} s and was given up"))
 
     def rebuild(self) -> None:
@@ -154,7 +155,7 @@ class DaskEngine(Engine):
         from distributed.scheduler import KilledWorker
 
         if theirs.cancelled():
-            self._fail(future, EngineLost("the Dask scheduler lost its slices"))
+            self._lose()
             return
         error = theirs.exception()
         if error is None:
@@ -164,9 +165,14 @@ class DaskEngine(Engine):
             deaths = error.allowed_failures + 1
             self._fail(future, WorkerDied(f"{deaths} of the Dask workers that had it ended", deaths=deaths))
         elif isinstance(error, OSError):  # connections between the parts of the cluster
-            self._fail(future, EngineLost(f"the Dask cluster failed: {type(error).__name__}"))
+            self._lose()
         else:
             self._fail(future, error)
+
+    def _lose(self) -> None:
+        """End all slices: a client that has lost its scheduler may never answer for some of them."""
+        for future in list(self._pending):
+            self._fail(future, EngineLost(_AWAY))
 
     def _fail(self, future: Future[SliceResult], error: BaseException) -> None:
         if self._pending.pop(future, None) is not None:
