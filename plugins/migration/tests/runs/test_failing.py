@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.errors import BackendError, Unavailable
+from isthmus.errors import (
+    BackendError,
+    DeadlineExceeded,
+    IsthmusError,
+    ItemChanged,
+    OutcomeUnknown,
+    PermissionDenied,
+    Unavailable,
+)  # fmt: skip
 from isthmus.schema import Table
 from isthmus.values import Item
 from isthmus_migration.coordination.waiting import Waiting
@@ -17,7 +25,12 @@ from isthmus_migration.journal.states import State
 from isthmus_migration.migration import Migration
 from isthmus_migration.places.base import Part, Receipt
 from isthmus_migration.places.databases import DatabasePlace
+from isthmus_migration.slices import existing
+from isthmus_migration.transforms import Transform
 from plugins.migration.tests.dead.helpers import digest, expected, fill, letters, numbered, run, sqlite
+
+_SAME_KEYS = Transform(compute={"id": {"template": "{id}", "replace": True}})
+"""Keys could collide, for all that can be told, so slices claim them."""
 
 
 def _planned(folder: Path, count: int = 200, **options: object) -> Migration:
@@ -105,6 +118,37 @@ def _fill_the_disk(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(DatabasePlace, "_put_normal", lambda _self, _bound, members, _refusals: members)
     patch.setattr(BoundTable, "put_many", put_many)
+
+
+@pytest.mark.parametrize("kind", [OutcomeUnknown, DeadlineExceeded, ItemChanged, PermissionDenied])
+def test_slices_are_done_again_where_nobody_knows_what_became_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[IsthmusError]
+) -> None:
+    """Doing one twice does no harm, so none of these ends a run."""
+    migration = _planned(tmp_path)
+    _failing(monkeypatch, kind("for now"), after=True)
+    assert run(migration).finished
+    assert digest(sqlite(tmp_path, "b")) == expected(migration)
+
+
+@pytest.mark.parametrize("transforms", [{}, {"things": _SAME_KEYS}])
+def test_what_is_there_already_is_held_in_memory_piece_by_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transforms: dict[str, Transform]
+) -> None:
+    """Slices are cut where it is too large; nothing is left out, and a rollback brings all of it back."""
+    monkeypatch.setattr(existing, "_MOST_BYTES", 20_000)
+    monkeypatch.setattr(existing, "_RUN", 7)
+    fill(sqlite(tmp_path, "b"), numbered(50, 150, old="x" * 3_000))
+    before = digest(sqlite(tmp_path, "b"))
+    migration = _planned(tmp_path, into_existing="upsert", transforms=transforms)
+    assert run(migration).finished
+    assert digest(sqlite(tmp_path, "b")) == expected(migration)
+    with migration.work.journal(writable=False) as journal:
+        counts, slices = journal.counts("copy"), sum(state.sequence for state in journal.units("copy"))
+    assert (counts.read, counts.written) == (200, 200)
+    assert slices > 15
+    assert migration.rollback(engine="inline").clean
+    assert digest(sqlite(tmp_path, "b")) == before
 
 
 @pytest.mark.parametrize(("there", "options"), [

@@ -8,17 +8,26 @@ from typing import Final
 
 from attrs import define, field
 
-from isthmus.errors import IsthmusError, PermissionDenied, Unauthenticated
+from isthmus.errors import (
+    Conflict,
+    DeadlineExceeded,
+    IsthmusError,
+    OutcomeUnknown,
+    PermissionDenied,
+    Unauthenticated,
+)  # fmt: skip
 
 _FIRST: Final = 0.2
 _LONGEST: Final = 5.0
+_PASSING: Final = (Unauthenticated, PermissionDenied, OutcomeUnknown, DeadlineExceeded, Conflict)
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether a failed slice may succeed later: the store is away, is busy, or credentials are being renewed."""
-    if isinstance(error, Unauthenticated | PermissionDenied):
-        return True
-    return isinstance(error, IsthmusError) and error.retryable
+    """Whether a failed slice may succeed later: the store is away, is busy, or credentials are being renewed.
+
+    A slice may be done twice, so it may be done again where nobody knows what became of it.
+    """
+    return isinstance(error, _PASSING) or (isinstance(error, IsthmusError) and error.retryable)
 
 
 @define

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from attrs import evolve
+
 from isthmus.errors import InvalidArgument
 from isthmus.results import Unreadable
 from isthmus.schema import Table
@@ -27,6 +29,14 @@ def copy_slice(worker: Worker, task: SliceTask) -> SliceResult:
 
     :raises IsthmusError: a place can't be used now; the slice may be done again
     """
+    done = _copy(worker, task)
+    while not isinstance(done, SliceResult):
+        done = _copy(worker, evolve(task, budget=evolve(task.budget, items=done)))
+    return done
+
+
+def _copy(worker: Worker, task: SliceTask) -> SliceResult | int:
+    """Do it, or say to how many items the slice has to be cut before anything is written."""
     work, pace = worker.table(task.unit.table), Pace(task.budget)
     budget, account = task.budget, Account(worker, work, task)
     read = worker.source.read(work.plan.source, task.unit.spec, task.cursor, items=budget.items, size=budget.size)
@@ -42,6 +52,9 @@ def copy_slice(worker: Worker, task: SliceTask) -> SliceResult:
             return SliceResult(task, read.cursor, counts, claims=text, pending=True, waited=pace.waited)
         moves = granted(account, moves, claims)
     existing = look_up(account, moves)
+    if existing.cut is not None:
+        cut = existing.cut.source
+        return next(place for place, item in enumerate(read.items) if item is cut)
     keep_images_of(account, existing)
     written, receipt = write_moves(account, existing)
     pace.keep(len(read.items), account.size)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
 from attrs import define, field
 
@@ -12,6 +13,11 @@ from isthmus_migration.digests import canonical_text
 from isthmus_migration.slices.account import Account, Move, digest_of
 from isthmus_migration.slices.images import Image, forget_images, images_file, keep_images, read_images
 from isthmus_migration.tasks import SliceTask
+
+_RUN: Final = 200
+"""So many keys are looked up at once."""
+_MOST_BYTES: Final = 16_000_000
+"""So many bytes of canonical text of what is there are held at once."""
 
 
 @define
@@ -39,26 +45,34 @@ class Existing:
 
     :param now: the target's items, in the order of the moves; empty where nothing can be there
     :param before: digests of what was there before the migration, where something was
+    :param cut: the first move that was not looked up, because what is there takes too much memory
     """
 
     moves: list[Move]
     now: list[Item | None] = field(factory=list)
     before: list[int | None] = field(factory=list)
+    cut: Move | None = None
 
 
 def look_up(account: Account, moves: list[Move]) -> Existing:
-    """Look up the keys of the moves in the target, if anything can be there; items that stay out are accounted for."""
+    """Look up the keys of the moves in the target, if anything can be there; items that stay out are accounted for.
+
+    What is there may be far larger than what comes: it ends early where that would take too much memory.
+    """
     if not moves or not _may_exist(account):
         return Existing(moves)
-    keys = [account.target_table.key_of(move.target) for move in moves]
-    found = account.worker.target.get_many(account.target_table, keys)
     # Without images, what is in a table that was empty is what an earlier run of this slice wrote.
     kept = _has_images(account)
     known = former(account.worker.workdir / "images", account.task) if kept else {}
-    wanted = Existing([])
-    for move, key, now in zip(moves, keys, found, strict=True):
-        digest = digest_or_none(now)
-        earlier = known.get(dumps(key)) if known else None
+    wanted, room = Existing([]), _MOST_BYTES
+    for move, now in _found(account, moves):
+        text = b"" if now is None else canonical_text(now)
+        room -= len(text)
+        if room < 0 and move is not moves[0]:
+            wanted.cut = move
+            break
+        digest = digest_of(text) if text else None
+        earlier = known.get(dumps(account.target_table.key_of(move.target))) if known else None
         ours = earlier is not None and digest in earlier.written
         before = earlier.before if earlier is not None and ours else digest if kept else None
         if digest == move.digest:
@@ -68,6 +82,15 @@ def look_up(account: Account, moves: list[Move]) -> Existing:
             wanted.now.append(now)
             wanted.before.append(before)
     return wanted
+
+
+def _found(account: Account, moves: list[Move]) -> Iterator[tuple[Move, Item | None]]:
+    """The moves with what the target holds under their keys, looked up in runs."""
+    table = account.target_table
+    for start in range(0, len(moves), _RUN):
+        run = moves[start : start + _RUN]
+        keys = [table.key_of(move.target) for move in run]
+        yield from zip(run, account.worker.target.get_many(table, keys), strict=True)
 
 
 def _may_exist(account: Account) -> bool:
@@ -96,6 +119,17 @@ def _is_wanted(account: Account, move: Move, before: int | None, *, ours: bool) 
     else:
         account.bury(move.source, "write", "already_exists", "the target has an item with this key")
     return False
+
+
+def leave_unreadable(account: Account, move: Move) -> None:
+    """Account for an item in whose place the target holds what can't be read: it could not be put back."""
+    account.lost.append(move)
+    if account.work.plan.occupied and account.worker.plan.into_existing == "skip":
+        account.skipped += 1
+    else:
+        account.bury(
+            move.source, "write", "already_exists", "the target has an item with this key that can't be read"
+        )  # fmt: skip
 
 
 def keep_images_of(account: Account, existing: Existing) -> None:
