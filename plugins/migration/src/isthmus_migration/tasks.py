@@ -29,7 +29,6 @@ class Budget:
 
     :param items: most items
     :param size: most bytes of items, about
-    :param seconds: after about this time a slice ends early
     :param items_per_second: no faster than this; ``None`` is unbounded, here and below
     :param bytes_per_second: counted by the contract's size of items
     :param read_units: DynamoDB read units a second, by the size of items
@@ -38,7 +37,6 @@ class Budget:
 
     items: int = 2_000
     size: int = 8_000_000
-    seconds: float = 20.0
     items_per_second: float | None = None
     bytes_per_second: float | None = None
     read_units: float | None = None

@@ -18,6 +18,7 @@ from isthmus_migration.engines.inline import InlineEngine
 from isthmus_migration.engines.processes import ProcessEngine
 from isthmus_migration.errors import WorkDirectoryDamaged
 from isthmus_migration.migration import Migration
+from isthmus_migration.plans import planning
 from isthmus_migration.tasks import SliceResult, SliceTask
 from plugins.migration.tests.dead.helpers import digest, expected, fill, letters, numbered, run, sqlite
 
@@ -97,4 +98,14 @@ def test_a_full_disk_under_the_lock_is_named(tmp_path: Path) -> None:
     with pytest.raises(WorkDirectoryDamaged, match="make room"):
         run(migration)
     lock.unlink()
+    assert run(migration).finished
+
+
+def test_a_plan_is_whole_although_its_findings_could_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk became full at the last moment: the migration can be run, and what was found is not known any more."""
+    monkeypatch.setattr(planning, "_PREFLIGHT", "missing/preflight.json")
+    migration = _planned(tmp_path, sqlite(tmp_path, "b"))
+    assert migration.preflight is None
     assert run(migration).finished

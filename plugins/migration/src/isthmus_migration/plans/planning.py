@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,7 +50,8 @@ def plan_in(
     with open_place(ends[0], source) as here, probe_target(ends[1], target) as there:
         made = make_plan(here, there, ends, wish)
     work = WorkDirectory.create(workdir, made.plan)
-    write_whole(work.path / _PREFLIGHT, json.dumps(made.preflight.to_dict(), indent=1, ensure_ascii=False) + "\n")
+    with suppress(OSError):  # the plan is whole without it
+        write_whole(work.path / _PREFLIGHT, json.dumps(made.preflight.to_dict(), indent=1, ensure_ascii=False) + "\n")
     return work, made
 
 
