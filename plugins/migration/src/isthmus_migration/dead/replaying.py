@@ -12,10 +12,11 @@ from isthmus.values import Item, dumps, loads
 from isthmus_migration.dead.letters import Letter, Original
 from isthmus_migration.journal.journal import Journal
 from isthmus_migration.places.databases import PLACE_FAULTS
+from isthmus_migration.places.readable import readable_items
 from isthmus_migration.slices.account import Account, Move
 from isthmus_migration.slices.claims import CODE, REASON, claim_of, may_collide
 from isthmus_migration.slices.copying import moves_of, write_moves
-from isthmus_migration.slices.existing import Existing, digest_or_none, former
+from isthmus_migration.slices.existing import Existing, digest_or_none, former, leave_unreadable
 from isthmus_migration.slices.images import Image, keep_images
 from isthmus_migration.slices.worker import TableWork, Worker
 from isthmus_migration.tasks import DeadLetter, Phase, SliceTask, Unit
@@ -94,7 +95,10 @@ class Replaying:
             return False
         table, task = account.target_table, account.task
         key = table.key_of(move.target)
-        (now,) = self.worker.target.get_many(table, [key])
+        (now,) = readable_items(self.worker.target, table, [key])
+        if isinstance(now, IsthmusError):
+            leave_unreadable(account, move)
+            return False
         earlier = former(self.worker.workdir / "images", task).get(dumps(key))
         digest = digest_or_none(now)
         ours = earlier is not None and digest in earlier.written

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
+from pathlib import Path
 
 from attrs import define, field
 
@@ -93,14 +94,18 @@ class Rollback:
         journal = self._journal
         forced = journal.meta(_FORCE) == "yes"
         if self.force and not forced:
-            # What was decided without force is decided again.
-            for phase in PHASES:
-                journal.forget_phase(phase)
+            # What was decided without force is decided again; killed here, it goes on as a forced one.
             with journal.transaction() as connection:
+                for phase in PHASES:
+                    connection.execute("DELETE FROM unit WHERE phase = ?", (phase,))
+                    connection.execute("DELETE FROM digest WHERE phase = ?", (phase,))
                 connection.execute("DELETE FROM conflict")
-            journal.set_meta(**{_FORCE: "yes"})
+                connection.executemany(
+                    "INSERT OR REPLACE INTO meta VALUES (?, ?)",
+                    [(_FORCE, "yes"), ("state", State.ROLLING_BACK.value)],
+                )
         self.force = self.force or forced
-        if journal.state != State.ROLLING_BACK:
+        if journal.state != State.ROLLING_BACK or self.force != forced:
             journal.enter(State.ROLLING_BACK, force=self.force)
 
     # ---- tables of ours ----
@@ -168,8 +173,20 @@ class Rollback:
         grouped = [(table, [folder for _table, folder in group]) for table, group in groupby(later, lambda one: one[0])]
         return (
             [self._unit(f"later-{table}", table, folders) for table, folders in grouped],
-            [self._unit(folder.name, head.table, [str(folder)]) for head, folder in ours if head.phase == "copy"],
+            self._copied([(head.table, folder) for head, folder in ours if head.phase == "copy"]),
         )
+
+    def _copied(self, folders: list[tuple[str, Path]]) -> list[Unit]:
+        """One unit for each of the copy's; one for a table in which several of them may have written one key."""
+        alone = [self._unit(folder.name, table, [str(folder)]) for table, folder in folders if not self._meet(table)]
+        together = sorted((table, str(folder)) for table, folder in folders if self._meet(table))
+        return alone + [
+            self._unit(f"copied-{table}", table, [folder for _table, folder in group])
+            for table, group in groupby(together, lambda one: one[0])
+        ]
+
+    def _meet(self, table: str) -> bool:
+        return self._worker.table(table).transform.changes_keys or not self._worker.source.unique_keys
 
     def _unit(self, name: str, table: str, folders: Iterable[str]) -> Unit:
         return Unit(name, table, UndoPart(tuple(folders), self.force).to_json())
@@ -188,32 +205,32 @@ class Rollback:
 
     def _result(self, plan: TablePlan) -> TableRollback:
         name, table = plan.target.name, plan.source.name
-        left = conflicts_of(self._journal, plan)
+        ((left,),) = self._journal.rows("SELECT count(*) FROM conflict WHERE source_table = ?", (table,))
         if plan.created:
             there = name in {one.name for one in self._worker.target.tables()}
             action: Action = "kept" if there and left else "dropped" if self._is_ours(plan) else "absent"
-            return TableRollback(name, action, conflicts=len(left))
+            return TableRollback(name, action, conflicts=left)
         counts = self._journal.counts("rollback_later", table) + self._journal.counts("rollback", table)
-        done = TableRollback(name, "restored", counts.written, counts.unchanged, len(left))
+        done = TableRollback(name, "restored", counts.written, counts.unchanged, left)
         if not self._was_digested(plan):
             return done
         buckets = sum(1 for _one in _wanted(self._journal, table).differences(
             self._journal.digest("rollback_verify", table, "target")))  # fmt: skip
-        return TableRollback(name, "restored", counts.written, counts.unchanged, len(left), not buckets, buckets)
+        return TableRollback(name, "restored", counts.written, counts.unchanged, left, not buckets, buckets)
 
 
-def conflicts_of(journal: Journal, plan: TablePlan) -> list[Conflict]:
+def conflicts_of(journal: Journal, plan: TablePlan) -> Iterator[Conflict]:
     """The conflicts of a table, in the order of their keys' text."""
-    rows = journal.rows(
+    rows = journal.each(
         "SELECT item_key, detail FROM conflict WHERE source_table = ? ORDER BY item_key", (plan.source.name,)
     )
-    return [Conflict(plan.target.name, key, json.loads(detail)["reason"]) for key, detail in rows]
+    return (Conflict(plan.target.name, key, json.loads(detail)["reason"]) for key, detail in rows)
 
 
 def _wanted(journal: Journal, table: str) -> BucketDigest:
     """The digest from before, with the conflicts as they were left."""
     digest, gone = journal.digest(BEFORE, table, "target"), BucketDigest()
-    for (text,) in journal.rows("SELECT detail FROM conflict WHERE source_table = ?", (table,)):
+    for (text,) in journal.each("SELECT detail FROM conflict WHERE source_table = ?", (table,)):
         detail = json.loads(text)
         if detail["found"] is not None:
             digest.add_one(detail["bucket"], int(detail["found"], 16))

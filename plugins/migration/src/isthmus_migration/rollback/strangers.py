@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from isthmus.results import Unreadable
 from isthmus.schema import Table
 from isthmus.values import Item, dumps
 from isthmus_migration.digests import canonical_text, keyed
@@ -80,7 +81,10 @@ def _unknown(
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
     bucket = keyed(table.key_names)
     for unit in target.units(table, 1):
-        for item in _items(target, table, unit):
+        for item in _stored(target, table, unit):
+            if isinstance(item, Unreadable):
+                yield _unreadable(item)
+                continue
             if bucket(item) not in wanted:
                 continue
             digest = digest_of(canonical_text(item))
@@ -89,11 +93,23 @@ def _unknown(
                 yield {"kind": "conflict", "key": dumps(table.key_of(item)), "detail": detail}
 
 
+def _unreadable(fault: Unreadable) -> dict[str, Any]:
+    """What the migration writes can be read."""
+    key = dumps(fault.key) if fault.key is not None else fault.name or "unknown key"
+    detail = {"reason": "not_ours", "bucket": 0, "before": None, "found": None}
+    return {"kind": "conflict", "key": key, "detail": detail}
+
+
 def _items(place: Place, table: Table, unit: str) -> Iterator[Item]:
+    return (item for item in _stored(place, table, unit) if not isinstance(item, Unreadable))
+
+
+def _stored(place: Place, table: Table, unit: str) -> Iterator[Item | Unreadable]:
     cursor: str | None = None
     while True:
         read = place.read(table, unit, cursor, items=_ITEMS, size=_BYTES)
         yield from read.items
+        yield from read.unreadable
         cursor = read.cursor
         if cursor is None:
             return

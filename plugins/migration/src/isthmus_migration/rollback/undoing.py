@@ -6,21 +6,25 @@ import json
 import time
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from attrs import asdict, define, field, frozen
 
-from isthmus.errors import InvalidArgument
+from isthmus.errors import InvalidArgument, IsthmusError
 from isthmus.schema import Table
 from isthmus.values import Item, dumps
 from isthmus.writes import expired
 from isthmus_migration.digests import bucket_of
 from isthmus_migration.places.base import Part
+from isthmus_migration.places.readable import readable_items
 from isthmus_migration.slices.existing import Former, digest_or_none, former
 from isthmus_migration.slices.images import Image, ImageFile, image_files, number_of
 from isthmus_migration.slices.pace import Pace
 from isthmus_migration.slices.worker import Worker
 from isthmus_migration.tasks import Counts, SliceResult, SliceTask, Unit
+
+_UNREADABLE: Final = -1
+"""The digest of what can't be read: nothing that was written has it."""
 
 
 @frozen
@@ -89,11 +93,11 @@ def _following(task: SliceTask, files: list[Path], line: int, read: int) -> str 
 
 def _judged(worker: Worker, task: SliceTask, part: UndoPart, path: Path, images: list[Image]) -> _Undo:
     table, undo = worker.table(task.unit.table).plan.target, _Undo()
-    found = worker.target.get_many(table, [image.key for image in images])
+    found = readable_items(worker.target, table, [image.key for image in images])
     earlier = _earlier_runs(worker, path)
     for image, now in zip(images, found, strict=True):
         known = earlier.get(dumps(image.key)) if earlier else None
-        digest = digest_or_none(now)
+        digest = _UNREADABLE if isinstance(now, IsthmusError) else digest_or_none(now)
         if digest == digest_or_none(image.before):
             undo.unchanged += 1
         elif part.force or _is_ours(digest, image, known):
@@ -129,14 +133,14 @@ def _put_back(worker: Worker, task: SliceTask, undo: _Undo) -> None:
     for position, error in sorted(refused.items(), reverse=True):
         image, item = undo.put.pop(position)
         gone = isinstance(error, InvalidArgument) and expired(table, item, time.time())
-        (now,) = worker.target.get_many(table, [image.key])
+        (now,) = readable_items(worker.target, table, [image.key])
         undo.conflicts.append(_conflict(table, image, now, "expired" if gone else error.code))
 
 
-def _conflict(table: Table, image: Image, now: Item | None, reason: str) -> dict[str, Any]:
+def _conflict(table: Table, image: Image, now: Item | IsthmusError | None, reason: str) -> dict[str, Any]:
     detail = {
         "reason": reason, "bucket": bucket_of(image.key[name] for name in table.key_names),
-        "before": _text(image.before), "found": _text(now),
+        "before": _text(image.before), "found": None if isinstance(now, IsthmusError) else _text(now),
     }  # fmt: skip
     return {"kind": "conflict", "key": dumps(image.key), "detail": detail}
 

@@ -8,8 +8,10 @@ from typing import Final
 
 from attrs import define, field
 
+from isthmus.errors import IsthmusError
 from isthmus.values import Item, dumps
 from isthmus_migration.digests import canonical_text
+from isthmus_migration.places.readable import readable_items
 from isthmus_migration.slices.account import Account, Move, digest_of
 from isthmus_migration.slices.images import Image, forget_images, images_file, keep_images, read_images
 from isthmus_migration.tasks import SliceTask
@@ -66,6 +68,9 @@ def look_up(account: Account, moves: list[Move]) -> Existing:
     known = former(account.worker.workdir / "images", account.task) if kept else {}
     wanted, room = Existing([]), _MOST_BYTES
     for move, now in _found(account, moves):
+        if isinstance(now, IsthmusError):
+            leave_unreadable(account, move)
+            continue
         text = b"" if now is None else canonical_text(now)
         room -= len(text)
         if room < 0 and move is not moves[0]:
@@ -84,13 +89,13 @@ def look_up(account: Account, moves: list[Move]) -> Existing:
     return wanted
 
 
-def _found(account: Account, moves: list[Move]) -> Iterator[tuple[Move, Item | None]]:
+def _found(account: Account, moves: list[Move]) -> Iterator[tuple[Move, Item | IsthmusError | None]]:
     """The moves with what the target holds under their keys, looked up in runs."""
     table = account.target_table
     for start in range(0, len(moves), _RUN):
         run = moves[start : start + _RUN]
         keys = [table.key_of(move.target) for move in run]
-        yield from zip(run, account.worker.target.get_many(table, keys), strict=True)
+        yield from zip(run, readable_items(account.worker.target, table, keys), strict=True)
 
 
 def _may_exist(account: Account) -> bool:

@@ -15,7 +15,7 @@ from isthmus.writes import expired
 from isthmus_migration.dead.replayed import Replayed
 from isthmus_migration.digests import item_digest
 from isthmus_migration.places.base import Place
-from isthmus_migration.places.databases import PLACE_FAULTS
+from isthmus_migration.places.readable import readable_items
 from isthmus_migration.slices.worker import TableWork, Worker
 from isthmus_migration.transforms import TransformError
 from isthmus_migration.verification.candidates import Candidate
@@ -155,14 +155,5 @@ def get_readable(place: Place, table: Table, keys: Sequence[Item]) -> list[Item 
 
     :raises IsthmusError: the place can't be used now
     """
-    try:
-        return list(place.get_many(table, keys))
-    except PLACE_FAULTS:
-        raise
-    except IsthmusError as error:
-        if error.retryable:
-            raise
-        if len(keys) == 1:
-            return [Held(UNREADABLE)]
-    middle = len(keys) // 2
-    return [*get_readable(place, table, keys[:middle]), *get_readable(place, table, keys[middle:])]
+    found = readable_items(place, table, keys)
+    return [Held(UNREADABLE) if isinstance(item, IsthmusError) else item for item in found]

@@ -1,0 +1,29 @@
+"""Items by their keys where some of what is stored can't be read: that is no reason to give up the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from isthmus.errors import IsthmusError
+from isthmus.schema import Table
+from isthmus.values import Item
+from isthmus_migration.places.base import Place
+from isthmus_migration.places.databases import PLACE_FAULTS
+
+
+def readable_items(place: Place, table: Table, keys: Sequence[Item]) -> list[Item | IsthmusError | None]:
+    """The items of some keys; an error for one that can't be read, ``None`` for one that is not there.
+
+    :raises IsthmusError: the place can't be used now
+    """
+    try:
+        return list(place.get_many(table, keys))
+    except PLACE_FAULTS:
+        raise
+    except IsthmusError as error:
+        if error.retryable:
+            raise
+        if len(keys) == 1:
+            return [error]
+    middle = len(keys) // 2
+    return [*readable_items(place, table, keys[:middle]), *readable_items(place, table, keys[middle:])]

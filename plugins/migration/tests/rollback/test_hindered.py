@@ -1,0 +1,122 @@
+"""Rollbacks that meet what nobody can read, that are killed while they begin anew, or that have much to tell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import isthmus
+from isthmus_migration.digests import item_digest
+from isthmus_migration.journal.journal import Journal
+from isthmus_migration.migration import Migration
+from isthmus_migration.slices.images import Image, keep_images
+from isthmus_migration.tasks import SliceTask, Unit
+from isthmus_migration.transforms import Transform
+from plugins.migration.tests.dead.helpers import digest, fill, held, numbered, run, sqlite
+from plugins.migration.tests.rollback.test_restoring import changed_by_others, into_existing
+
+
+def damage(url: str, *keys: str) -> None:
+    """Make stored items unreadable."""
+    with isthmus.connect(url) as database:
+        for key in keys:
+            database.native().execute("""UPDATE "things:1" SET item = '{bad' WHERE item LIKE ?""", (f'%"{key}"%',))
+
+
+def _rolled_back(migration: Migration, *, force: bool = False) -> list[tuple[str, str]]:
+    migration.rollback(engine="inline", force=force)
+    return [(one.key, one.reason) for one in migration.conflicts()]
+
+
+def test_what_others_made_unreadable_is_left_and_listed(tmp_path: Path) -> None:
+    """It is a conflict like any other change, force overrides it, and the rest is put back."""
+    migration = into_existing(tmp_path)
+    before = digest(sqlite(tmp_path, "b"))
+    assert run(migration).finished
+    damage(sqlite(tmp_path, "b"), "k00007", "k00160")
+    assert _rolled_back(migration) == [('{"id":"k00007"}', "changed"), ('{"id":"k00160"}', "changed")]
+    assert _rolled_back(migration, force=True) == []
+    assert digest(sqlite(tmp_path, "b")) == before
+
+
+@pytest.mark.parametrize("how", ["upsert", "fail", "skip"])
+def test_what_can_t_be_read_in_the_target_is_never_overwritten(tmp_path: Path, how: str) -> None:
+    """It could not be put back: the item that would replace it is a dead letter, or skipped; the others are copied."""
+    migration = into_existing(tmp_path, how)
+    damage(sqlite(tmp_path, "b"), "k00160")
+    assert run(migration).finished
+    letters = [one for one in migration.dead.list() if "k00160" in one.key]
+    assert [(one.phase, one.code) for one in letters] == ([] if how == "skip" else [("write", "already_exists")])
+    with isthmus.connect(sqlite(tmp_path, "b")) as database:
+        rows = database.native().execute("""SELECT count(*) FROM "things:1" WHERE item = '{bad'""").fetchall()
+    assert rows[0][0] == 1
+    done = migration.dead.replay()
+    assert done.failed == {"upsert": 1, "fail": 50, "skip": 0}[how]
+    assert migration.rollback(engine="inline").clean
+
+
+def test_an_unreadable_item_of_others_keeps_a_table(tmp_path: Path) -> None:
+    """Dropping the table would lose it."""
+    fill(sqlite(tmp_path, "a"), numbered(0, 200))
+    migration = Migration.plan(sqlite(tmp_path, "a"), sqlite(tmp_path, "b"), workdir=tmp_path / "work")
+    assert run(migration).finished
+    fill(sqlite(tmp_path, "b"), [{"id": "new"}])
+    damage(sqlite(tmp_path, "b"), "new")
+    result = migration.rollback(engine="inline")
+    assert [table.action for table in result] == ["kept"]
+    assert [one.key for one in migration.conflicts()] == ['{"id":"new"}']
+
+
+def test_force_survives_a_kill_at_its_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was decided without force is forgotten together with the decision to force: calling it again goes on."""
+    migration = into_existing(tmp_path)
+    before = digest(sqlite(tmp_path, "b"))
+    assert run(migration).finished
+    changed_by_others(tmp_path)
+    assert migration.rollback(engine="inline").conflicts == 3
+    for _time in range(2):
+        with monkeypatch.context() as patched:
+            patched.setattr(Journal, "enter", _killed)
+            with pytest.raises(KeyboardInterrupt):
+                migration.rollback(engine="inline", force=True)
+    assert migration.rollback(engine="inline", force=True).clean
+    assert digest(sqlite(tmp_path, "b")) == before
+
+
+def _killed(*_args: object, **_more: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_items_deleted_and_not_journaled_are_no_conflicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rollback that died between the target and the journal goes on, however often."""
+    migration = into_existing(tmp_path)
+    before = held(sqlite(tmp_path, "b"))
+    assert run(migration).finished
+    for _time in range(5):
+        with monkeypatch.context() as patched:
+            patched.setattr(Journal, "settle", _killed)
+            with pytest.raises(KeyboardInterrupt):
+                migration.rollback(engine="inline")
+    assert migration.rollback(engine="inline").clean
+    assert held(sqlite(tmp_path, "b")) == before
+
+
+def test_units_that_wrote_one_key_are_undone_in_the_order_of_their_slices(tmp_path: Path) -> None:
+    """The first one's slice died, and lost the key to the second one's: what stood there before them comes back."""
+    old, first, second = ({"id": "x", "of": name} for name in ("target", "first", "second"))
+    fill(sqlite(tmp_path, "a"), numbered(0, 2))
+    fill(sqlite(tmp_path, "b"), [old])
+    fold = Transform(compute={"id": {"template": "x", "replace": True}})
+    migration = Migration.plan(
+        sqlite(tmp_path, "a"), sqlite(tmp_path, "b"), workdir=tmp_path / "work", into_existing="upsert",
+        transforms={"things": fold},
+    )  # fmt: skip
+    before = digest(sqlite(tmp_path, "b"))
+    for number, stood, written in ((901, old, first), (902, first, second)):
+        task = SliceTask("copy", Unit(f"things-{number}", "things", ""), number, 0, None)
+        image = Image({"id": "x"}, stood, f"{item_digest(written):032x}")
+        keep_images(tmp_path / "work" / "images", task, [image])
+    fill(sqlite(tmp_path, "b"), [second])
+    assert migration.rollback(engine="inline").conflicts == 0
+    assert digest(sqlite(tmp_path, "b")) == before
