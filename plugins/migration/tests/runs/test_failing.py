@@ -26,6 +26,8 @@ from isthmus_migration.migration import Migration
 from isthmus_migration.places.base import Part, Receipt
 from isthmus_migration.places.databases import DatabasePlace
 from isthmus_migration.slices import existing
+from isthmus_migration.slices.images import Image, forget_images, image_files, keep_images, number_of
+from isthmus_migration.tasks import SliceTask, Unit
 from isthmus_migration.transforms import Transform
 from plugins.migration.tests.dead.helpers import digest, expected, fill, letters, numbered, run, sqlite
 
@@ -166,3 +168,13 @@ def test_slices_that_are_redone_without_images_count_right(
     dead = there if options.get("into_existing") == "fail" else 0
     assert len(letters(migration)) == dead
     assert len(list((tmp_path / "work" / "images").rglob("*.zst"))) == (2 if there else 0)
+
+
+def test_images_that_nobody_needs_any_more_are_removed(tmp_path: Path) -> None:
+    """Those of slices that were not journaled stay, and those of the slice itself, by which a second run is known."""
+    unit = Unit("things-00000", "things", "{}")
+    image = Image({"id": "k1"}, None, "00")
+    for number in (1, 2, 3):
+        keep_images(tmp_path, SliceTask("copy", unit, number, 0, None), [image])
+    forget_images(tmp_path, SliceTask("copy", unit, 3, 0, None, unsettled=(2,)))
+    assert [number_of(path) for path in image_files(tmp_path / "copy" / unit.id)] == [3, 2]

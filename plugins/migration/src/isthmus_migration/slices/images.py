@@ -91,9 +91,10 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def forget_images(folder: Path, task: SliceTask) -> None:
-    """Remove the images of a task's unit, but for those of slices that were never journaled."""
+    """Remove the images of a task's unit, but for those of slices that were never journaled, and its own."""
+    left = {*task.unsettled, task.number}
     for path in image_files(folder / task.phase / task.unit.id):
-        if number_of(path) not in task.unsettled:
+        if number_of(path) not in left:
             path.unlink(missing_ok=True)
 
 
