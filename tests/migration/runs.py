@@ -91,8 +91,8 @@ class Running:
 
     def finish(self, action: str, **options: Any) -> None:
         """Let a coordinator work until all is done, as fast as it can: rates of former runs would hold."""
-        coordinator = self.start(action, **{"items_per_second": 1_000_000, **options})
-        self.ended(coordinator)
+        with killed_at_end(self.start(action, **{"items_per_second": 1_000_000, **options})) as coordinator:
+            self.ended(coordinator)
 
     def ended(self, coordinator: Coordinator) -> None:
         """Wait until a coordinator has finished."""
