@@ -36,7 +36,7 @@ def migration_errors() -> str:
     rows = [
         (code(error.__name__), code(error.code), _base(error), summary(error))
         for error in vars(errors).values()
-        if isinstance(error, type) and error.__module__ == errors.__name__
+        if isinstance(error, type) and issubclass(error, errors.MigrationError)
     ]
     return table(["error", "`code`", "is a", "meaning"], rows)
 

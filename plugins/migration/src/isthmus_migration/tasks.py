@@ -128,8 +128,8 @@ class SliceResult:
 
     :param cursor: where the unit goes on; ``None`` at its end
     :param digests: packed digests by side: ``source`` is what was read, ``expected`` what the target should hold
-    :param claims: hashes of the target's keys, 16 bytes each, where two items of the source could have one key: those that a
-        pending slice wants, or those that a slice gives back because it did not write their items
+    :param claims: hashes of the target's keys, 16 bytes each, where two items of the source could have one key: those
+        that a pending slice wants, or those that a slice gives back because it did not write their items
     :param pending: whether nothing was written yet: the slice waits until its claims are granted
     :param found: what the phase is looking for (differences, conflicts), as JSON-ready data
     :param seconds: how long the worker took, waits included

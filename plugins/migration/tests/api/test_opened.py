@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -147,10 +148,8 @@ def test_no_secret_of_an_opened_database_reaches_the_work_directory(dynamodb_url
 def lmdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     """A database of the LMDB example, which knows nothing of migrations."""
     monkeypatch.syspath_prepend(str(LMDB))
-    from isthmus_lmdb.backend import LMDBBackend
-    from isthmus_lmdb.files import acquire
-
-    with isthmus.connect(LMDBBackend(acquire(f"{tmp_path}/things.lmdb", 2**28))) as database:
+    backend, files = import_module("isthmus_lmdb.backend"), import_module("isthmus_lmdb.files")
+    with isthmus.connect(backend.LMDBBackend(files.acquire(f"{tmp_path}/things.lmdb", 2**28))) as database:
         yield database
 
 

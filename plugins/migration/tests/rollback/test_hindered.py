@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import isthmus
+from isthmus.values import Item
 from isthmus_migration.digests import item_digest
 from isthmus_migration.journal.journal import Journal
 from isthmus_migration.migration import Migration
@@ -104,7 +105,8 @@ def test_items_deleted_and_not_journaled_are_no_conflicts(tmp_path: Path, monkey
 
 def test_units_that_wrote_one_key_are_undone_in_the_order_of_their_slices(tmp_path: Path) -> None:
     """The first one's slice died, and lost the key to the second one's: what stood there before them comes back."""
-    old, first, second = ({"id": "x", "of": name} for name in ("target", "first", "second"))
+    items: list[Item] = [{"id": "x", "of": name} for name in ("target", "first", "second")]
+    old, first, second = items
     fill(sqlite(tmp_path, "a"), numbered(0, 2))
     fill(sqlite(tmp_path, "b"), [old])
     fold = Transform(compute={"id": {"template": "x", "replace": True}})
