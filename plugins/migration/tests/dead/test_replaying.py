@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from isthmus.cli.exit_codes import ExitCode
 from isthmus.errors import InvalidArgument, ItemNotFound
+from isthmus_migration.cli.dead import list_letters
+from isthmus_migration.cli.running import copy_exit_code
 from isthmus_migration.coordination.options import DeadLimit
 from isthmus_migration.errors import WrongState
 from isthmus_migration.journal.states import State
@@ -167,3 +170,39 @@ def test_nothing_is_replayed_into_what_was_rolled_back(tmp_path: Path) -> None:
     with pytest.raises(WrongState, match="rolled_back"):
         migration.dead.replay()
     assert len(list(migration.dead.list())) == 3
+
+
+def test_a_letter_says_where_it_failed_last(tmp_path: Path) -> None:
+    """Phase, code and reason belong together."""
+    fill(sqlite(tmp_path, "b"), [{"id": "k00001", "of": "somebody"}])
+    migration = _migration(tmp_path, into_existing="fail")
+    assert run(migration).finished
+    migration.dead.replay(transform=Transform(drop=("when",)))
+    (left,) = migration.dead.list()
+    assert (left.key, left.phase, left.code) == ('{"id":"k00001"}', "write", "already_exists")
+
+
+def test_a_limit_that_the_last_slice_passes_stops_nothing(tmp_path: Path) -> None:
+    """Nothing is left to copy then; the letters are open, which the exit code tells."""
+    items = numbered(0, 200, when="2026-11-22T10:00:00Z")
+    items[-1]["when"] = WORDS
+    fill(sqlite(tmp_path, "a"), items)
+    migration = Migration.plan(
+        sqlite(tmp_path, "a"), sqlite(tmp_path, "b"), workdir=tmp_path / "work", units=1, transforms={"things": DATED}
+    )  # fmt: skip
+    outcome = run(migration, max_dead=DeadLimit(count=0))
+    assert (outcome.finished, migration.status().state) == (True, State.COPIED)
+    assert copy_exit_code(outcome, migration.status().found.dead) == ExitCode.DEAD_LETTERS
+
+
+def test_many_letters_are_listed_in_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """People get a grid that fits into memory, and are told how to see the rest."""
+    migration = _migration(tmp_path, bad=5)
+    assert run(migration).finished
+    monkeypatch.setattr("isthmus_migration.cli.dead._SHOWN", 3)
+    list_letters.main([str(migration.work.path)], standalone_mode=False)
+    shown = capsys.readouterr().out
+    assert shown.count("transform") == 3
+    assert "and more than these 3" in shown

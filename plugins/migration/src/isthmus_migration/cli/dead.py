@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -25,6 +25,9 @@ from isthmus_migration.cli.base import (
 from isthmus_migration.dead.letters import Letter, Original
 from isthmus_migration.reports.report import shown_time
 from isthmus_migration.transforms import Transform, read_mapping_file
+
+_SHOWN: Final = 1_000
+"""Letters of one grid: its columns are as wide as the widest cell, so it is held in memory as a whole."""
 
 
 @click.group("dead", epilog=EXIT_CODES)
@@ -74,7 +77,9 @@ def list_letters(
             print(json.dumps(letter.to_dict(), ensure_ascii=False))
         return ExitCode.OK
     columns = ["number", "table", "key", "phase", "code", "reason", "attempts", "status"]
-    print_grid("", columns, _rows(letters))
+    print_grid("", columns, _rows(islice(letters, _SHOWN)))
+    if next(letters, None) is not None:
+        print(f"and more than these {_SHOWN:,}: choose some by an option, or list all with --json")
     return ExitCode.OK
 
 

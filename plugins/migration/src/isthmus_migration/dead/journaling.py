@@ -64,3 +64,5 @@ def settle(journal: Journal, letter: Letter, attempt: Attempt) -> None:
                 "WHERE id = ?",
                 (now, failure.code, failure.reason, letter.id),
             )
+            # The phase is a part of what tells letters apart: where another one of this item has it, it stays.
+            connection.execute("UPDATE OR IGNORE dead SET phase = ? WHERE id = ?", (failure.phase, letter.id))
