@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,10 +43,14 @@ def test_what_others_made_unreadable_is_left_and_listed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["upsert", "fail", "skip"])
-def test_what_can_t_be_read_in_the_target_is_never_overwritten(tmp_path: Path, how: str) -> None:
+def test_what_can_t_be_read_in_the_target_is_never_overwritten(tmp_path: Path, how: Any) -> None:
     """It could not be put back: the item that would replace it is a dead letter, or skipped; the others are copied."""
-    migration = into_existing(tmp_path, how)
+    fill(sqlite(tmp_path, "a"), numbered(0, 200, of="source"))
+    fill(sqlite(tmp_path, "b"), numbered(150, 300, of="target"))
     damage(sqlite(tmp_path, "b"), "k00160")
+    migration = Migration.plan(
+        sqlite(tmp_path, "a"), sqlite(tmp_path, "b"), workdir=tmp_path / "work", units=3, into_existing=how
+    )  # fmt: skip
     assert run(migration).finished
     letters = [one for one in migration.dead.list() if "k00160" in one.key]
     assert [(one.phase, one.code) for one in letters] == ([] if how == "skip" else [("write", "already_exists")])

@@ -145,7 +145,7 @@ class Replaying:
         table, key = self.work.plan.source, account.target_table.key_of(move.target)
         if table.keys != account.target_table.keys or key == table.key_of(move.source):
             return False
-        return self.worker.source.get_many(table, [key]) != [None]
+        return readable_items(self.worker.source, table, [key]) != [None]
 
 
 def _dead(letter: Letter, phase: Phase, code: str, reason: str) -> DeadLetter:

@@ -16,6 +16,7 @@ from isthmus.values import Item
 from isthmus.writes import expired
 from isthmus_migration.digests import canonical_text
 from isthmus_migration.places.base import Place
+from isthmus_migration.places.readable import readable_items
 from isthmus_migration.plans.estimates import Sampled
 from isthmus_migration.plans.findings import Finding, Level
 from isthmus_migration.plans.sampling import take_sample
@@ -76,7 +77,7 @@ class SampleCheck:
         """How many of the sampled keys the target has items under."""
         if not self.there.holds_keys:
             return 0
-        return sum(item is not None for item in self.there.get_many(self.target, self.sampled.keys))
+        return sum(item is not None for item in readable_items(self.there, self.target, self.sampled.keys))
 
     def _check(self, item: Item) -> None:
         self.sampled.add(item)
