@@ -35,7 +35,7 @@ class Budget:
     :param write_units: DynamoDB write units a second, by the size of items
     """
 
-    items: int = 2_000
+    items: int = 1_000
     size: int = 8_000_000
     items_per_second: float | None = None
     bytes_per_second: float | None = None

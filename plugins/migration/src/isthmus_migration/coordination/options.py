@@ -67,7 +67,7 @@ class RunOptions:
     :raises InvalidArgument: a number is not positive
     """
 
-    slice_items: int = 2_000
+    slice_items: int = 1_000
     rates: Rates = field(factory=Rates)
     max_dead: DeadLimit = field(factory=DeadLimit)
     patience: float = 120.0
