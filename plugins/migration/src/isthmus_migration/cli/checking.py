@@ -55,7 +55,8 @@ def verify_migration(
 ) -> int:  # fmt: skip
     """Compare what was copied with what should be there, or name what differs.
 
-    An interrupted verification goes on where it was.
+    The level digest reads the target and compares it with what the copy read: what was written to the source since then
+    shows with --level full. An interrupted verification goes on where it was.
     """
     migration = opened_migration(workdir, source, target)
     result = watched(
