@@ -11,7 +11,7 @@ import isthmus
 from tests.migration.conftest import Planned
 from tests.migration.runs import THINGS, Running, digest_of, fill, kill_one, killed_at_end, until, workers_of
 
-MOMENTS = int(os.environ.get("MIGRATION_KILLS", "3"))
+MOMENTS = int(os.environ.get("MIGRATION_KILLS", "2"))
 """How often a coordinator is killed; ``make migration-kills`` does it 20 times."""
 KILLS = MOMENTS + 1
 WORKERS = 2

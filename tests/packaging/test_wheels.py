@@ -62,7 +62,15 @@ DISTRIBUTIONS = [
     Distribution(
         "plugins/migration",
         "isthmus-migration",
-        {"isthmus.plugins": {"migration": "isthmus_migration.plugin:MigrationPlugin"}},
+        {
+            "isthmus.plugins": {"migration": "isthmus_migration.plugin:MigrationPlugin"},
+            "isthmus.commands": {
+                "migrate": "isthmus_migration.cli.commands:migrate",
+                "export": "isthmus_migration.cli.transferring:export",
+                "import": "isthmus_migration.cli.transferring:import_",
+                "verify": "isthmus_migration.cli.checking:verify",
+            },
+        },
     ),
     Distribution(
         "plugins/conformance",

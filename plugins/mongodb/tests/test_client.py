@@ -8,13 +8,14 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pytest
 from pymongo import AsyncMongoClient, MongoClient
 
 import isthmus
-from isthmus import Capability, Database, Emulated, Full
+from isthmus import Capability, Database, Emulated, Full, Key, Table
 from isthmus.errors import Closed, ConfigurationError
 from isthmus_mongodb.probing import capabilities_of, server_of
 from plugins.mongodb.tests.servers import driver, failing, fresh_name, in_database
@@ -93,10 +94,14 @@ def test_own_writes_are_read(database: Database) -> None:
 
 def test_a_database_may_be_used_from_one_loop_after_another(mongodb_url: str) -> None:
     """A loop that is closed leaves its client behind."""
+    name = f"loops-{token_hex(4)}"
     database = asyncio.run(_opened(mongodb_url))
-    names = [asyncio.run(database.tables.list()) for _ in range(2)]
+    asyncio.run(database.tables.create(Table(name, Key("id"))))
+    # Others use the same database meanwhile, so only the table of our own is looked for.
+    found = [name in asyncio.run(database.tables.list()) for _ in range(2)]
+    asyncio.run(database.tables.drop(name))
     asyncio.run(database.close())
-    assert names[0] == names[1]
+    assert found == [True, True]
 
 
 def test_a_loop_that_ends_leaves_no_connection_open(mongodb_url: str) -> None:
