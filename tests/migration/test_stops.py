@@ -34,8 +34,9 @@ def own_server() -> Iterator[MongoDBSet]:
 
 def test_the_target_is_away_for_a_while(planned: Planned, own_server: MongoDBSet) -> None:
     """Units wait and go on by themselves; no item is taken for a bad one."""
-    run = planned(6_000, target=place(own_server, 1_000))
-    with killed_at_end(run.start("copy", workers=2, slice_items=50)) as coordinator:
+    # Paced, so that it is at work when the server goes; and no call waits for its server until it is back.
+    run = planned(3_000, target=place(own_server, 300))
+    with killed_at_end(run.start("copy", **PACED)) as coordinator:
         until(lambda: run.settled("copy") > 3, "slices are journaled")
         own_server.kill(0)
         time.sleep(AWAY)
