@@ -52,7 +52,7 @@ def test_unknown_engines_are_refused(name: str) -> None:
         (Sight(OWN.host, "3.99", OWN.release), "Python 3.99"),
         (Sight(OWN.host, OWN.python, "9.9"), "isthmus-migration 9.9"),
         (Sight(OWN.host, OWN.python, OWN.release, missing=("TARGET",)), "TARGET is not set"),
-        (Sight(OWN.host, OWN.python, OWN.release, unseen=("/work/token",)), "does not see /work/token"),
+        (Sight(OWN.host, OWN.python, OWN.release, unseen=("/shared/token",)), "does not see /shared/token"),
         (Sight("elsewhere", OWN.python, OWN.release), "is a file of this machine"),
         (ModuleNotFoundError("isthmus_migration"), "install it"),
     ],

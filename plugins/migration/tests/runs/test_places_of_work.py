@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import time
+import threading
 from concurrent.futures import Future
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,11 @@ def test_a_worker_that_is_stopped_before_its_slice_is_ended(tmp_path: Path, monk
     monkeypatch.setattr(members, "_TAKING", 0.5)
     monkeypatch.setattr(members, "_STARTING", 15.0)
     migration, engine, stopped = _planned(tmp_path, sqlite(tmp_path, "b")), ProcessEngine(1), list[int]()
+    ready = _noted_ready(monkeypatch)
 
     def stopping(code: str, _data: dict[str, Any]) -> None:
         if code == "phase" and not stopped:
-            _wait_for_workers(engine)
+            assert ready.wait(60), "no worker starts"
             stopped.extend(engine.pids())
             os.kill(stopped[0], signal.SIGSTOP)
 
@@ -47,12 +49,17 @@ def test_a_worker_that_is_stopped_before_its_slice_is_ended(tmp_path: Path, monk
         os.kill(stopped[0], 0)
 
 
-def _wait_for_workers(engine: ProcessEngine) -> None:
-    end = time.monotonic() + 60
-    while not engine.pids():
-        assert time.monotonic() < end, "no worker starts"
-        time.sleep(0.05)
-    time.sleep(2.0)  # most likely it is ready then; if not, another limit ends it
+def _noted_ready(patch: pytest.MonkeyPatch) -> threading.Event:
+    """Set once a worker process has started up and waits for a slice."""
+    ready, ready_pipe = threading.Event(), members.Member._ready_pipe
+
+    def noted(member: members.Member) -> Connection:
+        pipe = ready_pipe(member)
+        ready.set()
+        return pipe
+
+    patch.setattr(members.Member, "_ready_pipe", noted)
+    return ready
 
 
 class _Dying(InlineEngine):
