@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from attrs import evolve, field, frozen
 
 Phase = Literal["decode", "transform", "encode", "write"]
+
+CLAIM_BYTES: Final = 16
+"""Bytes of the hash by which a slice claims a key of the target."""
 
 
 @frozen

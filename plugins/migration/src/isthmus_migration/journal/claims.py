@@ -8,14 +8,13 @@ the unit is left that may have written it.
 from __future__ import annotations
 
 import sqlite3
-from typing import Final
 
-_CLAIM_BYTES: Final = 16
+from isthmus_migration.tasks import CLAIM_BYTES
 
 
 def split_claims(claims: bytes) -> list[bytes]:
     """The single claims of a slice."""
-    return [claims[start : start + _CLAIM_BYTES] for start in range(0, len(claims), _CLAIM_BYTES)]
+    return [claims[start : start + CLAIM_BYTES] for start in range(0, len(claims), CLAIM_BYTES)]
 
 
 def claim(connection: sqlite3.Connection, unit: str, claims: bytes) -> frozenset[bytes]:

@@ -15,9 +15,8 @@ from isthmus.schema import Table
 from isthmus.values import Item
 from isthmus_migration.digests import canonical_text
 from isthmus_migration.slices.account import Account, Move
+from isthmus_migration.tasks import CLAIM_BYTES
 
-CLAIM_BYTES: Final = 16
-"""Bytes of one claim."""
 CODE: Final = "key_collision"
 REASON: Final = "another item of the source has the same key in the target, and was first"
 
