@@ -19,7 +19,7 @@ from isthmus.errors import ConfigurationError, Unauthenticated
 from isthmus_dynamodb.native import ServiceError
 from isthmus_dynamodb.options import Options
 from isthmus_dynamodb.transports import open_transport
-from isthmus_dynamodb.transports.access import open_access
+from isthmus_dynamodb.transports.configuration import open_access
 from plugins.dynamodb.tests.servers import (
     Handler,
     Together,

@@ -6,10 +6,10 @@ from loguru import logger
 
 from isthmus_dynamodb.native import Transport
 from isthmus_dynamodb.options import Options
-from isthmus_dynamodb.transports.access import open_access
-from isthmus_dynamodb.transports.boto import BotoTransport
+from isthmus_dynamodb.transports.access import given_access
 from isthmus_dynamodb.transports.endpoints import Endpoint
 from isthmus_dynamodb.transports.fast import FastTransport
+from isthmus_dynamodb.transports.given_keys import GivenKeys
 from isthmus_dynamodb.transports.proxies import is_proxied
 
 
@@ -19,12 +19,23 @@ def open_transport(options: Options) -> Transport:
     :raises ConfigurationError: no region, an unknown profile, a CA bundle that can't be read
     :raises Unauthenticated: there are no credentials
     """
+    given = given_access(options)
+    if given is not None and _obstacle(given.endpoint) is None:
+        return FastTransport(given, GivenKeys(options))
+    return _configured(options)
+
+
+def _configured(options: Options) -> Transport:
+    from isthmus_dynamodb.transports.boto import BotoTransport
+    from isthmus_dynamodb.transports.configuration import open_access
+    from isthmus_dynamodb.transports.keys import Keys
+
     access = open_access(options)
     if options.transport == "boto3":
         return BotoTransport(access)
     obstacle = _obstacle(access.endpoint)
     if obstacle is None:
-        return FastTransport(access)
+        return FastTransport(access, Keys(access))
     logger.info("DynamoDB at {} {}, so transport boto3 is used", access.endpoint.url, obstacle)
     return BotoTransport(access)
 

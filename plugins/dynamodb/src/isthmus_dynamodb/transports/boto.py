@@ -25,8 +25,9 @@ from urllib3.util.ssl_match_hostname import CertificateError
 
 from isthmus.errors import DeadlineExceeded, Unauthenticated
 from isthmus_dynamodb.native import AnswerLost, Json, NotSent, Request, ServiceError
-from isthmus_dynamodb.transports.access import CREDENTIAL_ERRORS, Access, unauthenticated
+from isthmus_dynamodb.transports.access import Access
 from isthmus_dynamodb.transports.binary import with_bytes
+from isthmus_dynamodb.transports.configuration import CREDENTIAL_ERRORS, unauthenticated
 from isthmus_dynamodb.transports.forking import forget_in_children
 from isthmus_dynamodb.transports.keys import Keys
 from isthmus_dynamodb.transports.troubles import CHECKSUM, NO_TEXT, closed, refused_certificate, unreached

@@ -17,8 +17,8 @@ from isthmus_dynamodb.transports.answers import Answer
 from isthmus_dynamodb.transports.async_pool import AsyncPool
 from isthmus_dynamodb.transports.dialing import Dialer
 from isthmus_dynamodb.transports.forking import forget_in_children
+from isthmus_dynamodb.transports.given_keys import KeySource
 from isthmus_dynamodb.transports.interpreting import read_answer, service_error
-from isthmus_dynamodb.transports.keys import Keys
 from isthmus_dynamodb.transports.pool import Pool
 from isthmus_dynamodb.transports.signing import Signer
 
@@ -35,10 +35,10 @@ class FastTransport:
     second one has fresh credentials, or the service's time.
     """
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, keys: KeySource) -> None:
         self._access = access
         self._url = access.endpoint.url
-        self._keys = Keys(access)
+        self._keys = keys
         self._signer = Signer(access.endpoint, access.region, access.signing_name)
         self._dialer = Dialer.of(access)
         self._lock = threading.Lock()

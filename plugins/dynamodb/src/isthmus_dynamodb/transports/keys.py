@@ -6,29 +6,21 @@ import time
 from concurrent.futures import Future
 from typing import Any, NoReturn
 
-from attrs import field, frozen
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
 from isthmus.errors import DeadlineExceeded, IsthmusError
 from isthmus_dynamodb.native import NotSent
-from isthmus_dynamodb.transports.access import Access, reload_credentials, unauthenticated
+from isthmus_dynamodb.transports.access import Access
+from isthmus_dynamodb.transports.configuration import reload_credentials, unauthenticated
+from isthmus_dynamodb.transports.given_keys import Credentials
 from isthmus_dynamodb.transports.sharing import NoThread, SharedWork, await_for, wait_for
 
 # Credentials that last for less are waited for; the others are used while a thread refreshes them. Seconds.
 _URGENT = 60
 # What is pointless is not tried again for so long, seconds.
 _PAUSE = 10.0
-
-
-@frozen
-class Credentials:
-    """Access key, secret key and token for one request; only the access key is shown."""
-
-    access_key: str
-    secret_key: str = field(repr=False)
-    token: str | None = field(repr=False)
 
 
 class Keys:
