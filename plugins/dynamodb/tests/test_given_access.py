@@ -1,4 +1,4 @@
-"""A URL that says where the service is and who calls: nothing of the AWS configuration is read, botocore is not loaded."""
+"""A URL that says where the service is and who calls: the AWS configuration is not read, nor botocore loaded."""
 
 from __future__ import annotations
 
