@@ -59,6 +59,7 @@ def test_a_function_leaves_items_out(module: Module) -> None:
     ("body", "code", "told"),
     [
         ("    raise ValueError(item['secret'])\n", "function_failed", "raised ValueError"),
+        ("    raise SystemExit(0)\n", "function_failed", "raised SystemExit"),
         ("    return [item]\n", "wrong_shape", "returned a list"),
         ("    return 0\n", "wrong_shape", "returned a int"),
         ("    return {**item, 'a': object()}\n", "invalid_value", "a is a object"),

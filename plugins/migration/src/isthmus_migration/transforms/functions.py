@@ -100,10 +100,11 @@ def function_step(path: str, function: Function, limits: ValueLimits) -> Callabl
     def call(item: Item) -> Item | None:
         try:
             result = function(copy_item(item))
-        except TransformError:
+        except (TransformError, KeyboardInterrupt):
             raise
-        except Exception as error:
-            # Its message may hold values of the item, so only its type is told; the rest is the cause.
+        except BaseException as error:
+            # Also sys.exit(): it would end a run in this process, as if nothing were left to do. A message may hold
+            # values of the item, so only the type is told; the rest is the cause.
             raise TransformError("function_failed", (), f"{path} raised {type(error).__name__}") from error
         return None if result is None else _checked(path, result, limits)
 
