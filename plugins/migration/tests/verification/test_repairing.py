@@ -100,13 +100,13 @@ def test_a_repair_goes_through_the_transform(tmp_path: Path) -> None:
 
 
 def test_what_can_t_be_transformed_any_more_is_not_deleted(tmp_path: Path) -> None:
-    """The source's item has become one that the transform refuses: the target's is extra, and yet stays."""
+    """The source's item has become one that the transform refuses: it is a dead letter now, and the target's stays."""
     migration = copied(tmp_path, transforms={"things": Transform(types={"n": "number"})})
     change(tmp_path, put=[{"id": "k00007", "n": 8}])
     change(tmp_path, put=[{"id": "k00007", "n": "seven"}], where="a")
-    assert named(verified(migration)) == [("k00007", "extra")]
+    assert named(verified(migration)) == [("k00007", "changed")]
     result = repaired(migration, delete_extra=True)
-    assert (result.written, named(result.verification)) == (0, [("k00007", "extra")])
+    assert (result.written, result.dead, named(result.verification)) == (0, 1, [])
     assert held(sqlite(tmp_path, "b"))["k00007"] == {"id": "k00007", "n": 8}
 
 

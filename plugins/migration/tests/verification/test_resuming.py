@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from isthmus_migration.errors import WrongState
+from isthmus_migration.journal.journal import JournalUnwritable
 from isthmus_migration.journal.states import State
-from plugins.migration.tests.verification.helpers import DAMAGE, Slices, change, copied, damage, named, repaired
+from plugins.migration.tests.verification.helpers import (
+    DAMAGE,
+    Slices,
+    change,
+    copied,
+    damage,
+    named,
+    repaired,
+    verified,
+)
 
 
 @pytest.mark.parametrize("level", ["digest", "full", "sample", "count"])
@@ -81,3 +92,37 @@ def test_nothing_is_repaired_in_the_middle_of_a_verification(tmp_path: Path) -> 
     assert not migration.verify(engine="inline", options=Slices(tmp_path, 1).options).finished
     with pytest.raises(WrongState, match="verify"):
         repaired(migration)
+
+
+def test_a_lost_file_of_differences_is_noticed(tmp_path: Path) -> None:
+    """What an interrupted verification had found so far is gone with it, so it begins anew and misses nothing."""
+    migration = copied(tmp_path)
+    damage(tmp_path)
+    slices = Slices(tmp_path, 6, "recheck")
+    assert not migration.verify(engine="inline", options=slices.options).finished
+    shutil.rmtree(tmp_path / "work" / "verify")
+    assert named(verified(migration)) == DAMAGE
+
+
+@pytest.mark.parametrize("damaged", [b"no database", None])
+def test_a_file_of_differences_that_can_t_be_used_is_named(tmp_path: Path, damaged: bytes | None) -> None:
+    """Damaged, or in a folder that can't be made: the error says so, and what to do."""
+    migration = copied(tmp_path)
+    folder = tmp_path / "work" / "verify"
+    if damaged is None:
+        folder.write_text("in the way")
+    else:
+        folder.mkdir()
+        (folder / "differences.db").write_bytes(damaged)
+    with pytest.raises(JournalUnwritable, match=r"differences\.db can't be written .* remove its folder"):
+        verified(migration)
+
+
+def test_the_keys_of_an_interrupted_repair_are_written_anew(tmp_path: Path) -> None:
+    """A repair that goes on doesn't rely on its file being there still."""
+    migration = copied(tmp_path)
+    change(tmp_path, delete=[f"k{number:05d}" for number in range(60)])
+    verified(migration)
+    assert not migration.repair(engine="inline", options=Slices(tmp_path, 1, "repair").options).finished
+    (tmp_path / "work" / "verify" / "repair.keys").unlink()
+    assert repaired(migration).verification.equal

@@ -20,6 +20,7 @@ from attrs import evolve, field, frozen
 from isthmus_migration.dead.replayed import Replayed
 from isthmus_migration.journal.journal import JournalUnwritable
 from isthmus_migration.tasks import SliceResult
+from isthmus_migration.verification.reading import UNREADABLE
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS candidate (
@@ -53,20 +54,33 @@ class Candidate:
 
     @property
     def differs(self) -> bool:
-        """Whether the sides hold different things."""
-        return self.compared or Counter(digest for _key, digest in self.sources) != Counter(self.targets)
+        """Whether the sides hold different things, or what nobody can compare."""
+        here = Counter(digest for _key, digest in self.sources)
+        return self.compared or UNREADABLE in here or here != Counter(self.targets)
+
+
+def unwritable(path: Path, error: OSError | sqlite3.Error) -> JournalUnwritable:
+    """The error for a file of a verification that can't be used."""
+    reason = error.strerror if isinstance(error, OSError) else error
+    return JournalUnwritable(
+        f"{path} can't be written ({reason}): make room or mend the disk, then go on; if the file is damaged, remove "
+        "its folder, and the verification begins anew"
+    )
 
 
 class Differences:
-    """The file, opened; a context manager."""
+    """The file, opened; a context manager. Each method raises ``JournalUnwritable`` where the file can't be used."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(exist_ok=True)
         self.path = folder / "differences.db"
-        self._connection = sqlite3.connect(self.path, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = FULL")
-        self._connection.executescript(_SCHEMA)
+        try:
+            folder.mkdir(exist_ok=True)
+            self._connection = sqlite3.connect(self.path, isolation_level=None)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.executescript(_SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise unwritable(self.path, error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -74,23 +88,31 @@ class Differences:
     def __exit__(self, *_error: object) -> None:
         self._connection.close()
 
+    def begin(self, token: int) -> None:
+        """Forget all candidates; those that come belong to another verification.
+
+        :param token: by which that one knows its file again
+        """
+        self.clear()
+        with self._told():
+            self._connection.execute(f"PRAGMA user_version = {token:d}")
+
+    @property
+    def token(self) -> int:
+        """By what the file was begun last; 0 where nothing has."""
+        return next(int(row[0]) for row in self._rows("PRAGMA user_version", ()))
+
     def clear(self) -> None:
         """Forget all candidates and give their room back."""
-        self._connection.execute("DELETE FROM candidate")
-        self._connection.execute("DELETE FROM ours")
-        self._connection.execute("DELETE FROM replayed")
-        self._connection.execute("VACUUM")
+        with self._told():
+            self._connection.execute("DELETE FROM candidate")
+            self._connection.execute("DELETE FROM ours")
+            self._connection.execute("DELETE FROM replayed")
+            self._connection.execute("VACUUM")
 
     def take(self, result: SliceResult) -> SliceResult:
-        """Write a slice's candidates; the result is left without them.
-
-        :raises JournalUnwritable: the disk is full, or the file can't be written
-        """
-        candidates = [one for one in result.found if one["kind"] == "candidate"]
-        try:
-            self._write(result, candidates)
-        except sqlite3.Error as error:
-            raise JournalUnwritable(f"{self.path} can't be written ({error}): make room or mend the disk") from error
+        """Write a slice's candidates; the result is left without them."""
+        self._write(result, [one for one in result.found if one["kind"] == "candidate"])
         return evolve(result, found=tuple(one for one in result.found if one["kind"] != "candidate"))
 
     def _write(self, result: SliceResult, candidates: list[dict[str, Any]]) -> None:
@@ -106,22 +128,35 @@ class Differences:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
+        with self._told():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
         try:
             yield
-            self._connection.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
+        except sqlite3.Error as error:
+            raise unwritable(self.path, error) from error
+
+    def _rows(self, statement: str, values: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
+        with self._told():
+            yield from self._connection.execute(statement, values)
 
     def keep_lowest(self, table: str, most: int) -> None:
         """Forget the candidates of a sample with the highest ranks."""
-        self._connection.execute(
-            "DELETE FROM candidate WHERE source_table = ?1 AND rank > (SELECT rank FROM candidate "
-            "WHERE source_table = ?1 ORDER BY rank LIMIT 1 OFFSET ?2)",
-            (table, most - 1),
-        )
+        with self._told():
+            self._connection.execute(
+                "DELETE FROM candidate WHERE source_table = ?1 AND rank > (SELECT rank FROM candidate "
+                "WHERE source_table = ?1 ORDER BY rank LIMIT 1 OFFSET ?2)",
+                (table, most - 1),
+            )
 
     def note_ours(self, table: str, keys: Iterable[str]) -> None:
         """Note which of the candidates the migration has written itself."""
@@ -134,7 +169,7 @@ class Differences:
 
     def ours(self, table: str, keys: Iterable[str]) -> set[str]:
         """Those of some keys that were noted."""
-        rows = self._connection.execute(
+        rows = self._rows(
             "SELECT item_key FROM ours WHERE source_table = ? AND item_key IN (SELECT value FROM json_each(?))",
             (table, json.dumps(list(keys))),
         )
@@ -152,7 +187,7 @@ class Differences:
 
         :param buckets: tells by the text of a key whether it is in question
         """
-        rows = self._connection.execute(
+        rows = self._rows(
             "SELECT item_key, source_key, digest FROM replayed WHERE source_table = ?", (table,)
         )  # fmt: skip
         chosen = ((table, *row, _REPLAY) for row in rows if buckets(row[0]))
@@ -164,7 +199,7 @@ class Differences:
 
     def replayed(self, table: str, source_keys: Iterable[str]) -> dict[str, list[Replayed]]:
         """What replays have written of some items of the source, by their keys."""
-        rows = self._connection.execute(
+        rows = self._rows(
             "SELECT source_key, item_key, digest, until FROM replayed WHERE source_table = ? "
             "AND source_key IN (SELECT value FROM json_each(?)) ORDER BY source_key",
             (table, json.dumps(list(source_keys))),
@@ -173,7 +208,7 @@ class Differences:
 
     def candidates(self, table: str, after: str = "") -> Iterator[Candidate]:
         """The candidates of a table in the order of their keys' text, those after a key."""
-        rows = self._connection.execute(
+        rows = self._rows(
             "SELECT item_key, side, source_key, digest FROM candidate WHERE source_table = ? AND item_key > ? "
             "ORDER BY item_key",
             (table, after),

@@ -110,6 +110,7 @@ class Confirming:
             extra=settings.counts_extra(occupied=plan.occupied) if extra is None else extra,
             dead=dead_keys(self.journal, name, batch),
             kept=frozenset(keys - self.differences.ours(name, keys)),
+            alone=not was_copied(self.journal),
             with_fields=settings.level == "full",
         )
 

@@ -22,6 +22,7 @@ class Rules:
 
     :param extra: whether items that only the target has count
     :param dead: keys of the source whose items are dead letters, as text
+    :param alone: whether nothing was copied, so that what can't be told of the source has no dead letters
     :param kept: keys of the target whose items the target had before, and kept
     :param with_fields: whether fields of changed items are compared
     """
@@ -29,6 +30,7 @@ class Rules:
     extra: bool
     dead: frozenset[str] = frozenset()
     kept: frozenset[str] = frozenset()
+    alone: bool = False
     with_fields: bool = False
 
 
@@ -43,6 +45,8 @@ def judge(both: Both, rules: Rules) -> Judgement:
     sources = living
     if sources and all(held.expired for held in sources) and not targets:
         return "expired"
+    if sources and rules.alone and not targets and all(held.digest == UNREADABLE for held in sources):
+        return "dead"
     if sources and targets:
         return "kept" if both.candidate.key in rules.kept else "changed"
     if sources:
@@ -53,10 +57,14 @@ def judge(both: Both, rules: Rules) -> Judgement:
 
 
 def _left(both: Both, rules: Rules) -> tuple[list[Held], list[Held]]:
-    """What is left on each side when what both have is taken away; dead letters are left before others."""
+    """What is left on each side when what both have is taken away; dead letters are left before others.
+
+    What nobody can read is no more equal to something else that nobody can read than to anything.
+    """
     dead_first = sorted(both.sources, key=lambda held: held.source_key not in rules.dead)
     here, there = Counter(held.digest for held in both.sources), Counter(held.digest for held in both.targets)
     only_here, only_there = here - there, there - here
+    only_here[UNREADABLE], only_there[UNREADABLE] = here[UNREADABLE], there[UNREADABLE]
     return _pick(dead_first, only_here), _pick(both.targets, only_there)
 
 
@@ -76,7 +84,7 @@ def finding(both: Both, kind: Judgement, rules: Rules) -> dict[str, Any]:
     detail: dict[str, Any] = {}
     if sources:
         detail = {"source_key": sources[0].source_key, "expected": f"{sources[0].digest:032x}"}
-    if any(held.digest == UNREADABLE for held in targets):
+    if any(held.digest == UNREADABLE for held in (*sources, *targets)):
         detail["unreadable"] = True
     elif rules.with_fields and sources and targets and sources[0].item and targets[0].item:
         detail["fields"] = field_differences(sources[0].item, targets[0].item)

@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from isthmus.errors import IsthmusError
 from isthmus.schema import Table
-from isthmus.values import Item, loads
+from isthmus.values import Item, dumps, loads
 from isthmus.writes import expired
 from isthmus_migration.dead.replayed import Replayed
 from isthmus_migration.digests import item_digest
@@ -26,7 +26,7 @@ from isthmus_migration.verification.reading import UNREADABLE
 class Held:
     """What is, or should be, under a key of the target.
 
-    :param item: ``None`` where only its digest is known, or where it can't be read
+    :param item: ``None`` where only its digest is known, or where it can't be read, or not be transformed
     :param source_key: of the source's item, as text
     """
 
@@ -84,7 +84,16 @@ class LookUp:
         keys = list(dict.fromkeys(key for some in wanted for key in some))
         items = dict(zip(keys, _get(self._worker.source, self._work.plan.source, keys), strict=True))
         held = {key: self._image(key, item) for key, item in items.items()}
-        return [tuple(image for key in some if (image := held[key]) is not None) for some in wanted]
+        return [
+            tuple(image for key in some if (image := held[key]) is not None and self._belongs(image, one))
+            for one, some in zip(candidates, wanted, strict=True)
+        ]
+
+    def _belongs(self, image: Held, candidate: Candidate) -> bool:
+        """Whether an image still has the candidate's key: the source's item may have changed since."""
+        if image.item is None or not self._work.transform.changes_keys:
+            return True
+        return dumps(self._work.plan.target.key_of(image.item)) == candidate.key
 
     def _with_replayed(
         self, candidates: Sequence[Candidate], sources: list[tuple[Held, ...]]
@@ -120,12 +129,14 @@ class LookUp:
 
     def _image(self, key: str, item: Item | Held | None) -> Held | None:
         """What the target should hold of the source's item; nothing where the item is gone, or left out."""
-        if item is None or isinstance(item, Held):
+        if item is None:
             return None
         try:
-            image = self._work.transform(item)
+            image = item if isinstance(item, Held) else self._work.transform(item)
         except TransformError:
-            return None
+            image = Held(UNREADABLE)
+        if isinstance(image, Held):
+            return Held(UNREADABLE, source_key=key)
         if image is None:
             return None
         gone = expired(self._work.plan.target, image, time.time())

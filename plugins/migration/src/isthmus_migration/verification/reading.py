@@ -17,7 +17,7 @@ from isthmus_migration.transforms import TransformError
 from isthmus_migration.verification.parts import SidePart, place_of
 
 UNREADABLE = 0
-"""The digest that stands for a stored item that can't be read: no item has it."""
+"""The digest that stands for what can't be told, a stored item that can't be read say: no item has it."""
 
 
 @frozen
@@ -26,7 +26,7 @@ class Seen:
 
     :param key: the target's key attributes
     :param source_key: the source's, where they are known
-    :param item: as it is in the target, or should be; ``None`` where it can't be read
+    :param item: as it is in the target, or should be; ``None`` where it can't be read, or not be transformed
     """
 
     key: Item
@@ -70,6 +70,10 @@ class Reading:
         """What is in the target, or should be there."""
         return self._of_target() if self.part.side == "target" else self._of_source()
 
+    def told(self) -> Iterator[Seen]:
+        """The same, without what the source has and nobody can tell the image of."""
+        return (seen for seen in self.items() if self.part.side == "target" or seen.item is not None)
+
     def _of_target(self) -> Iterator[Seen]:
         table = self.work.plan.target
         bucket = keyed(table.key_names)
@@ -87,12 +91,16 @@ class Reading:
     def _of_source(self) -> Iterator[Seen]:
         source, target, transform = self.work.plan.source, self.work.plan.target, self.work.transform
         bucket = keyed(target.key_names)
-        self.dead += len(self.found.unreadable)
+        for fault in self.found.unreadable:
+            self.dead += 1
+            if fault.key is not None:
+                yield from self._untold(fault.key)
         for item in self.found.items:
             try:
                 image = transform(item)
             except TransformError:
                 self.dead += 1
+                yield from self._untold(source.key_of(item))
                 continue
             if image is None:
                 self.skipped += 1
@@ -100,6 +108,11 @@ class Reading:
                 self.expired += 1
             else:
                 yield Seen(target.key_of(image), bucket(image), source.key_of(item), image)
+
+    def _untold(self, key: Item) -> Iterator[Seen]:
+        """An item of the source that has no image, where its key in the target is known all the same."""
+        if not self.work.transform.changes_keys:
+            yield Seen(key, bucket_of(key[name] for name in self.work.plan.target.key_names), key, None)
 
 
 def read_part(worker: Worker, task: SliceTask, part: SidePart) -> Reading:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, cast
 
@@ -42,6 +43,7 @@ class Record:
     :param both: tables of which the source is read too, not only the target
     :param after: the last key that was confirmed, by table
     :param results: by table, once the verification is done
+    :param token: by which it knows the file with its candidates again
     """
 
     settings: Settings
@@ -50,6 +52,7 @@ class Record:
     after: dict[str, str] = field(factory=dict)
     tallies: dict[str, Tally] = field(factory=dict)
     results: dict[str, TableResult] = field(factory=dict)
+    token: int = field(factory=lambda: 1 + secrets.randbelow((1 << 31) - 1))
 
     @classmethod
     def of(cls, journal: Journal) -> Record | None:
@@ -62,7 +65,7 @@ class Record:
         return cls(
             Settings.from_dict(data["settings"]), data["step"], tuple(data["both"]), data["after"],
             {name: Tally(**tally) for name, tally in data["tallies"].items()},
-            {name: TableResult(**result) for name, result in data["results"].items()},
+            {name: TableResult(**result) for name, result in data["results"].items()}, data.get("token", 0),
         )  # fmt: skip
 
     def to_json(self) -> str:

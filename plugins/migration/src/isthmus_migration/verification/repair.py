@@ -16,7 +16,7 @@ from isthmus_migration.journal.states import State
 from isthmus_migration.places.base import Place
 from isthmus_migration.slices.worker import Setup, Worker
 from isthmus_migration.tasks import Unit
-from isthmus_migration.verification.candidates import Candidate, Differences
+from isthmus_migration.verification.candidates import Candidate, Differences, unwritable
 from isthmus_migration.verification.confirming import Confirming, batches
 from isthmus_migration.verification.expected import was_copied
 from isthmus_migration.verification.judging import MISMATCHES, finding, judge
@@ -106,10 +106,10 @@ class Repairing:
     def _plan(self, worker: Worker, journal: Journal) -> None:
         """Make the units, unless an interrupted repair of the same kind has left some."""
         kind = "with_extra" if self.delete_extra else "without_extra"
+        _write_wanted(worker, journal)
         if journal.meta(REPAIR) == kind:
             return
         journal.forget_phase("repair")
-        _write_wanted(worker, journal)
         journal.add_units("repair", self._units(worker, journal))
         journal.set_meta(**{REPAIR: kind})
 
@@ -163,15 +163,18 @@ def _copies(source: Place, units: tuple[str, ...], journal: Journal, table: str)
 
 
 def _write_wanted(worker: Worker, journal: Journal) -> None:
-    """Write down which keys a scan of the source shall look for."""
+    """Write down for which keys of the target the source's items shall be copied."""
     folder = worker.workdir / "verify"
-    folder.mkdir(exist_ok=True)
-    with (folder / WANTED_FILE).open("wb") as stream:
-        for plan in worker.plan.tables:
-            name = plan.source.name
-            stream.writelines(
-                key_hash(name, one.key) for one in open_mismatches(journal, name) if one.kind != "extra"
-            )  # fmt: skip
+    try:
+        folder.mkdir(exist_ok=True)
+        with (folder / WANTED_FILE).open("wb") as stream:
+            for plan in worker.plan.tables:
+                name = plan.source.name
+                stream.writelines(
+                    key_hash(name, one.key) for one in open_mismatches(journal, name) if one.kind != "extra"
+                )  # fmt: skip
+    except OSError as error:
+        raise unwritable(folder / WANTED_FILE, error) from error
 
 
 def open_mismatches(journal: Journal, table: str) -> Iterator[_Open]:

@@ -36,8 +36,9 @@ class RepairPart:
 
     :param copy: keys of the source's items that are copied again
     :param delete: keys of the target's items that are deleted
-    :param scan: a unit of the source that is read for items whose keys are in ``repair.keys``, where look-ups cost
-        too much
+    :param scan: a unit of the source that is read, where look-ups cost too much
+
+    Only what belongs to the keys in ``repair.keys`` is copied.
     """
 
     copy: tuple[str, ...] = ()
@@ -122,9 +123,7 @@ def _keep_images(account: Account, existing: Existing) -> None:
 
 
 def _wanted(account: Account, moves: list[Move]) -> list[Move]:
-    """In a scan, the moves of the keys that differ."""
-    if RepairPart.from_text(account.task.unit.spec).scan is None:
-        return moves
+    """The moves of the keys that differ: the source's items may have got others since they were found."""
     table, wanted = account.target_table, _wanted_keys(account.worker.workdir / "verify" / WANTED_FILE)
     return [move for move in moves if key_hash(account.task.unit.table, dumps(table.key_of(move.target))) in wanted]
 

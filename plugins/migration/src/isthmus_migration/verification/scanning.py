@@ -52,13 +52,13 @@ def _digest(_worker: Worker, reading: Reading, digest: BucketDigest) -> Found:
     if reading.plain:
         digest.add(reading.found.items, reading.work.plan.target.key_names)
         return []
-    for seen in reading.items():
+    for seen in reading.told():
         digest.add_one(seen.bucket, seen.digest)
     return []
 
 
 def _count(_worker: Worker, reading: Reading, digest: BucketDigest) -> Found:
-    count = reading.read if reading.plain else sum(1 for _seen in reading.items())
+    count = reading.read if reading.plain else sum(1 for _seen in reading.told())
     if count:
         digest.buckets[0] = count, 0
     return []
@@ -68,7 +68,8 @@ def _compare(worker: Worker, reading: Reading, digest: BucketDigest) -> Found:
     """Compare each item with the target's, as values and not by digest."""
     expected = list(reading.items())
     for seen in expected:
-        digest.add_one(seen.bucket, seen.digest)
+        if seen.item is not None:
+            digest.add_one(seen.bucket, seen.digest)
     there = get_readable(worker.target, reading.work.plan.target, [seen.key for seen in expected])
     return [
         {**_candidate(reading, seen), "side": "compared"}

@@ -37,7 +37,9 @@ def require_copied(journal: Journal) -> None:
     :raises WrongState: it is not
     """
     if journal.state not in VERIFIABLE:
-        raise WrongState(f"the migration is {journal.state}: it can be verified once everything is copied")
+        raise WrongState(
+            f"the migration is {journal.state}, and only what was copied can be verified: {journal.state.next_step}"
+        )
 
 
 @contextmanager
@@ -70,7 +72,7 @@ class Verifying:
         journal = self.session.journal
         require_copied(journal)
         with opened(self.setup) as worker, Differences(worker.workdir / "verify") as differences:
-            record = self._record()
+            record = self._record(differences)
             journal.sift = _Sift(differences, self.settings).take
             outcome = self._steps(worker, differences, record)
         result = verification(journal, record, outcome)
@@ -82,14 +84,18 @@ class Verifying:
             )  # fmt: skip
         return result
 
-    def _record(self) -> Record:
+    def _record(self, differences: Differences) -> Record:
         journal = self.session.journal
         record = Record.of(journal)
         # Dead letters that were replayed lead back to the state before any verification: what it read is outdated.
         outdated = journal.state == State.COPIED or self.again
+        if record is not None and differences.token != record.token:
+            # The file is not the one that was begun with: what it should hold would not be looked at again.
+            outdated = True
         if record is None or outdated or record.step == "done" or record.settings != self.settings:
             record = Record(self.settings)
             record.begin(journal)
+            differences.begin(record.token)
         if journal.state != State.VERIFYING:
             journal.enter(State.VERIFYING, level=self.settings.level)
         return record
@@ -97,7 +103,7 @@ class Verifying:
     def _steps(self, worker: Worker, differences: Differences, record: Record) -> PhaseOutcome:
         journal = self.session.journal
         if record.step == "verify":
-            outcome = self._first(worker, differences, record)
+            outcome = self._first(worker, record)
             if not outcome.finished:
                 return outcome
         if record.step == "recheck":
@@ -118,12 +124,11 @@ class Verifying:
 
     # ---- the first phase ----
 
-    def _first(self, worker: Worker, differences: Differences, record: Record) -> PhaseOutcome:
+    def _first(self, worker: Worker, record: Record) -> PhaseOutcome:
         journal = self.session.journal
         facts = {plan.source.name: definition_differences(worker, plan) for plan in worker.plan.tables}
         present = [plan for plan in worker.plan.tables if facts[plan.source.name] is not None]
         if not journal.units("verify"):
-            differences.clear()
             journal.add_units("verify", first_units(worker, journal, self.settings, present))
         outcome = self.session.do("verify")
         if outcome.finished:
