@@ -43,7 +43,15 @@ def _guess(facts: TableFacts, sample: Sampled, form: str = "sqlite") -> Estimate
 
 def test_a_sample_of_everything_is_counted() -> None:
     """What the store says may be hours old."""
-    assert _guess(TableFacts(7, 70), Sampled(items=10, size=100, whole=True)).items == 10
+    found = _guess(TableFacts(7, 70), Sampled(items=10, size=100, whole=True))
+    assert (found.items, found.size) == (10, 100)
+    assert _guess(TableFacts(0, 0), Sampled(items=10, size=100)).size == 100
+
+
+def test_a_sample_that_was_not_tried_means_no_guess() -> None:
+    """Where items could not be tried, a table of millions does not take no time."""
+    assert _guess(TableFacts(1_000_000, 90_000), Sampled(items=5, tried=False)) == Estimate(1_000_000, 90_000)
+    assert _guess(TableFacts(0, 0), Sampled(whole=True)) == Estimate(0, 0, 0.0, 0, 0, 0.0)
 
 
 def test_counts_come_from_the_store_or_from_its_size() -> None:

@@ -6,23 +6,18 @@ worker had begun it. Others go on undisturbed, and a worker that hangs can be en
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import pickle
-import signal
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
-from multiprocessing import resource_tracker
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from queue import SimpleQueue
 from typing import Any, Final
 
 from isthmus_migration.engines.failures import WorkerDied, WorkersFail
-from isthmus_migration.engines.watchdog import end_with_parent
+from isthmus_migration.engines.spawning import ending, spawned
 from isthmus_migration.errors import MigrationError
 from isthmus_migration.slices.worker import Setup, close_workers, run_slice, worker_of
 from isthmus_migration.tasks import SliceResult, SliceTask
@@ -59,8 +54,10 @@ class Member(threading.Thread):
     def run(self) -> None:
         """Take jobs until there is an end mark."""
         # It starts up while nothing is asked of it yet; what is in its way is told to the first job.
-        with suppress(Exception):
+        try:
             self._ready_pipe()
+        except Exception:
+            self._buried()
         while (job := self._jobs.get()) is not None:
             self._do(*job)
         if self._pipe is not None:
@@ -121,9 +118,7 @@ class Member(threading.Thread):
         try:
             done, data = pipe.recv()
         except _GONE:
-            code = self._buried()
-            how = f"with exit code {code}" if code is not None and code >= 0 else f"by signal {-(code or -9)}"
-            raise WorkerDied(f"its worker ended {how}") from None
+            raise WorkerDied(f"its worker ended {ending(self._buried())}") from None
         finally:
             self._begun = None
         result: Any = pickle.loads(data)  # noqa: S301  # made by a process of ours
@@ -148,20 +143,17 @@ class Member(threading.Thread):
                 'starts a migration needs `if __name__ == "__main__":` around it'
             )
         pipe = self._spawned()
+        # As an argument of the process it would keep this one for ever, should the new one die before it has read it:
+        # plans are larger than what a pipe takes without a reader.
+        pipe.send(self._setup)
         _heard(pipe, _STARTING)
         return pipe
 
     def _spawned(self) -> Connection:
-        context = multiprocessing.get_context("spawn")
         with _spawning:
             if self._closing:
                 raise WorkerDied("the engine was closed")
-            self._pipe, theirs = context.Pipe()
-            # The setup goes through a pipe: it may hold a URL with a secret, so it never meets a disk.
-            self._process = context.Process(target=_work, args=(theirs, self._setup, os.getpid()), daemon=True)
-            with _interrupts_held_back():
-                self._process.start()
-            theirs.close()
+            self._process, self._pipe = spawned(_work)
         return self._pipe
 
     def _buried(self, *, wait: float = 0.2) -> int | None:
@@ -191,27 +183,12 @@ def _heard(pipe: Connection, seconds: float) -> None:
     pipe.recv()
 
 
-@contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Let a new process begin with Ctrl-C held back, until it says itself that it does not care."""
-    # It would give Ctrl-C back in the middle of the first start.
-    resource_tracker.ensure_running()
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, former)
-
-
-def _work(pipe: Connection, setup: Setup, parent: int) -> None:
-    """What a worker process does: slices, until its coordinator closes the pipe or is gone."""
-    # Ctrl-C reaches the whole group; the coordinator alone decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    end_with_parent(parent)
-    with suppress(Exception):
-        worker_of(setup)  # where a place can't be opened, the first slice says so
+def _work(pipe: Connection) -> None:
+    """What a worker process does: slices, until its coordinator closes the pipe."""
     with suppress(*_GONE):
+        setup: Setup = pipe.recv()
+        with suppress(Exception):
+            worker_of(setup)  # where a place can't be opened, the first slice says so
         pipe.send(True)
         while True:
             task: SliceTask = pipe.recv()

@@ -17,10 +17,11 @@ from isthmus.writes import expired
 from isthmus_migration.digests import canonical_text
 from isthmus_migration.places.base import Place
 from isthmus_migration.places.readable import readable_items
+from isthmus_migration.plans.apart import Trial, Untried
 from isthmus_migration.plans.estimates import Sampled
 from isthmus_migration.plans.findings import Finding, Level
-from isthmus_migration.plans.sampling import take_sample
-from isthmus_migration.transforms import CompiledTransform, Sample, TransformError
+from isthmus_migration.plans.sampling import Taken, take_sample
+from isthmus_migration.transforms import Sample, TransformError
 from isthmus_migration.transforms.paths import shown
 
 KEPT: Final = 100
@@ -38,6 +39,7 @@ class SampleCheck:
 
     :param source: the table's definition in the source
     :param target: in the target
+    :param trial: of its transform
     :ivar samples: the first items with what the transform made of them
     """
 
@@ -45,7 +47,7 @@ class SampleCheck:
     there: Place
     source: Table
     target: Table
-    transform: CompiledTransform
+    trial: Trial
     findings: list[Finding] = field(factory=list)
     samples: list[Sample] = field(factory=list)
     sampled: Sampled = field(factory=Sampled)
@@ -60,18 +62,26 @@ class SampleCheck:
 
     def run(self, units: Iterable[str], size: int, seed: int) -> None:
         """Look at about so many items."""
-        for taken in take_sample(self.here, self.source, list(units), size, random.Random(seed)):  # noqa: S311  # a sample
-            begun = time.perf_counter()
-            for fault in taken.slice.unreadable:
-                self._note_unreadable(fault)
-            for item in taken.slice.items:
-                self._check(item)
-            self.sampled.items += len(taken.slice.items) + len(taken.slice.unreadable)
-            self.sampled.seconds += taken.seconds + time.perf_counter() - begun
-            self.sampled.whole = taken.last
-            if self.sampled.size > _MOST_BYTES:
-                break
+        try:
+            for taken in take_sample(self.here, self.source, list(units), size, random.Random(seed)):  # noqa: S311  # a sample
+                self._look_at(taken)
+                if self.sampled.size > _MOST_BYTES:
+                    break
+        except Untried as error:
+            self.sampled.whole = self.sampled.tried = False
+            self.findings.append(Finding("warning", error.code, self.source.name, error.message))
         self._note_expired()
+
+    def _look_at(self, taken: Taken) -> None:
+        begun, overhead = time.perf_counter(), self.trial.overhead
+        for fault in taken.slice.unreadable:
+            self._note_unreadable(fault)
+            self.sampled.items += 1
+        for item in taken.slice.items:
+            self._check(item)
+            self.sampled.items += 1
+        self.sampled.seconds += taken.seconds + time.perf_counter() - begun - (self.trial.overhead - overhead)
+        self.sampled.whole = taken.last
 
     def present(self) -> int:
         """How many of the sampled keys the target has items under."""
@@ -80,8 +90,8 @@ class SampleCheck:
         return sum(item is not None for item in readable_items(self.there, self.target, self.sampled.keys))
 
     def _check(self, item: Item) -> None:
-        self.sampled.add(item)
         sample = self._transformed(item)
+        self.sampled.add(item)
         if len(self.samples) < KEPT:
             self.samples.append(sample)
         if sample.error is not None:
@@ -92,7 +102,7 @@ class SampleCheck:
 
     def _transformed(self, item: Item) -> Sample:
         try:
-            return Sample(item, self.transform(item))
+            return Sample(item, self.trial.transform(item))
         except TransformError as error:
             return Sample(item, None, error)
 
@@ -118,7 +128,7 @@ class SampleCheck:
         return refusal is not None
 
     def _collides(self, item: Item, target: Item) -> bool:
-        if not self.transform.changes_keys and self.here.unique_keys:
+        if not self.trial.transform.changes_keys and self.here.unique_keys:
             return False
         key = canonical_text([target.get(name) for name in self.target.key_names])
         if key not in self._keys:

@@ -46,6 +46,7 @@ class Sampled:
     :param items: read, unreadable ones included
     :param whole: whether the table has no more
     :param seconds: of reading and converting
+    :param tried: whether the transform could be tried on all that it was to be tried on
     :param keys: of the items that would be written, in the target
     """
 
@@ -53,6 +54,7 @@ class Sampled:
     size: int = 0
     seconds: float = 0.0
     whole: bool = False
+    tried: bool = True
     read_units: float = 0.0
     write_units: int = 0
     target_reads: float = 0.0
@@ -76,21 +78,22 @@ class Sampled:
 def estimate(
     source: Place, target: Place, facts: TableFacts, sample: Sampled, *, workers: int, prices: Prices, looks: bool
 ) -> Estimate:
-    """What copying a table comes to.
+    """What copying a table comes to; without a sample that was tried, only what the source says.
 
     :param looks: whether each key is looked up in the target before it is written
     """
     items = _items(facts, sample)
-    if items is None:
-        return Estimate(size=facts.size)
+    if items is None or not sample.tried:
+        return Estimate(items, facts.size)
     share = items / sample.items if sample.items else 0.0
     reads = sample.read_units if source.form == _DYNAMODB else 0.0
     reads += sample.target_reads if looks and target.form == _DYNAMODB else 0.0
     writes = sample.write_units if target.form == _DYNAMODB else 0
     read_units, write_units = ceil(reads * share), ceil(writes * share)
     cost = (read_units * prices.read_million + write_units * prices.write_million) / 1_000_000
-    size = facts.size if facts.size is not None else round(sample.size * share)
-    return Estimate(items, size, 2 * sample.seconds * share / workers, read_units, write_units, cost)
+    return Estimate(
+        items, _size(facts, sample, share), 2 * sample.seconds * share / workers, read_units, write_units, cost
+    )
 
 
 def _items(facts: TableFacts, sample: Sampled) -> int | None:
@@ -101,6 +104,13 @@ def _items(facts: TableFacts, sample: Sampled) -> int | None:
     if facts.size is not None and sample.size:
         return max(sample.items, round(facts.size / (sample.size / sample.items)))
     return None
+
+
+def _size(facts: TableFacts, sample: Sampled, share: float) -> int:
+    # A table can't hold less than what was seen of it, whatever its store counted hours ago.
+    if sample.whole:
+        return sample.size
+    return max(facts.size, sample.size) if facts.size is not None else round(sample.size * share)
 
 
 def assumptions(places: Iterable[Place], prices: Prices, workers: int) -> Sequence[str]:

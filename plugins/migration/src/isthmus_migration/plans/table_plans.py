@@ -12,6 +12,7 @@ from isthmus.errors import InvalidArgument, TableNotFound
 from isthmus.schema import Table
 from isthmus_migration.errors import PlanRefused
 from isthmus_migration.places.base import Place, TableFacts
+from isthmus_migration.plans.apart import apart
 from isthmus_migration.plans.checking import SampleCheck
 from isthmus_migration.plans.estimates import Prices, estimate
 from isthmus_migration.plans.findings import Finding, TablePreflight
@@ -89,8 +90,9 @@ class TablePlanner:
         table, wanted = decision.source, decision.target
         facts = self.here.facts(table)
         units = self._divided(table, facts)
-        check = SampleCheck(self.here, self.there, table, wanted, decision.compiled)
-        check.run(units, self.wish.sample, self.wish.seed)
+        with apart(decision.compiled, table, self.there.limits) as trial:
+            check = SampleCheck(self.here, self.there, table, wanted, trial)
+            check.run(units, self.wish.sample, self.wish.seed)
         present = check.present() if decision.occupied else 0
         looks = decision.occupied or decision.compiled.changes_keys or not self.here.unique_keys
         guess = estimate(
