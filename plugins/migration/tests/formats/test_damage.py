@@ -174,6 +174,27 @@ def test_a_later_version_is_refused(tmp_path: Path) -> None:
         open_export(tmp_path / "export")
 
 
+_NO_MANIFESTS: dict[str, Callable[[Any], None]] = {
+    "format": lambda content: content.update(format=[]),
+    "path": lambda content: _file(content).update(path=1),
+    "size": lambda content: _file(content).update(size="12"),
+    "items": lambda content: _file(content).update(items=-1),
+    "frames": lambda content: _file(content).update(frames=[[None, 1]]),
+    "frames beyond the file": lambda content: _file(content).update(frames=[[10**9, 1]]),
+    "details": lambda content: content["tables"][0].update(details=[]),
+    "folder": lambda content: content["tables"][0].update(details={}),
+    "beside": lambda content: content["tables"][0]["details"].update(beside=[1]),
+}
+
+
+@pytest.mark.parametrize("change", _NO_MANIFESTS.values(), ids=_NO_MANIFESTS)
+def test_a_manifest_with_another_kind_of_value_is_refused(change: Callable[[Any], None], tmp_path: Path) -> None:
+    """Though its checksum is right, it is no manifest, and nothing is read by it."""
+    write(tmp_path / "export", "jsonl", cities(1))
+    _forge(tmp_path / "export", change)
+    _refused(tmp_path / "export", "manifest.json")
+
+
 def _replace_file(folder: Path, data: bytes) -> None:
     """Put other content into the only file, with a checksum that is right."""
     path = data_file(folder, "jsonl")

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import isthmus
-from isthmus_migration import Migration
+from isthmus_migration import Migration, RunOptions
 from isthmus_migration.digests import BucketDigest
 from isthmus_migration.errors import ExportDamaged
 from isthmus_migration.formats import manifests
@@ -44,3 +45,21 @@ def test_an_import_that_read_other_items_is_no_success(tmp_path: Path) -> None:
     file.write_text(json.dumps({**data, "checksum": manifests._checksum(data)}))
     with pytest.raises(ExportDamaged, match="other items than its manifest promises"):
         imported(tmp_path, export).run(engine="inline")
+
+
+def test_an_export_whose_files_changed_before_its_end_is_no_success(tmp_path: Path) -> None:
+    """A part that is still well-formed and as long, but holds another item than its slice has written, is found."""
+    source = f"sqlite:///{tmp_path}/source.db"
+    with isthmus.connect(source) as database:
+        database.table("things", partition_key="id").ensure().put_many(
+            [{"id": name, "text": "as it was"} for name in "abc"]
+        )
+
+    def changed(code: str, _data: dict[str, Any]) -> None:
+        if code == "ended":
+            file = next(path for path in (tmp_path / "export" / "things").iterdir() if b'"a"' in path.read_bytes())
+            file.write_bytes(file.read_bytes().replace(b"as it was", b"as it is!"))
+
+    migration = Migration.plan(source, str(tmp_path / "export"), workdir=tmp_path / "out", compression="none")
+    with pytest.raises(ExportDamaged, match="do not hold what was written"):
+        migration.run(engine="inline", options=RunOptions(listener=changed))

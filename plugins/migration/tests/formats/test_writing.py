@@ -75,6 +75,27 @@ def test_a_part_whose_writer_was_killed_before_its_note_is_read(form: str, tmp_p
         assert found.digest(CITIES) == BucketDigest.of([city(0), *cities(3)], CITIES.key_names)
 
 
+@pytest.mark.parametrize("name", ["cities.table.json", "parts/cities/cities-00000-000000.json"])
+@pytest.mark.parametrize("damage", [b"", b"{}", b"[" * 100_000, b"\xff"])
+def test_damaged_notes_are_refused(name: str, damage: bytes, tmp_path: Path) -> None:
+    """What is known of an export that is being written is used only as it was written."""
+    place = begin(tmp_path / "export", "jsonl")
+    accepted(place.put_many(CITIES, [city(0)], part(0)))
+    (Unfinished(tmp_path / "export").folder / name).write_bytes(damage)
+    with pytest.raises(ExportDamaged, match="export anew"):
+        open_export(tmp_path / "export", create=True).finish(CITIES, [part(0)])
+
+
+def test_a_part_that_was_emptied_is_an_error(tmp_path: Path) -> None:
+    """Documents end where a file ends, and no slice leaves a file without any."""
+    place = begin(tmp_path / "export", "mongodump")
+    accepted(place.put_many(CITIES, [city(0)], part(0)))
+    (staged,) = Unfinished(tmp_path / "export").parts("cities").glob("*.part.gz")
+    staged.write_bytes(b"")
+    with pytest.raises(ExportDamaged, match="damaged"):
+        place.finish(CITIES, [part(0)])
+
+
 def test_a_lost_part_is_an_error(form: str, tmp_path: Path) -> None:
     """A slice that the journal counts as done and whose file is gone is never taken for an empty one."""
     place = begin(tmp_path / "export", form)

@@ -66,9 +66,17 @@ class FileEntry:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> FileEntry:
-        """The entry that ``to_dict`` described."""
-        frames = tuple(Frame(offset, number) for offset, number in data.get("frames", ()))
-        return cls(data["path"], data["items"], data["size"], data["sha256"], None, frames)
+        """The entry that ``to_dict`` described.
+
+        :raises ValueError: it is none
+        """
+        size = _count(data["size"])
+        frames = tuple(Frame(_number(offset), _number(number)) for offset, number in data.get("frames", ()))
+        offsets = [0, *(frame.offset for frame in frames)]
+        if offsets != sorted(offsets) or (size is not None and offsets[-1] > size):
+            raise ValueError("frames that are not in order")
+        sha256 = None if data["sha256"] is None else _text(data["sha256"])
+        return cls(_text(data["path"]), _count(data["items"]), size, sha256, None, frames)
 
 
 @frozen
@@ -94,10 +102,39 @@ class TableEntry:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TableEntry:
-        """The entry that ``to_dict`` described."""
+        """The entry that ``to_dict`` described.
+
+        :raises ValueError: it is none
+        """
         files = tuple(FileEntry.from_dict(entry) for entry in data["files"])
         digest = _digest_from_dict(data["digest"])
-        return cls(Table.from_dict(data["schema"]), data["items"], files, digest, data["details"])
+        return cls(Table.from_dict(data["schema"]), _count(data["items"]), files, digest, _details(data["details"]))
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise ValueError("no text")
+    return value
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError("no number")
+    return value
+
+
+def _count(value: Any) -> int | None:
+    return None if value is None else _number(value)
+
+
+def _details(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What a format keeps; the names of files and folders among it are what they should be."""
+    beside = data.get("beside", [])
+    if type(beside) is not list:
+        raise ValueError("no list")
+    for name in (data["folder"], data.get("own_folder", ""), *beside):
+        _text(name)
+    return dict(data)
 
 
 def _digest_to_dict(digest: BucketDigest | None) -> dict[str, str] | None:
@@ -164,7 +201,7 @@ def read_manifest(folder: Path) -> Manifest:
                 f" {FORMAT_VERSION}.{CODEC_VERSION}: use the release that wrote it, or a later one"
             )
         tables = tuple(TableEntry.from_dict(entry) for entry in content["tables"])
-        return Manifest(content["format"], compression_named(content["compression"]), content["made"], tables)
+        return Manifest(_text(content["format"]), compression_named(content["compression"]), content["made"], tables)
     except FileNotFoundError:
         raise ExportDamaged(
             f"{folder} has no {NAME}, so its export was not finished: resume what writes it, or export anew"

@@ -2,7 +2,8 @@
 
 Each table has ``<table>.table.json`` from its creation on, and ``<table>.done.json`` once its files are final. Each
 part has ``parts/<table>/<part>.json``: what was written, so that finishing needn't read the items again. A part's facts
-are used only if its file still has their checksum, so it doesn't matter where a crash falls between the two.
+are used only if its file still has their checksum, so it doesn't matter where a crash falls between the two. Each of
+these files has a line with the checksum of its own text before that.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import shutil
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,7 +72,7 @@ class Unfinished:
         """Note a new table, of which nothing counts that a former one of its name left."""
         self.forget(begun.table.name)
         content = {"table": begun.table.to_dict(), "settings": dict(begun.settings)}
-        write_file(self._file(begun.table.name, "table"), [json.dumps(content).encode()])
+        self._write(self._file(begun.table.name, "table"), content)
 
     def begun(self) -> dict[str, Begun]:
         """All tables, by their names and in their order."""
@@ -80,7 +82,7 @@ class Unfinished:
 
     def complete(self, entry: TableEntry) -> None:
         """Note that the files of a table are final."""
-        write_file(self._file(entry.table.name, "done"), [json.dumps(entry.to_dict()).encode()])
+        self._write(self._file(entry.table.name, "done"), entry.to_dict())
 
     def completed(self, name: str) -> TableEntry | None:
         """The final files of a table, if they are."""
@@ -111,7 +113,7 @@ class Unfinished:
         """Note what was written as a part."""
         content = {"items": facts.items, "size": facts.size, "sha256": facts.sha256,
                    "digest": b64encode(facts.digest.pack()).decode()}  # fmt: skip
-        write_file(self._facts(name, part), [json.dumps(content).encode()])
+        self._write(self._facts(name, part), content)
 
     def part(self, name: str, part: Part) -> PartFacts | None:
         """What was written as a part, if it was."""
@@ -128,8 +130,20 @@ class Unfinished:
     def _file(self, name: str, kind: str) -> Path:
         return self.folder / f"{name}.{kind}.json"
 
+    def _write(self, path: Path, content: dict[str, Any]) -> None:
+        text = json.dumps(content)
+        write_file(path, [f"{_checksum(text)}\n{text}".encode()])
+
     def _read(self, path: Path) -> Any:
-        try:
-            return json.loads(path.read_bytes())
-        except ValueError as error:
-            raise ExportDamaged(f"{path} is damaged: remove the folder and export anew") from error
+        """What was written to a file.
+
+        :raises ExportDamaged: it was damaged since
+        """
+        checksum, _end, text = path.read_bytes().decode("utf-8", "replace").partition("\n")
+        if checksum != _checksum(text):
+            raise ExportDamaged(f"{path} is damaged: remove the folder of the export, and export anew")
+        return json.loads(text)
+
+
+def _checksum(text: str) -> str:
+    return sha256(text.encode()).hexdigest()

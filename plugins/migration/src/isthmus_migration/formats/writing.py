@@ -187,7 +187,10 @@ class ExportWriter:
             digest.add(found.items, table.key_names)
             count, cursor = count + len(found.items), found.cursor
             if cursor is None:
-                return PartFacts(count, size, checksum, digest)
+                break
+        if not count:  # a part without items has no file
+            raise ExportDamaged(f"{path} is damaged: export anew")
+        return PartFacts(count, size, checksum, digest)
 
     def _conclude(self) -> None:
         """Write the manifest, if no table is missing."""

@@ -11,7 +11,7 @@ from isthmus_migration.plans.plan import Plan, TablePlan
 def finish_tables(plan: Plan, journal: Journal, target: Place) -> None:
     """Finish all tables of a target that keeps parts; it may be done again.
 
-    :raises ExportDamaged: files hold fewer or more items than the journaled slices have written
+    :raises ExportDamaged: files hold other items than the journaled slices have written
     """
     if not target.keeps_parts:
         return
@@ -54,4 +54,10 @@ def _check(table: TablePlan, journal: Journal, target: Place) -> None:
         raise ExportDamaged(
             f"the export in {target.name} has {found} items of table {table.target.name!r}, not the {written} that "
             "were written: export anew into another folder"
+        )
+    promised = target.digest(table.target)
+    if promised is not None and promised != journal.digest("copy", table.source.name, "expected"):
+        raise ExportDamaged(
+            f"the files of table {table.target.name!r} in {target.name} do not hold what was written: they were "
+            "damaged or changed meanwhile; export anew into another folder"
         )
