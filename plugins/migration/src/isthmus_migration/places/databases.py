@@ -26,7 +26,7 @@ from isthmus_migration.places.needs import unmet_needs
 from isthmus_migration.places.traffic import Traffic
 
 _PATIENCE: Final = 60.0
-"""Seconds for which members of a batch that the store turns away are sent again before the slice fails."""
+"""Seconds for which what the store turns away is sent again, while it takes nothing, before the slice fails."""
 _LONGEST_WAIT: Final = 2.0
 
 PLACE_FAULTS: Final = (
@@ -132,9 +132,9 @@ class DatabasePlace(Place):
             for failure in failures:
                 if not failure.error.retryable:
                     raise failure.error
+            if failures:
+                waits.wait(failures[0].error, progress=len(failures) < len(left))
             left = [left[failure.position] for failure in failures]
-            if left:
-                waits.wait(failures[0].error)
         since = self._traffic.since(before)
         return Receipt((), since.retried, since.throttled)
 
@@ -145,6 +145,9 @@ class DatabasePlace(Place):
         operation = PutMany(self.database.context(None), bound.schema, tuple([item for _place, item in members]))
         try:
             result = cast("WriteManyResult", self.database.execute(operation))
+        except errors.Throttled:
+            self._traffic.throttled += 1
+            return members
         except PLACE_FAULTS:
             raise
         except IsthmusError as error:
@@ -163,6 +166,10 @@ class DatabasePlace(Place):
         while members:
             try:
                 failures = bound.put_many([item for _place, item in members]).failures
+            except errors.Throttled as error:
+                self._traffic.throttled += 1
+                waits.wait(error, progress=False)
+                continue
             except PLACE_FAULTS:
                 raise
             except IsthmusError as error:
@@ -174,7 +181,8 @@ class DatabasePlace(Place):
             for failure in failures:
                 self._judge(members[failure.position], failure.error, again, refusals)
             if again:
-                waits.wait(next(one.error for one in failures if _is_passing(one.error)))
+                passing = next(one.error for one in failures if _is_passing(one.error))
+                waits.wait(passing, progress=len(again) < len(members))
             members = again
 
     def _judge(
@@ -222,15 +230,18 @@ def _check_blame(refusals: list[Refusal], items: int) -> None:
 
 
 class _Waits:
-    """Growing waits with jitter, and an end to patience."""
+    """Waits with jitter, which grow while nothing gets on, and an end to patience."""
 
     def __init__(self, sleep: Callable[[float], None]) -> None:
         self._sleep = sleep
         self._next = 0.05
         self._end = time.monotonic() + _PATIENCE
 
-    def wait(self, error: IsthmusError) -> None:
-        if time.monotonic() > self._end:
+    def wait(self, error: IsthmusError, *, progress: bool) -> None:
+        if progress:
+            self._end = time.monotonic() + _PATIENCE
+        elif time.monotonic() > self._end:
             raise error
         self._sleep(random.uniform(0, self._next))  # noqa: S311  # spreads callers, protects nothing
-        self._next = min(self._next * 2, _LONGEST_WAIT)
+        if not progress:
+            self._next = min(self._next * 2, _LONGEST_WAIT)
