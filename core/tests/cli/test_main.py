@@ -78,11 +78,15 @@ def test_every_command_has_help(command: Run) -> None:
 
 
 def test_the_help_names_the_backends_that_exist(command: Run) -> None:
-    """Those that are planned are named as such."""
-    text = command("--help").out
-    assert ("over embedded SQLite, memory, and any backend" in text, "DynamoDB and MongoDB follow." in text) == (
-        True,
-    ) * 2
+    """And others by what they are: packages."""
+    text = " ".join(command("--help").out.split())
+    assert "over SQLite, memory, DynamoDB, MongoDB, and any backend shipped as a package" in text
+
+
+def test_a_group_without_a_command_shows_its_help(command: Run) -> None:
+    """As help, and not as the text of an error."""
+    shown = command()
+    assert (shown.code, shown.out, shown.err.startswith("Usage: isthmus")) == (2, "", True)
 
 
 def test_the_help_documents_every_exit_code(command: Run) -> None:

@@ -34,6 +34,9 @@ COMMANDS = {
     "validate": "isthmus.cli.validating:validate",
 }
 
+# A group without a command, whose message is its help; click before 8.2 ends with the help by itself.
+_NO_COMMAND: type[click.ClickException] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
+
 
 class Commands(click.Group):
     """The built-in commands, those of installed packages, both loaded when used, and those of activated plugins.
@@ -79,10 +82,7 @@ Exit codes:
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="isthmus")
 def cli() -> None:
-    """One data-access API over embedded SQLite, memory, and any backend shipped as a package.
-
-    DynamoDB and MongoDB follow.
-    """
+    """One data-access API over SQLite, memory, DynamoDB, MongoDB, and any backend shipped as a package."""
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -90,6 +90,9 @@ def run(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     try:
         return _run(given)
+    except _NO_COMMAND as error:
+        print(error.format_message(), file=sys.stderr)
+        return ExitCode.USAGE
     except click.ClickException as error:
         print_error(_usage_error(error), as_json="--json" in given)
         return ExitCode.USAGE

@@ -154,7 +154,9 @@ class Migration:
         with self._session(engine, workers, options) as session:
             journal = session.journal
             if journal.state not in (State.PLANNED, State.COPYING, State.PAUSED, State.FAILED):
-                raise WrongState(f"the migration is {journal.state}: nothing is left to copy")
+                raise WrongState(
+                    f"the migration is {journal.state}, and nothing is left to copy: {journal.state.next_step}"
+                )
             self._begin(journal)
             with entered_on_error(journal):
                 journal.enter(State.COPYING)

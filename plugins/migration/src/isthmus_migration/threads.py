@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from isthmus_migration.coordination.control import ControlFile
+from isthmus_migration.errors import WorkDirectoryDamaged
 
 T = TypeVar("T")
 _AT_ONCE: Final = 500
@@ -39,10 +40,16 @@ async def _ended(running: asyncio.Future[T], workdir: Path | None) -> None:
     while not running.done():
         if workdir is not None:
             # Said again, because a coordinator that only begins takes what was said before for something old.
-            with suppress(OSError):
-                ControlFile(workdir).say("stop")
+            with suppress(OSError, WorkDirectoryDamaged):
+                _tell_to_stop(workdir)
         await asyncio.wait([running], timeout=_AGAIN)
     running.exception()  # whoever cancelled does not wait for it
+
+
+def _tell_to_stop(workdir: Path) -> None:
+    """Say it where there is a migration already: a file of ours in an empty folder would keep one from being made."""
+    if (workdir / "plan.json").exists():
+        ControlFile(workdir).say("stop")
 
 
 async def iterated(items: Iterator[T]) -> AsyncIterator[T]:

@@ -12,6 +12,8 @@ import isthmus
 from isthmus import Key, Table
 from isthmus.errors import InvalidArgument
 from isthmus_migration import Migration, verify
+from isthmus_migration.cli.checking import verify as verify_command
+from isthmus_migration.cli.planning import plan
 from isthmus_migration.cli.transferring import import_
 from isthmus_migration.errors import ExportUnsupported
 
@@ -67,3 +69,20 @@ def test_a_database_takes_none(source: str, tmp_path: Path) -> None:
     """It knows its own."""
     with pytest.raises(InvalidArgument, match="the source is a database: leave them out"):
         Migration.plan(source, f"sqlite:///{tmp_path}/t.db", workdir=tmp_path / "work", definitions=[THINGS])
+
+
+def test_a_comparison_takes_definitions_of_either_side(source: str, aws: str) -> None:
+    """An export that AWS wrote may be what is compared, or what it is compared with."""
+    assert verify(source, aws, definitions=[THINGS], engine="inline").equal
+    with pytest.raises(InvalidArgument, match="both places are databases: leave them out"):
+        verify(source, f"{source}2", definitions=[THINGS])
+
+
+@pytest.mark.parametrize("command", ["verify", "dry run"])
+def test_commands_that_read_an_export_take_a_definition(source: str, aws: str, tmp_path: Path, command: str) -> None:
+    """Not only those that copy it."""
+    (tmp_path / "things.json").write_text(json.dumps(THINGS.to_dict()))
+    words = [aws, source, "--definition", f"things={tmp_path}/things.json"]
+    more = ["--engine", "inline"] if command == "verify" else ["--sample", "2"]
+    done = CliRunner().invoke(verify_command if command == "verify" else plan, [*words, *more], standalone_mode=False)
+    assert (done.return_value, done.exception) == (0, None)

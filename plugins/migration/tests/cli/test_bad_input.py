@@ -132,3 +132,41 @@ def test_the_exit_codes_are_in_the_help(command: Run) -> None:
     shown = command("migrate", "run", "--help").out
     for text in ("8  done, except for items", "9  paused or stopped", "130  interrupted"):
         assert text in shown
+
+
+@pytest.mark.parametrize("words", [("verify",), ("migrate", "plan", "--sample", "1")])
+def test_a_mapping_of_a_table_that_nobody_looks_at(
+    copied: Ends, command: Run, tmp_path: Path, words: tuple[str]
+) -> None:
+    """A mistyped table is refused where items are only compared or shown, too."""
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text('[tables.thigns]\ndrop = ["size"]\n')
+    refused = command(*words, copied.source, copied.target, "-c", str(mapping))
+    assert (refused.code, "thigns" in refused.err) == (ExitCode.USAGE, True)
+
+
+@pytest.mark.parametrize(
+    "place", ["mongodb:/me:marzipan@host/shop", "sqlite:shop.db", "env:mongodb://me:marzipan@host/shop", "env:A B"]
+)
+def test_a_url_with_a_mistake_is_no_folder(ends: Ends, command: Run, place: str) -> None:
+    """Nobody means an export in a folder of such a name; what is in it may be a secret, and is not shown."""
+    for words in ((ends.source, place), (place, ends.target)):
+        refused = command("migrate", "plan", *words, "--workdir", ends.workdir)
+        assert (refused.code, "marzipan" in refused.err) == (ExitCode.USAGE, False)
+    assert not Path(ends.workdir).exists()
+
+
+def test_a_database_file_that_is_named_as_a_folder(ends: Ends, command: Run) -> None:
+    """The message has the form of a URL."""
+    refused = command("verify", str(ends.folder / "source.db"), ends.target)
+    assert (refused.code, "sqlite:///" in refused.err) == (ExitCode.DAMAGED, True)
+
+
+@pytest.mark.parametrize("name", ["lock", "plan.json"])
+def test_a_file_that_cannot_be_read(planned: Ends, command: Run, name: str) -> None:
+    """A folder in its place, here: said in one line, as everything that is in the way."""
+    path = Path(planned.workdir) / name
+    path.unlink(missing_ok=True)
+    path.mkdir()
+    refused = command("migrate", "status", planned.workdir)
+    assert (refused.code, refused.err.count("\n"), name in refused.err) == (ExitCode.DAMAGED, 1, True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +20,7 @@ from isthmus.errors import InvalidArgument
 from isthmus_migration import errors
 from isthmus_migration.journal.journal import JournalUnwritable
 from isthmus_migration.migration import Migration
+from isthmus_migration.plans.plan import Plan
 
 Decorated = Callable[..., Any]
 
@@ -87,11 +90,22 @@ def place_options(function: Decorated) -> Decorated:
     return function
 
 
+def shell_command(*words: object, plan: Plan | None = None) -> str:
+    """An ``isthmus`` command as people can paste it into a shell, whatever is in its words.
+
+    :param plan: of the migration that it is for: places whose secrets it left out have to be given again
+    """
+    ends = () if plan is None else (("source", plan.source), ("target", plan.target))
+    again = [f" --{name} URL" for name, end in ends if not end.reference.whole]
+    return f"`{shlex.join(['isthmus', *map(str, words)])}{''.join(again)}`"
+
+
 def opened_migration(workdir: Path, source: str | None = None, target: str | None = None) -> Migration:
     """The migration of a work directory.
 
     :raises InvalidArgument: there is no such directory
     """
-    if not workdir.is_dir():
-        raise InvalidArgument(f"there is no work directory {workdir}: make one with `isthmus migrate plan`")
+    with suppress(OSError):  # what can't be looked at is reported when it is opened
+        if not workdir.is_dir():
+            raise InvalidArgument(f"there is no work directory {workdir}: make one with `isthmus migrate plan`")
     return Migration.open(workdir, source=source, target=target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -9,11 +10,21 @@ import click
 
 from isthmus.cli.exit_codes import ExitCode
 from isthmus.cli.output import print_grid
+from isthmus.schema import Table
 from isthmus.values import dumps
-from isthmus_migration.cli.base import EXIT_CODES, Decorated, command, opened_migration, place_options, workdir_argument
-from isthmus_migration.cli.planning import TABLES
+from isthmus_migration.cli.base import (
+    EXIT_CODES,
+    Decorated,
+    command,
+    opened_migration,
+    place_options,
+    shell_command,
+    workdir_argument,
+)
+from isthmus_migration.cli.planning import TABLES, definition_option
 from isthmus_migration.cli.running import RunSettings, run_options, watched
 from isthmus_migration.cli.watching import print_event
+from isthmus_migration.migration import Migration
 from isthmus_migration.transforms import read_mapping_file
 from isthmus_migration.verification.results import Mismatch, TableResult, Verification
 from isthmus_migration.verification.settings import Level
@@ -67,7 +78,8 @@ def verify_migration(
             options=options,
         ),
     )  # fmt: skip
-    return shown_verification(result, settings, dead=migration.status().found.dead)
+    go_on = shell_command("migrate", "verify", migration.work.path, plan=migration.the_plan)
+    return shown_verification(result, settings, go_on=f"go on with {go_on}", dead=migration.status().found.dead)
 
 
 @command("repair")
@@ -90,22 +102,28 @@ def repair(
     if not settings.as_json:
         print(f"{done.written} items written again or deleted, {done.dead} became dead letters")
     if not done.finished:
-        _not_finished(done.reason, settings)
+        _not_finished(done.reason, migration, settings)
         return ExitCode.PAUSED
-    return shown_verification(done.verification, settings, dead=migration.status().found.dead, written=done.written)
+    again = shell_command("migrate", "repair", migration.work.path, plan=migration.the_plan)
+    return shown_verification(
+        done.verification, settings, go_on=f"go on with {again}", dead=migration.status().found.dead,
+        written=done.written,
+    )  # fmt: skip
 
 
-def _not_finished(reason: str, settings: RunSettings) -> None:
+def _not_finished(reason: str, migration: Migration, settings: RunSettings) -> None:
     if settings.as_json:
         print_event("result", {"exit_code": int(ExitCode.PAUSED), "finished": False, "reason": reason})
     else:
-        print(f"not finished: {reason}; go on with `isthmus migrate repair`")
+        again = shell_command("migrate", "repair", migration.work.path, plan=migration.the_plan)
+        print(f"not finished: {reason}; go on with {again}")
 
 
 @command("verify")
 @click.argument("source", metavar="SRC")
 @click.argument("target", metavar="DST")
 @TABLES
+@definition_option
 @level_options
 @click.option(
     "-c", "--config", type=click.Path(path_type=Path), metavar="FILE",
@@ -118,29 +136,36 @@ def _not_finished(reason: str, settings: RunSettings) -> None:
 @run_options
 def verify(
     source: str, target: str, tables: tuple[str, ...], level: str, sample: int, extra: bool | None, again: bool,
-    config: Path | None, workdir: Path | None, settings: RunSettings,
+    config: Path | None, workdir: Path | None, settings: RunSettings, definitions: Sequence[Table],
 ) -> int:  # fmt: skip
     """Compare any two places: database URLs, env:NAME, or folders with an export. Nothing is written to either.
 
-    The exit code is 1 if anything differs.
+    The exit code is 1 if anything differs, and 8 if nothing does but items of SRC could not be read or transformed.
     """
     transforms = None if config is None else read_mapping_file(config)
     result = watched(
         settings,
         workdir,
         lambda options: verify_places(
-            source, target, tables=tables, transforms=transforms, level=level, sample=sample, extra=extra, again=again,
-            workdir=workdir, engine=settings.engine, workers=settings.workers, options=options,
+            source, target, tables=tables, transforms=transforms, level=level, sample=sample, extra=extra,
+            definitions=definitions, again=again, workdir=workdir, engine=settings.engine, workers=settings.workers,
+            options=options,
         ),
     )  # fmt: skip
-    return shown_verification(result, settings)
+    go_on = "give it a --workdir, so that it can go on" if workdir is None else "the same command goes on"
+    return shown_verification(result, settings, go_on=go_on, dead=result.total.dead)
 
 
 verify_migration.epilog = repair.epilog = verify.epilog = EXIT_CODES
 
 
-def shown_verification(result: Verification, settings: RunSettings, *, dead: int = 0, **further: Any) -> int:
-    """Print what a verification found; the exit code."""
+def shown_verification(
+    result: Verification, settings: RunSettings, *, go_on: str, dead: int = 0, **further: Any
+) -> int:
+    """Print what a verification found; the exit code.
+
+    :param go_on: what to do where it is not finished
+    """
     code = _exit_code(result, dead)
     if settings.as_json:
         print_event("result", {"exit_code": int(code), **further, **result.to_dict()})
@@ -149,6 +174,8 @@ def shown_verification(result: Verification, settings: RunSettings, *, dead: int
     print_grid("", columns, [_row(table) for table in result.tables])
     for line in _remarks(result):
         print(line)
+    if not result.finished:
+        print(f"not finished: {result.reason}; {go_on}")
     return code
 
 
@@ -180,8 +207,7 @@ def _remarks(result: Verification) -> list[str]:
     ]
     lines += [_named(one) for one in result.mismatches[:_SHOWN]]
     more = result.total.mismatches - _SHOWN
-    lines += [f"and {more:,} more"] if more > 0 else []
-    return lines if result.finished else [*lines, f"not finished: {result.reason}"]
+    return [*lines, f"and {more:,} more"] if more > 0 else lines
 
 
 def _named(one: Mismatch) -> str:

@@ -15,7 +15,7 @@ from isthmus.cli.output import json_option, print_grid
 from isthmus.errors import InvalidArgument
 from isthmus.schema import Table
 from isthmus.values import dumps
-from isthmus_migration.cli.base import EXIT_CODES, Decorated, command
+from isthmus_migration.cli.base import EXIT_CODES, Decorated, command, shell_command
 from isthmus_migration.cli.lines import clock
 from isthmus_migration.cli.sampling import show_sample
 from isthmus_migration.cli.watching import print_event
@@ -97,9 +97,8 @@ def plan(
     The exit code is 8 if items of the preflight's sample would become dead letters.
     """
     if sample is not None:
-        show_sample(
-            source, target, tables, {} if config is None else read_mapping_file(config), sample, as_json=as_json
-        )
+        transforms = {} if config is None else read_mapping_file(config)
+        show_sample(source, target, tables, transforms, sample, definitions=definitions, as_json=as_json)
         return ExitCode.OK
     if workdir is None:
         raise InvalidArgument("name a new folder for the migration with --workdir")
@@ -142,8 +141,7 @@ def _print(plan: Plan, workdir: Path, found: Preflight) -> None:
         print(line)
     if len(found.findings) > _SHOWN:
         print(f"and {len(found.findings) - _SHOWN:,} more: see preflight.json in {workdir}")
-    again = "" if plan.source.reference.whole and plan.target.reference.whole else " --source URL --target URL"
-    print(f"planned in {workdir}; run it with `isthmus migrate run {workdir}{again}`")
+    print(f"planned in {workdir}; run it with {shell_command('migrate', 'run', workdir, plan=plan)}")
 
 
 def _remark(finding: Finding) -> str:

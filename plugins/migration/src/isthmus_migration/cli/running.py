@@ -13,7 +13,15 @@ from attrs import frozen
 from isthmus.cli.exit_codes import ExitCode
 from isthmus.cli.output import json_option, print_grid, warn
 from isthmus.errors import InvalidArgument
-from isthmus_migration.cli.base import EXIT_CODES, Decorated, command, opened_migration, place_options, workdir_argument
+from isthmus_migration.cli.base import (
+    EXIT_CODES,
+    Decorated,
+    command,
+    opened_migration,
+    place_options,
+    shell_command,
+    workdir_argument,
+)
 from isthmus_migration.cli.watching import print_event, shown_run
 from isthmus_migration.coordination.control import ControlFile, Rates
 from isthmus_migration.coordination.options import DeadLimit, Listener, RunOptions
@@ -141,7 +149,8 @@ run.epilog = resume.epilog = EXIT_CODES
 def carried_out(migration: Migration, settings: RunSettings, check: str | None = None) -> int:
     """Copy, and show how it went; the exit code.
 
-    :param check: the command by which the copy can be verified; empty where nothing can read it
+    :param check: the command by which the copy can be verified, where it is not that of the migration; empty where
+        nothing can read it
     """
     outcome = watched(
         settings,
@@ -154,12 +163,9 @@ def carried_out(migration: Migration, settings: RunSettings, check: str | None =
         print_event("result", {"ending": outcome.ending, "exit_code": int(code), **status.to_dict()})
         return code
     print_counts(status.tables)
-    _print_next(
-        outcome,
-        status.found.dead,
-        migration.work.path,
-        f"migrate verify {migration.work.path}" if check is None else check,
-    )
+    if check is None:
+        check = shell_command("migrate", "verify", migration.work.path, plan=migration.the_plan)
+    _print_next(outcome, status.found.dead, migration, check)
     return code
 
 
@@ -194,10 +200,12 @@ def print_counts(tables: tuple[TableCounts, ...]) -> None:
     print_grid("", columns, rows)
 
 
-def _print_next(outcome: PhaseOutcome, dead: int, workdir: Path, check: str) -> None:
+def _print_next(outcome: PhaseOutcome, dead: int, migration: Migration, check: str) -> None:
+    workdir = migration.work.path
     if outcome.finished:
-        print("everything is copied" + (f"; verify it with `isthmus {check}`" if check else ""))
+        print("everything is copied" + (f"; verify it with {check}" if check else ""))
     else:
-        print(f"not finished: {outcome.reason}; go on with `isthmus migrate resume {workdir}`")
+        again = shell_command("migrate", "resume", workdir, plan=migration.the_plan)
+        print(f"not finished: {outcome.reason}; go on with {again}")
     if dead:
-        print(f"{dead} items became dead letters: see `isthmus migrate dead list {workdir}`")
+        print(f"{dead} items became dead letters: see {shell_command('migrate', 'dead', 'list', workdir)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from isthmus.capabilities import Limits
 from isthmus.cli.output import console
@@ -11,8 +11,11 @@ from isthmus.schema import Table
 from isthmus.values import Item
 from isthmus_migration.places.base import Place
 from isthmus_migration.places.opening import open_place
-from isthmus_migration.places.references import is_folder, reference_to
+from isthmus_migration.places.probing import probe_target
+from isthmus_migration.places.references import reference_of
+from isthmus_migration.plans.making import check_transforms
 from isthmus_migration.plans.plan import PlacePlan
+from isthmus_migration.plans.planning import source_plan
 from isthmus_migration.transforms import Sample, Transform, compile_transform, dry_run
 from isthmus_migration.transforms.rendering import render_samples
 
@@ -20,25 +23,27 @@ _PAGE_BYTES = 8_000_000
 
 
 def show_sample(
-    source: str, target: str, tables: tuple[str, ...], transforms: Mapping[str, Transform], count: int, *, as_json: bool
-) -> None:
+    source: str, target: str, tables: tuple[str, ...], transforms: Mapping[str, Transform], count: int, *,
+    definitions: Sequence[Table], as_json: bool,
+) -> None:  # fmt: skip
     """Print what would become of some items of each table; nothing is written anywhere.
 
     :raises TableNotFound: the source lacks a table
+    :raises InvalidArgument: a transform is for no table that is shown
     """
     limits = _limits(target)
-    with open_place(PlacePlan(reference_to(source)), source) as here:
-        for name in tables or [table.name for table in here.tables()]:
+    with open_place(source_plan(source, definitions), source) as here:
+        names = tables or tuple(table.name for table in here.tables())
+        check_transforms(transforms, names)
+        for name in names:
             table = here.table(name)
             compiled = compile_transform(transforms.get(name, Transform()), table, limits)
             _show(table, dry_run(compiled, first_items(here, table, count)), as_json=as_json)
 
 
 def _limits(target: str) -> Limits:
-    """The target's limits; those of all backends where it is a file that is not there yet, and is not made for this."""
-    if is_folder(target) or target.startswith("sqlite:"):
-        return Limits()
-    with open_place(PlacePlan(reference_to(target)), target) as there:
+    """The target's limits; nothing is made for this."""
+    with probe_target(PlacePlan(reference_of(target)), target) as there:
         return there.limits
 
 

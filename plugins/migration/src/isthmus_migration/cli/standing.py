@@ -57,12 +57,24 @@ def _print_lines(migration: Migration, every: float, *, watch: bool) -> None:
 
 
 def _watch(migration: Migration, every: float) -> None:
-    now = migration.status()
-    with Live(_shown(now), console=Console(highlight=False), auto_refresh=False) as live:
+    now, screen = migration.status(), console()
+    if not screen.is_terminal:
+        _watch_line_by_line(migration, screen, now, every)
+        return
+    with Live(_shown(now), console=screen, auto_refresh=False) as live:
         while now.holder is not None:
             time.sleep(every)
             now = migration.status()
             live.update(_shown(now), refresh=True)
+
+
+def _watch_line_by_line(migration: Migration, screen: Console, now: Status, every: float) -> None:
+    """Print each status after the other, where what was shown can't be taken back."""
+    screen.print(_shown(now))
+    while now.holder is not None:
+        time.sleep(every)
+        now = migration.status()
+        screen.print(_shown(now))
 
 
 def _shown(now: Status) -> Group:

@@ -13,7 +13,7 @@ import click
 from isthmus.cli.exit_codes import ExitCode
 from isthmus.cli.output import warn
 from isthmus.schema import Table
-from isthmus_migration.cli.base import EXIT_CODES, command
+from isthmus_migration.cli.base import EXIT_CODES, command, shell_command
 from isthmus_migration.cli.planning import INTO_EXISTING, TABLES, definition_option
 from isthmus_migration.cli.running import RunSettings, carried_out, max_dead_option, run_options
 from isthmus_migration.migration import Migration
@@ -116,5 +116,5 @@ def _moved(planned: Callable[[Path], Migration], workdir: Path | None, settings:
 
 def _carried_out(migration: Migration, settings: RunSettings) -> int:
     plan = migration.the_plan
-    ends = f"{plan.source.reference.text} {plan.target.reference.text}"
-    return carried_out(migration, settings, "" if plan.target.format == "parquet" else f"verify {ends}")
+    check = shell_command("verify", plan.source.reference.text, plan.target.reference.text)
+    return carried_out(migration, settings, "" if plan.target.format == "parquet" else check)

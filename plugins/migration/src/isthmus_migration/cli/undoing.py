@@ -9,9 +9,16 @@ from typing import Final
 import click
 
 from isthmus.cli.exit_codes import ExitCode
-from isthmus.cli.output import print_grid
+from isthmus.cli.output import print_grid, warn
 from isthmus.errors import InvalidArgument
-from isthmus_migration.cli.base import EXIT_CODES, command, opened_migration, place_options, workdir_argument
+from isthmus_migration.cli.base import (
+    EXIT_CODES,
+    command,
+    opened_migration,
+    place_options,
+    shell_command,
+    workdir_argument,
+)
 from isthmus_migration.cli.running import RunSettings, run_options, watched
 from isthmus_migration.cli.watching import print_event
 from isthmus_migration.migration import Migration
@@ -44,8 +51,8 @@ def rollback(
         _print_intentions(migration, as_json=settings.as_json)
     if dry_run:
         return ExitCode.OK
-    if not (yes or _confirmed()):
-        print("nothing was done")
+    if not (yes or _confirmed(as_json=settings.as_json)):
+        warn("nothing was done", as_json=settings.as_json)
         return ExitCode.NO
     result = watched(
         settings,
@@ -60,12 +67,12 @@ def rollback(
 rollback.epilog = EXIT_CODES
 
 
-def _confirmed() -> bool:
+def _confirmed(*, as_json: bool) -> bool:
     """Ask.
 
     :raises InvalidArgument: nobody is there to be asked
     """
-    if not sys.stdin.isatty():
+    if as_json or sys.stdin is None or not sys.stdin.isatty():
         raise InvalidArgument("a rollback deletes what was copied: say --yes")
     return click.confirm("Roll back?", err=True)
 
@@ -97,11 +104,13 @@ def _shown(migration: Migration, result: RollbackResult, settings: RunSettings) 
     ])  # fmt: skip
     for position, conflict in enumerate(migration.conflicts()):
         if position == _LISTED:
-            print(f"and {result.conflicts - _LISTED:,} more conflicts: see `isthmus migrate report`")
+            more = shell_command("migrate", "report", migration.work.path)
+            print(f"and {result.conflicts - _LISTED:,} more conflicts: see {more}")
             break
         print(f"conflict {conflict.table} {conflict.key}: {conflict.reason}")
     if not result.finished:
-        print(f"not finished: {result.reason}; go on with `isthmus migrate rollback {migration.work.path}`")
+        again = shell_command("migrate", "rollback", migration.work.path, plan=migration.the_plan)
+        print(f"not finished: {result.reason}; go on with {again}")
     return code
 
 

@@ -112,7 +112,9 @@ def _choice(which: Iterable[int] | None, status: Status | None) -> Choice:
 
 def _check_state(journal: Journal) -> None:
     if journal.state not in _REPLAYABLE:
-        raise WrongState(f"the migration is {journal.state}: its dead letters can't be replayed")
+        raise WrongState(
+            f"the migration is {journal.state}, and its dead letters can't be replayed: {journal.state.next_step}"
+        )
 
 
 def _replay(journal: Journal, worker: Worker, choice: Choice, transform: Transform | None) -> Replay:

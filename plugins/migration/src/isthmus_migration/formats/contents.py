@@ -96,7 +96,9 @@ def contents_of(folder: Path, format_name: str | None, tables: Sequence[Table]) 
     :raises ExportUnsupported: it holds nothing that is known, or another format, or one that can't be read
     """
     if not folder.is_dir():
-        raise ExportDamaged(f"there is no folder {folder}: name one with an export")
+        raise ExportDamaged(
+            f"there is no folder {folder}: name one with an export, or a database by its URL, as sqlite:///shop.db"
+        )
     found = _recognised(folder)
     name = found.layout.name
     if format_name is not None and format_name != name:

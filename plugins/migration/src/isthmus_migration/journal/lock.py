@@ -100,11 +100,17 @@ class Holder:
 
 
 def holder_of(workdir: Path) -> Holder | None:
-    """The process that has the lock of a work directory, or ``None`` where nobody works."""
+    """The process that has the lock of a work directory, or ``None`` where nobody works.
+
+    :raises WorkDirectoryDamaged: the lock can't be looked at
+    """
+    path = workdir / "lock"
     try:
-        stream = (workdir / "lock").open(encoding="utf-8")
+        stream = path.open(encoding="utf-8")
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise WorkDirectoryDamaged(f"{path} can't be read ({error.strerror}): check its permissions") from error
     with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -54,6 +54,9 @@ class WorkDirectory:
         except (OSError, sqlite3.Error) as error:
             work._empty(remove=made)
             raise _unwritable(path, error) from error
+        except KeyboardInterrupt:
+            work._empty(remove=made)
+            raise
         return work
 
     def _fill(self, plan: Plan) -> None:
@@ -79,7 +82,7 @@ class WorkDirectory:
         """
         work = cls(path)
         for file in (work.plan_file, work.journal_file):
-            if not file.is_file():
+            if not _is_file(file):
                 raise WorkDirectoryDamaged(
                     f"{path} is no work directory, {file.name} is missing: plan a migration first"
                 )
@@ -112,6 +115,13 @@ class WorkDirectory:
     def journal(self, *, writable: bool) -> Journal:
         """The journal, opened."""
         return Journal(self.journal_file, writable=writable)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise WorkDirectoryDamaged(f"{path} can't be looked at ({error.strerror}): check its permissions") from error
 
 
 def check_free(path: Path) -> None:

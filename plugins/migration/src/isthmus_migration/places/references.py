@@ -20,6 +20,9 @@ _FLEETING: Final = re.compile(r"memory:|sqlite:///?(?:\?|$)")
 _ENVIRONMENT: Final = "env:"
 _FILE: Final = "file:"
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+# A URL that lacks a slash is no folder that anybody means.
+_LIKE_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_VARIABLE: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*")
 # An option that says where a secret is, and does not hold it.
 _SECRET_REFERENCE: Final = re.compile(r"[?&][^=&#]*=secret(?::|%3A)[^&#]*", re.IGNORECASE)
 
@@ -80,12 +83,31 @@ def reference_to(text: str) -> Reference:
     if not text.strip() or text in (_ENVIRONMENT, _FILE):
         raise InvalidArgument("a place is a database URL, env:NAME, or a folder: name one")
     if text.startswith(_ENVIRONMENT):
+        _check_variable(text)
         return Reference(text)
     if is_folder(text):
+        _check_folder(text)
         said = _FILE if text.startswith(_FILE) else ""
         return Reference(said + os.path.abspath(folder_of(text)))  # noqa: PTH100  # Path.absolute() keeps ".."
     text = _from_root(text)
     return Reference(text) if not holds_secret(text) else Reference(redacted_url(text), whole=False)
+
+
+def _check_variable(text: str) -> None:
+    if not _VARIABLE.fullmatch(text):
+        # Not shown: it may be a URL with a secret.
+        raise InvalidArgument(
+            "what stands after env: is no name of a variable: write env:NAME, or the URL without env:"
+        )
+
+
+def _check_folder(text: str) -> None:
+    scheme = _LIKE_URL.match(text)
+    if scheme and not text.startswith(_FILE):
+        raise InvalidArgument(
+            f"a place begins with {scheme[0]} and not with {scheme[0]}//: write a database URL with both slashes, or "
+            "file:… for a folder of such a name"
+        )
 
 
 def _from_root(url: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 
 from attrs import field, frozen
@@ -42,7 +42,7 @@ def make_plan(source: Place, target: Place, ends: tuple[PlacePlan, PlacePlan], w
     names = wish.tables or tuple(table.name for table in source.tables())
     if not names:
         raise PlanRefused(f"{source.name} has no tables: name another source")
-    _check_transforms(wish, names)
+    check_transforms(wish.transforms, names)
     planner = TablePlanner(source, target, wish)
     decisions = [planner.decide(name) for name in dict.fromkeys(names)]
     refuse([*planner.problems, *overlaps(source, target, decisions)])
@@ -68,11 +68,15 @@ def _check(wish: Wish) -> None:
         raise InvalidArgument(f"into_existing is refuse, upsert, fail or skip, not {wish.into_existing!r}")
 
 
-def _check_transforms(wish: Wish, names: tuple[str, ...]) -> None:
-    for name in wish.transforms:
+def check_transforms(transforms: Iterable[str], names: Collection[str]) -> None:
+    """Refuse transforms that would never run, because their tables are not among those that are meant.
+
+    :raises InvalidArgument: there is one
+    """
+    for name in transforms:
         if name not in names:
             raise InvalidArgument(
-                f"there is a transform for {name!r}, which is no table that is moved: those are {', '.join(names)}"
+                f"there is a transform for {name!r}, which is no table that was asked for: those are {', '.join(names)}"
             )
 
 

@@ -69,6 +69,21 @@ def source_plan(source: Given, definitions: Sequence[Table]) -> PlacePlan:
     return PlacePlan(reference, definitions=tuple(definitions))
 
 
+def compared_plans(source: Given, target: Given, definitions: Sequence[Table]) -> tuple[PlacePlan, PlacePlan]:
+    """How two places that are compared are written down.
+
+    :param definitions: of the tables of either, where it is an export that has none
+    :raises InvalidArgument: both are databases, which know their own
+    """
+    references = reference_of(source), reference_of(target)
+    if definitions and all(reference.kind != "export" for reference in references):
+        raise InvalidArgument(
+            "definitions are for exports that have none, and both places are databases: leave them out"
+        )
+    here, there = (tuple(definitions) if reference.kind == "export" else () for reference in references)
+    return PlacePlan(references[0], definitions=here), PlacePlan(references[1], definitions=there)
+
+
 def read_preflight(work: WorkDirectory) -> Preflight | None:
     """What was found when the plan was made; ``None`` where that was removed or is damaged."""
     try:

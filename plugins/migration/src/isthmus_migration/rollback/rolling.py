@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
 from pathlib import Path
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from isthmus_migration.coordination.outcomes import PhaseOutcome
 from isthmus_migration.coordination.session import Session
@@ -19,6 +19,7 @@ from isthmus_migration.plans.plan import TablePlan
 from isthmus_migration.plans.starting import may_be_ours
 from isthmus_migration.rollback.beginning import BEFORE
 from isthmus_migration.rollback.digesting import add_target_units
+from isthmus_migration.rollback.lost import require_images
 from isthmus_migration.rollback.results import Action, Conflict, RollbackResult, TableRollback
 from isthmus_migration.rollback.strangers import strangers
 from isthmus_migration.rollback.undoing import UndoPart
@@ -72,17 +73,24 @@ class Rollback:
 
     def _check(self) -> None:
         journal, state = self._journal, self._journal.state
-        if journal.meta("purpose") == "verify" or state in _IMPOSSIBLE:
-            raise WrongState(f"the migration is {state}: there is nothing that could be rolled back")
+        if journal.meta("purpose") == "verify":
+            raise WrongState("nothing was copied from this work directory, so nothing is rolled back: plan a migration")
+        if state in _IMPOSSIBLE:
+            raise WrongState(f"the migration is {state}, and nothing could be rolled back: {state.next_step}")
         again = self.force and bool(journal.rows("SELECT 1 FROM conflict LIMIT 1"))
         if state == State.ROLLED_BACK and not again:
-            raise WrongState("the migration was rolled back before: force overrides conflicts, where it left some")
+            raise WrongState(
+                "the migration was rolled back before: plan anew in another directory; where conflicts were left, "
+                "force overrides them"
+            )
         without = [table.target.name for table in self.session.plan.tables if self._has_no_images(table)]
         if without:
             raise WrongState(
                 f"no pre-images were kept, so what was in {', '.join(without)} can't be put back: restore a backup, or "
                 "delete what was copied yourself"
             )
+        if not self.force and journal.meta(_FORCE) != "yes":
+            require_images(journal, self.session.plan, Path(self.setup.workdir) / "images")
 
     def _has_no_images(self, table: TablePlan) -> bool:
         if table.created or self.session.plan.keep_images:
@@ -214,9 +222,12 @@ class Rollback:
         done = TableRollback(name, "restored", counts.written, counts.unchanged, left)
         if not self._was_digested(plan):
             return done
-        buckets = sum(1 for _one in _wanted(self._journal, table).differences(
+        found = list(_wanted(self._journal, table).differences(
             self._journal.digest("rollback_verify", table, "target")))  # fmt: skip
-        return TableRollback(name, "restored", counts.written, counts.unchanged, left, not buckets, buckets)
+        # What expires goes by itself, also from among items that the migration never touched.
+        fewer = sum(1 for one in found if plan.target.ttl is not None and one.target[0] < one.source[0])
+        equal = None if fewer and fewer == len(found) else not found
+        return evolve(done, equal=equal, differing_buckets=len(found) - fewer, fewer_buckets=fewer)
 
 
 def conflicts_of(journal: Journal, plan: TablePlan) -> Iterator[Conflict]:

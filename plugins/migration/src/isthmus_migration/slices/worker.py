@@ -50,12 +50,14 @@ class Setup:
     :param source: the source's URL, where the plan had to leave out its secrets, never written anywhere; or the
         database that was given opened
     :param target: the target's, likewise
+    :param writes: whether the target is written to, and not only read
     """
 
     plan: str = field(repr=False)
     workdir: str
     source: Given | None = field(default=None, repr=False)
     target: Given | None = field(default=None, repr=False)
+    writes: bool = True
 
     @property
     def opened(self) -> bool:
@@ -88,7 +90,7 @@ class Worker:
         self.plan = Plan.from_json(setup.plan)
         self.workdir = Path(setup.workdir)
         self.source: Place = open_place(self.plan.source, setup.source)
-        self.target: Place = open_place(self.plan.target, setup.target, create=True)
+        self.target: Place = open_place(self.plan.target, setup.target, create=setup.writes)
         self._tables: dict[str, TableWork] = {}
 
     def table(self, name: str) -> TableWork:

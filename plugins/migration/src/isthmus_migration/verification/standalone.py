@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,10 +20,10 @@ from isthmus_migration.journal.states import State
 from isthmus_migration.journal.workdir import WorkDirectory
 from isthmus_migration.places.base import Place
 from isthmus_migration.places.opening import open_place
-from isthmus_migration.places.references import Given, reference_of
-from isthmus_migration.plans.making import check_apart, target_table
+from isthmus_migration.places.references import Given
+from isthmus_migration.plans.making import check_apart, check_transforms, target_table
 from isthmus_migration.plans.plan import PlacePlan, Plan, TablePlan
-from isthmus_migration.plans.planning import source_plan
+from isthmus_migration.plans.planning import compared_plans
 from isthmus_migration.slices.worker import Setup
 from isthmus_migration.transforms import Transform
 from isthmus_migration.verification.results import Verification
@@ -61,18 +61,18 @@ def verify_places(
     :param sample: how many keys of each table the level ``sample`` looks up
     :param seed: decides which keys these are
     :param extra: whether items that only the target has are mismatches; yes when ``None``
-    :param definitions: of the source's tables, for exports that AWS wrote, which have none
+    :param definitions: of tables, for exports that AWS wrote, which have none; on either side
     :param workdir: a folder for what an interrupted verification needs to go on; temporary when ``None``
     :param again: begin anew in that folder, even if the last verification was interrupted
-    :raises InvalidArgument: there is no such level, or both places are one
+    :raises InvalidArgument: there is no such level, both places are one, or a transform is for another table
     :raises TableNotFound: the source lacks a table
     """
     settings = Settings.checked(level, sample, seed, extra)
-    ends = source_plan(source, definitions), PlacePlan(reference_of(target))
+    ends = compared_plans(source, target, definitions)
     with folder_for(workdir) as folder:
         work = _work(folder, source, target, ends, tables, transforms or {})
         plan = work.plan()
-        setup = Setup(plan.to_json(), str(work.path.resolve()), source, target)
+        setup = Setup(plan.to_json(), str(work.path.resolve()), source, target, writes=False)
         with session(work, plan, setup, engine=engine, workers=workers, options=options) as at_work:
             return Verifying(at_work, setup, settings, again).run()
 
@@ -95,11 +95,11 @@ def _work(
     if (folder / "plan.json").exists():
         work = _same(WorkDirectory.open(folder), ends)
         with open_place(ends[0], source) as here:
-            _check_same_question(work, _names(here, tables), transforms)
+            _check_same_question(work, _names(here, tables, transforms), transforms)
         return work
     with open_place(ends[0], source) as here, open_place(ends[1], target) as there:
         check_apart(here, there)
-        names = _names(here, tables)
+        names = _names(here, tables, transforms)
         plans = tuple(_table_plan(here, there, name, transforms.get(name, Transform())) for name in names)
     made = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     work = WorkDirectory.create(folder, Plan(secrets.token_hex(8), made, *ends, plans, keep_images=True))
@@ -121,8 +121,10 @@ def _same(work: WorkDirectory, ends: tuple[PlacePlan, PlacePlan]) -> WorkDirecto
     return work
 
 
-def _names(source: Place, tables: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(tables)) or tuple(table.name for table in source.tables())
+def _names(source: Place, tables: Sequence[str], transforms: Iterable[str]) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(tables)) or tuple(table.name for table in source.tables())
+    check_transforms(transforms, names)
+    return names
 
 
 def _check_same_question(work: WorkDirectory, names: tuple[str, ...], transforms: Mapping[str, Transform]) -> None:

@@ -1,0 +1,70 @@
+"""What commands tell people to do next, and whom they ask."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from isthmus.cli.exit_codes import ExitCode
+from plugins.migration.tests.cli.helpers import Ends, Run
+
+INLINE = ("--engine", "inline")
+
+
+def _commands(text: str) -> list[list[str]]:
+    """The commands that a text names in backquotes, as a shell reads them."""
+    return [shlex.split(found) for found in re.findall(r"`(isthmus [^`]+)`", text)]
+
+
+def test_what_to_do_next_can_be_pasted_into_a_shell(tmp_path: Path, command: Run) -> None:
+    """Also where names have spaces in them."""
+    ends = Ends(tmp_path / "a folder of mine")
+    ends.folder.mkdir()
+    ends.fill(3)
+    made = command("migrate", "plan", ends.source, ends.target, "--workdir", ends.workdir)
+    assert _commands(made.out) == [["isthmus", "migrate", "run", ends.workdir]]
+    copied = command("migrate", "run", ends.workdir, *INLINE)
+    assert _commands(copied.out) == [["isthmus", "migrate", "verify", ends.workdir]]
+    folder = str(ends.folder / "an export")
+    exported = command("export", ends.source, folder, *INLINE)
+    ((_isthmus, verify, _source, target),) = _commands(exported.out)
+    assert (verify, target) == ("verify", f"file:{folder}")
+
+
+def test_a_refusal_says_what_to_do_instead(copied: Ends, command: Run) -> None:
+    """A copy that is done is verified; what was rolled back is planned anew."""
+    assert command("migrate", "run", copied.workdir).err.endswith("nothing is left to copy: verify it\n")
+    assert command("migrate", "rollback", copied.workdir, "--yes", *INLINE).code == ExitCode.ROLLED_BACK
+    for words in (("run",), ("verify",), ("rollback", "--yes"), ("dead", "replay", "--all")):
+        refused = command("migrate", *words, copied.workdir)
+        assert (refused.code, "plan anew" in refused.err) == (ExitCode.NO, True), words
+
+
+class _Terminal:
+    """Somebody who would answer no."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def readline(self) -> str:
+        return "n\n"
+
+
+def test_a_rollback_that_prints_json_asks_nobody(copied: Ends, command: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program can't answer, and standard output stays JSON; people who say no see that nothing was done."""
+    monkeypatch.setattr("sys.stdin", _Terminal())
+    refused = command("migrate", "rollback", copied.workdir, "--json")
+    assert (refused.code, refused.out, refused.error["code"]) == (ExitCode.USAGE, "", "invalid_argument")
+    monkeypatch.setattr("sys.stdin", None)
+    refused = command("migrate", "rollback", copied.workdir)
+    assert (refused.code, "say --yes" in refused.err) == (ExitCode.USAGE, True)
+
+
+def test_watching_without_a_terminal_prints_lines(planned: Ends, command: Run) -> None:
+    """A log gets whole lines, as nothing in it can be taken back."""
+    shown = command("migrate", "status", planned.workdir, "--watch")
+    assert shown.out.endswith("\n")
+    assert shown.out == command("migrate", "status", planned.workdir).out
