@@ -57,4 +57,4 @@ def test_an_interrupt_while_the_work_directory_is_made_leaves_none(
             patched.setattr(workdir, "write_whole", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 Migration.plan(source, target, workdir=tmp_path / "work")
-        assert Migration.plan(source, target, workdir=tmp_path / "work").the_plan
+        assert Migration.plan(source, target, workdir=tmp_path / "work").status().state == "planned"
