@@ -16,8 +16,8 @@ class Conflict:
 
     :param table: of the target
     :param key: the target's key as lossless JSON text
-    :param reason: ``changed`` since it was written; ``not_ours`` in a table that would have been dropped; ``expired``
-        where its time has come; else the code of the error with which the target refused it
+    :param reason: ``changed`` since it was written; ``not_ours`` in a table that would have been dropped; else the code
+        of the error with which the target refused it
     """
 
     table: str
@@ -34,9 +34,11 @@ class TableRollback:
     :param restored: items put back or deleted
     :param unchanged: items that were as before
     :param conflicts: items left as they are
-    :param equal: whether the digest is the one from before, but for the conflicts; ``None`` where there was none
+    :param equal: whether the digest is the one from before, but for the conflicts; ``None`` where there was none, or
+        where items may have expired since
     :param differing_buckets: buckets, of 65,536, in which it is not: others have written keys that the migration never
         did
+    :param fewer_buckets: buckets that hold fewer items than before, in a table whose items expire
     """
 
     table: str
@@ -46,6 +48,7 @@ class TableRollback:
     conflicts: int = 0
     equal: bool | None = None
     differing_buckets: int = 0
+    fewer_buckets: int = 0
 
 
 @frozen

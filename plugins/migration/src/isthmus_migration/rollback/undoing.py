@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import asdict, define, field, frozen
+from attrs import asdict, define, evolve, field, frozen
 
 from isthmus.errors import InvalidArgument, IsthmusError
 from isthmus.schema import Table
@@ -81,7 +81,7 @@ def undo_slice(worker: Worker, task: SliceTask) -> SliceResult:
         task, _following(task, files[place:], line, len(images)),
         Counts(read=len(images), written=len(undo.put) + len(undo.delete), unchanged=undo.unchanged,
                skipped=len(undo.conflicts)),
-        found=tuple(undo.conflicts), waited=pace.waited,
+        found=tuple(undo.conflicts), waited=pace.waited, owed=pace.owed,
     )  # fmt: skip
 
 
@@ -94,8 +94,8 @@ def _following(task: SliceTask, files: list[Path], line: int, read: int) -> str 
 def _judged(worker: Worker, task: SliceTask, part: UndoPart, path: Path, images: list[Image]) -> _Undo:
     table, undo = worker.table(task.unit.table).plan.target, _Undo()
     found = readable_items(worker.target, table, [image.key for image in images])
-    earlier = _earlier_runs(worker, path)
-    for image, now in zip(images, found, strict=True):
+    earlier, moment = _earlier_runs(worker, path), time.time()
+    for image, now in zip((_by_now(table, one, moment) for one in images), found, strict=True):
         known = earlier.get(dumps(image.key)) if earlier else None
         digest = _UNREADABLE if isinstance(now, IsthmusError) else digest_or_none(now)
         if digest == digest_or_none(image.before):
@@ -109,6 +109,12 @@ def _judged(worker: Worker, task: SliceTask, part: UndoPart, path: Path, images:
             # With an image of an earlier run, that one comes next and decides.
             undo.conflicts.append(_conflict(table, image, now, "changed"))
     return undo
+
+
+def _by_now(table: Table, image: Image, moment: float) -> Image:
+    """What would stand there if nothing had been written: nothing once it has expired."""
+    gone = image.before is not None and expired(table, image.before, moment)
+    return evolve(image, before=None) if gone else image
 
 
 def _earlier_runs(worker: Worker, path: Path) -> dict[str, Former]:
@@ -131,10 +137,13 @@ def _put_back(worker: Worker, task: SliceTask, undo: _Undo) -> None:
     receipt = worker.target.put_many(table, [item for _image, item in undo.put], part)
     refused = {refusal.position: refusal.error for refusal in receipt.refusals}
     for position, error in sorted(refused.items(), reverse=True):
-        image, item = undo.put.pop(position)
-        gone = isinstance(error, InvalidArgument) and expired(table, item, time.time())
+        image, item = undo.put[position]
+        if isinstance(error, InvalidArgument) and expired(table, item, time.time()):
+            worker.target.delete_many(table, [image.key])
+            continue
+        del undo.put[position]
         (now,) = readable_items(worker.target, table, [image.key])
-        undo.conflicts.append(_conflict(table, image, now, "expired" if gone else error.code))
+        undo.conflicts.append(_conflict(table, image, now, error.code))
 
 
 def _conflict(table: Table, image: Image, now: Item | IsthmusError | None, reason: str) -> dict[str, Any]:

@@ -54,6 +54,7 @@ class ImageFile:
     :param phase: of the slice
     :param table: the source's table
     :param unsettled: numbers of runs before it that were never journaled, of the same items or some of them
+    :param count: how many images it holds
     """
 
     path: Path
@@ -61,6 +62,7 @@ class ImageFile:
     phase: str
     table: str
     unsettled: tuple[int, ...] = ()
+    count: int = 0
 
     @classmethod
     def of(cls, path: Path) -> Self:
@@ -70,7 +72,7 @@ class ImageFile:
         """
         with _lines(path) as lines:
             head = _data(path, next(lines, b""))
-        return cls(path, number_of(path), head["phase"], head["table"], tuple(head["unsettled"]))
+        return cls(path, number_of(path), head["phase"], head["table"], tuple(head["unsettled"]), int(head["images"]))
 
     def images(self) -> Iterator[Image]:
         """The images, in the order in which they were kept.
@@ -87,7 +89,8 @@ def images_file(folder: Path, phase: str, unit: str, number: int) -> Path:
 
 def image_files(folder: Path) -> list[Path]:
     """The files of the folder of one unit, the latest first."""
-    return sorted(folder.glob(f"*{_SUFFIX}"), reverse=True)
+    found = (path for path in folder.glob(f"*{_SUFFIX}") if path.name.removesuffix(_SUFFIX).isdecimal())
+    return sorted(found, reverse=True)
 
 
 def forget_images(folder: Path, task: SliceTask) -> None:
@@ -99,8 +102,8 @@ def forget_images(folder: Path, task: SliceTask) -> None:
 
 
 def unit_folders(folder: Path) -> list[Path]:
-    """The folders of all units of all phases that have images."""
-    return sorted(unit for phase in folder.iterdir() for unit in phase.iterdir() if image_files(unit))
+    """The folders of all units of all phases that have images; none where there is no folder."""
+    return sorted(unit for unit in folder.glob("*/*") if image_files(unit))
 
 
 def files_of_table(folder: Path, table: str) -> Iterator[ImageFile]:
@@ -195,7 +198,11 @@ def _sync_folder(folder: Path) -> None:
 
 @contextmanager
 def _lines(path: Path) -> Iterator[Iterator[bytes]]:
-    with path.open("rb") as raw:
+    try:
+        raw = path.open("rb")
+    except OSError as error:
+        raise _damaged(path) from error
+    with raw:
         yield _split(path, raw)
 
 
@@ -206,7 +213,7 @@ def _split(path: Path, raw: IO[bytes]) -> Iterator[bytes]:
             while chunk := stream.read(_CHUNK):
                 *lines, rest = (rest + chunk).split(b"\n")
                 yield from lines
-    except zstandard.ZstdError as error:
+    except (OSError, zstandard.ZstdError) as error:
         raise _damaged(path) from error
     if rest:
         raise _damaged(path)
