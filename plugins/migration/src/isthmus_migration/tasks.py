@@ -137,6 +137,7 @@ class SliceResult:
     :param found: what the phase is looking for (differences, conflicts), as JSON-ready data
     :param seconds: how long the worker took, waits included
     :param waited: seconds in which the worker kept to the allowed rates
+    :param owed: seconds for which it should have gone on waiting, and did not
     """
 
     task: SliceTask
@@ -149,6 +150,7 @@ class SliceResult:
     found: tuple[dict[str, Any], ...] = ()
     seconds: float = 0.0
     waited: float = 0.0
+    owed: float = 0.0
 
     def with_counts(self, **more: int) -> SliceResult:
         """A copy with further counts."""

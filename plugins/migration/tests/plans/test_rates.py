@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from isthmus.errors import InvalidArgument
 from isthmus_migration.coordination.control import Rates
 from isthmus_migration.coordination.options import RunOptions
 from isthmus_migration.coordination.rates import RateControl
+from isthmus_migration.slices import pace
 from isthmus_migration.slices.pace import Pace
 from isthmus_migration.tasks import Budget, Counts, SliceResult, SliceTask, Unit
 from plugins.migration.tests.plans.helpers import filled, numbered, planned, sqlite
@@ -107,20 +109,64 @@ def test_a_slice_that_is_held_back_is_small() -> None:
 def test_a_slice_waits_until_all_rates_allow_it(budget: Budget, seconds: float) -> None:
     """100 items of 2,500 bytes: one read unit and three write units each."""
     now, slept = [10.0], list[float]()
-    pace = Pace(budget, clock=lambda: now[0], sleep=slept.append)
+    held = Pace(budget, clock=lambda: now[0], sleep=slept.append)
     now[0] += 0.5
-    pace.keep(100, 250_000)
-    assert sum(slept) == pace.waited == pytest.approx(max(seconds - 0.5, 0.0))
+    held.keep(100, 250_000)
+    assert sum(slept) == held.waited == pytest.approx(max(seconds - 0.5, 0.0))
 
 
-def test_a_run_is_held_to_the_items_a_second_that_were_allowed(tmp_path: Path) -> None:
-    """Within a fifth, by two workers together."""
+def test_a_slice_does_not_wait_for_longer_than_a_few_seconds() -> None:
+    """An item that is worth hours of its rate would make it seem to hang, and its worker would be ended for it."""
+    slept = list[float]()
+    held = Pace(Budget(write_units=0.1), clock=lambda: 0.0, sleep=slept.append)
+    held.keep(1, 400_000)
+    assert slept == [10.0]
+    assert held.owed == pytest.approx(391 / 0.1 - 10)
+
+
+def test_what_a_slice_owes_all_of_them_rest_for() -> None:
+    """Each had a part of the rates, so its debt is worth that part of a rest; debts add up, and other rates end it."""
+    now = [100.0]
+    control = RateControl(Rates(items=1), 1_000, clock=lambda: now[0])
+    control.in_flight = 4
+    seen = [control.resting]
+    for _slice in range(2):
+        control.owe(evolve(_result(), owed=40.0))
+    control.allow(Rates(items=1))
+    for now[0] in (119.9, 120.1):
+        seen.append(control.resting)
+    control.owe(evolve(_result(), owed=4_000.0))
+    seen.append(control.resting)
+    control.allow(Rates(items=2))
+    assert [*seen, control.resting] == [False, True, False, True, False]
+
+
+def test_a_run_rests_for_what_its_slices_owe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So it keeps to its rate although no slice waits; the last one owes nothing that anybody would wait for."""
+    monkeypatch.setattr(pace, "_LONGEST", 0.0)
+    filled(sqlite(tmp_path, "source"), numbered(5))
+    migration = planned(tmp_path, units=1)
+    begun = time.monotonic()
+    assert migration.run(engine="inline", options=RunOptions(slice_items=1, rates=Rates(items=10))).finished
+    assert time.monotonic() - begun >= 0.4
+
+
+def test_a_run_is_held_to_the_items_a_second_that_were_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By two workers together; neither much faster, nor by waits that are much longer than it needs."""
+    waited, keep = list[float](), Pace.keep
+
+    def noted(held: Pace, items: int, size: int) -> None:
+        keep(held, items, size)
+        waited.append(held.waited)
+
+    monkeypatch.setattr(Pace, "keep", noted)
     filled(sqlite(tmp_path, "source"), numbered(3_000))
     migration = planned(tmp_path, units=8)
     options = RunOptions(slice_items=100, rates=Rates(items=1_000))
     begun = time.monotonic()
     assert migration.run(engine="threads", workers=2, options=options).finished
-    assert 2.4 <= time.monotonic() - begun <= 3.6
+    assert time.monotonic() - begun >= 2.4
+    assert sum(waited) <= 2 * 3.6
 
 
 @pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf")])

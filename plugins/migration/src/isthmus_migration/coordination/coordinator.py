@@ -116,7 +116,7 @@ class Coordinator:
         told = self.control.read()
         self.stopping = self.stopping or told.command == "stop"
         if told.rates is not None:
-            self._rates.rates = told.rates
+            self._rates.allow(told.rates)
         self._announce("stopping" if self.stopping else "paused" if told.command == "pause" else "going_on")
         self._tell("tick", active=len(self._flights))
         if told.command == "pause" and not self._flights and not self.stopping:
@@ -142,7 +142,7 @@ class Coordinator:
         if self._lost and not self._held and not self._flights:
             self._rebuild()
         self._rates.in_flight = min(self._schedule.pending + len(self._flights), self.engine.workers)
-        while not self._held and not self._lost:
+        while not (self._held or self._lost or self._rates.resting):
             turn = self._schedule.next(self.engine.window)
             if turn is None:
                 return
@@ -225,6 +225,7 @@ class Coordinator:
         return error
 
     def _settle(self, task: SliceTask, result: SliceResult) -> None:
+        self._rates.owe(result)
         if result.pending:
             self._grant(task, result)
             return

@@ -6,6 +6,8 @@ without gives a little back. It needs no lock that workers share, so it is the s
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from math import ceil
 from typing import Final
 
@@ -37,8 +39,25 @@ class RateControl:
     items: int
     in_flight: int = 1
     speed: float = 1.0
+    _clock: Callable[[], float] = time.monotonic
+    _rest: float = field(default=0.0, init=False)
     _measured: float = field(default=0.0, init=False)
     _item_size: float = field(default=1_000.0, init=False)
+
+    def allow(self, rates: Rates) -> None:
+        """Keep to these rates from now on; what is owed to others is forgotten."""
+        if rates != self.rates:
+            self.rates, self._rest = rates, 0.0
+
+    @property
+    def resting(self) -> bool:
+        """Whether nothing may be handed out for now, because slices took more than their rates allowed."""
+        return self._clock() < self._rest
+
+    def owe(self, result: SliceResult) -> None:
+        """Learn that a slice did not wait as long as its part of the rates wants it; then all rest a part of that."""
+        if result.owed > 0:
+            self._rest = max(self._rest, self._clock()) + result.owed / max(self.in_flight, 1)
 
     def learn(self, result: SliceResult) -> None:
         """Adapt to how a slice went."""

@@ -33,7 +33,9 @@ def digest_target(worker: Worker, task: SliceTask) -> SliceResult:
         digest.add_one(*_of_unreadable(fault))
     count = len(read.items) + len(read.unreadable)
     pace.keep(count, 0)
-    return SliceResult(task, read.cursor, Counts(read=count), {"target": digest.pack()}, waited=pace.waited)
+    return SliceResult(
+        task, read.cursor, Counts(read=count), {"target": digest.pack()}, waited=pace.waited, owed=pace.owed
+    )
 
 
 def _of_unreadable(fault: Unreadable) -> tuple[int, int]:

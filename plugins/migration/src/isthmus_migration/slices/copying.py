@@ -49,7 +49,7 @@ def _copy(worker: Worker, task: SliceTask) -> SliceResult | int:
         if claims and fingerprint(text) != task.granted:
             pace.keep(len(read.items), account.size)
             counts = Counts(read=len(read.items) + len(read.unreadable))
-            return SliceResult(task, read.cursor, counts, claims=text, pending=True, waited=pace.waited)
+            return SliceResult(task, read.cursor, counts, claims=text, pending=True, waited=pace.waited, owed=pace.owed)
         moves = granted(account, moves, claims)
     existing = look_up(account, moves)
     if existing.cut is not None:
@@ -151,5 +151,5 @@ def _result(account: Account, read: Slice, written: int, receipt: Receipt, pace:
         digests["replaced"] = account.replaced.pack()
     given_back = b"".join(claims_of(account, account.lost)) if may_collide(account) else b""
     return SliceResult(
-        account.task, read.cursor, counts, digests, tuple(account.dead), given_back, waited=pace.waited
+        account.task, read.cursor, counts, digests, tuple(account.dead), given_back, waited=pace.waited, owed=pace.owed
     )  # fmt: skip

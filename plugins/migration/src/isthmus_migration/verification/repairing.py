@@ -69,12 +69,12 @@ def repair_slice(worker: Worker, task: SliceTask) -> SliceResult:
     elif part.delete:
         deleted, cursor = _delete(account, part.delete)
         pace.keep(deleted, 0)
-        return SliceResult(task, cursor, Counts(read=deleted, written=deleted), waited=pace.waited)
+        return SliceResult(task, cursor, Counts(read=deleted, written=deleted), waited=pace.waited, owed=pace.owed)
     else:
         read, cursor = _fetched(account, part.copy)
     counts = _copy(account, read)
     pace.keep(len(read.items), account.size)
-    return SliceResult(task, cursor, counts, dead=tuple(account.dead), waited=pace.waited)
+    return SliceResult(task, cursor, counts, dead=tuple(account.dead), waited=pace.waited, owed=pace.owed)
 
 
 def _run_of(keys: Sequence[str], task: SliceTask) -> tuple[list[Item], str | None]:

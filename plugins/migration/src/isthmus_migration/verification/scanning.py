@@ -39,7 +39,9 @@ def verify_slice(worker: Worker, task: SliceTask) -> SliceResult:
     pace.keep(reading.read, reading.read * _TYPICAL_ITEM)
     counts = Counts(read=reading.read, skipped=reading.skipped, dead=reading.dead)
     digests: dict[str, bytes] = {part.side: digest.pack()} if digest.buckets else {}
-    return SliceResult(task, reading.found.cursor, counts, digests, found=tuple(found), waited=pace.waited)
+    return SliceResult(
+        task, reading.found.cursor, counts, digests, found=tuple(found), waited=pace.waited, owed=pace.owed
+    )
 
 
 def pass_over(worker: Worker, task: SliceTask) -> SliceResult:
