@@ -20,7 +20,7 @@ from isthmus_migration.journal.journal import Journal, JournalUnwritable
 from isthmus_migration.journal.states import State
 from isthmus_migration.journal.workdir import WorkDirectory
 from isthmus_migration.places.finishing import check_source, finish_tables
-from isthmus_migration.places.opening import open_place
+from isthmus_migration.places.opening import is_export, open_place
 from isthmus_migration.places.references import Given
 from isthmus_migration.plans.estimates import Prices
 from isthmus_migration.plans.findings import Preflight
@@ -275,6 +275,8 @@ class Migration:
 
     def _finish(self, journal: Journal) -> None:
         plan = self.the_plan
+        if not (is_export(plan.source, self._source) or is_export(plan.target, self._target)):
+            return
         with open_place(plan.source, self._source) as here, open_place(plan.target, self._target, create=True) as there:
             check_source(plan, journal, here)
             finish_tables(plan, journal, there)

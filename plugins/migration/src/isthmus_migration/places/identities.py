@@ -145,16 +145,20 @@ def _resolved(host: str, port: int | None) -> Iterable[str]:
 
 
 def _dynamodb(database: Database, parts: SplitResult) -> Identity:
-    client: Any = database.native()
-    endpoint = urlsplit(client.meta.endpoint_url)
+    region, url = parts.netloc.lower(), _option(parts, "endpoint")
+    if not (region and url.startswith("http")):
+        # Only the AWS configuration knows the rest; its reader takes long to load.
+        meta = database.native().meta
+        region, url = meta.region_name, meta.endpoint_url
+    endpoint = urlsplit(url)
     port = endpoint.port or _PORTS.get(endpoint.scheme, 0)
     # Accounts are apart, and callers of a local service too; a caller's name is no business of anybody else.
     caller = f"{_option(parts, 'profile')} {_option(parts, 'access_key_id')}"
     if HIDDEN in caller:
         # The URL of a database that was given opened; its driver knows who calls, and says so nowhere else.
-        signer = getattr(client, "_request_signer", None)
+        signer = getattr(database.native(), "_request_signer", None)
         caller = f" {getattr(getattr(signer, '_credentials', None), 'access_key', '')}"
-    space = f"{client.meta.region_name} {sha256(caller.encode()).hexdigest()[:16]}"
+    space = f"{region} {sha256(caller.encode()).hexdigest()[:16]}"
     return Identity("dynamodb", _resolved(endpoint.hostname or "", port), space, _option(parts, "prefix"))
 
 

@@ -36,6 +36,11 @@ def open_place(plan: PlacePlan, given: Given | None = None, *, create: bool = Fa
     return open_database(where, create=create)
 
 
+def is_export(plan: PlacePlan, given: Given | None = None) -> bool:
+    """Whether a place is a folder; the arguments and errors are those of :func:`open_place`."""
+    return not isinstance(given, DatabaseBase) and is_folder(resolve(plan.reference, given))
+
+
 def open_database(url: str, *, create: bool = False) -> DatabasePlace:
     """Open a database of a URL, with the plugins that the configuration activates."""
     traffic = Traffic()
