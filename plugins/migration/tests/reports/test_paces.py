@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from isthmus_migration.coordination import reporting
 from isthmus_migration.coordination.progress import Progress
 from isthmus_migration.coordination.reporting import EventFile, last_figures, read_events
 from isthmus_migration.reports.paces import Course
@@ -81,6 +82,35 @@ def test_events_survive_a_cut_off_line(tmp_path: Path) -> None:
     with EventFile(tmp_path) as file:
         file.tell("ended", {})
     assert [event["event"] for event in read_events(tmp_path)] == ["phase", "ended"]
+
+
+def test_the_file_of_events_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a run is: old reports go, and what they come to stays; so do other events while there is room."""
+    monkeypatch.setattr(reporting, "MOST_BYTES", 20_000)
+    path = reporting.events_path(tmp_path)
+    sizes = list[int]()
+    with EventFile(tmp_path) as file:
+        file.tell("", phase(0))
+        for number in range(3_000):
+            file.tell("", progress(number, number * 10))
+            sizes.append(path.stat().st_size)
+        file.tell("", ended(2_999))
+    assert max(sizes) < 20_200
+    course = Course.of(read_events(tmp_path))
+    assert [(pace.runs, pace.seconds, pace.items) for pace in course.paces] == [(1, 2_999, 29_990)]
+    assert {round(point.rate) for point in course.points} == {10}
+
+
+def test_other_events_make_room_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest first."""
+    monkeypatch.setattr(reporting, "MOST_BYTES", 5_000)
+    with EventFile(tmp_path) as file:
+        for number in range(1_000):
+            file.tell("dead", {"count": number})
+    assert reporting.events_path(tmp_path).stat().st_size < 5_200
+    left = [event["count"] for event in read_events(tmp_path)]
+    assert len(left) > 50
+    assert left == list(range(1_000 - len(left), 1_000))
 
 
 def test_events_that_cannot_be_written_hurt_nobody(tmp_path: Path) -> None:

@@ -13,21 +13,26 @@ from attrs import define, field
 
 from isthmus_migration.coordination.options import Listener
 from isthmus_migration.coordination.progress import Figures, Progress
+from isthmus_migration.coordination.thinning import thin
 
 _EVERY: Final = 1.0
 """Seconds between two reports of progress."""
 _TAIL: Final = 65_536
+MOST_BYTES: Final = 16 << 20
+"""Size at which the file of events is made smaller: about a day of progress."""
 
 
 class EventFile:
     """``events.jsonl``: an event on each line, with ``time`` (seconds since 1970) and ``event``; a context manager.
 
     It is for people and programs that watch. The journal is what counts, so a line that can't be written is left out.
+    It never becomes much larger than 16 MB: old reports of progress make room for new ones.
     """
 
     def __init__(self, workdir: Path) -> None:
         self._path = events_path(workdir)
         self._stream: IO[str] | None = None
+        self._most = MOST_BYTES
 
     def __enter__(self) -> Self:
         with suppress(OSError):
@@ -47,6 +52,16 @@ class EventFile:
             with suppress(OSError):
                 self._stream.write(event_line(code, data) + "\n")
                 self._stream.flush()
+                if self._stream.tell() > self._most:
+                    self._make_smaller()
+
+    def _make_smaller(self) -> None:
+        self._most += MOST_BYTES  # where it fails, on a full disk say, it is not tried again with each event
+        thin(self._path, MOST_BYTES * 3 // 4)
+        former, self._stream = self._stream, self._path.open("a", encoding="utf-8")
+        self._most = MOST_BYTES
+        if former is not None:
+            former.close()
 
 
 def events_path(workdir: Path) -> Path:
