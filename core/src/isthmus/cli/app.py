@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib import import_module
 
@@ -14,6 +13,7 @@ from isthmus.cli.extending import plugin_commands
 from isthmus.cli.failures import error_details, noted_details
 from isthmus.cli.output import print_error, print_interrupted
 from isthmus.cli.packages import FIRST_PARTY_COMMANDS, load_command, missing_package, package_commands, usable_command
+from isthmus.cli.streams import forget_output
 from isthmus.errors import IsthmusError
 
 # Modules are imported when their command is used: `isthmus get` should not pay for the demo.
@@ -103,9 +103,14 @@ def run(arguments: list[str] | None = None) -> int:
         print_interrupted(noted_details(error), as_json="--json" in given)
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # Python flushes standard output once more when it exits; that must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        forget_output()
         return ExitCode.BROKEN_PIPE
+    except OSError as error:
+        # Stores have errors of their own: this is a file of the user's, or what the output was led to.
+        if error.filename is None:
+            forget_output()
+        print_error(_file_error(error), as_json="--json" in given)
+        return ExitCode.CONFIGURATION
 
 
 def _run(arguments: list[str]) -> int:
@@ -117,6 +122,14 @@ def _run(arguments: list[str]) -> int:
         code = ended.exit_code
     sys.stdout.flush()
     return int(code or ExitCode.OK)
+
+
+def _file_error(error: OSError) -> dict[str, str]:
+    name = "the standard output" if error.filename is None else str(error.filename)
+    return {
+        "code": "file",
+        "message": f"{name} can't be used ({error.strerror}): check the path, its permissions and room",
+    }
 
 
 def _usage_error(error: click.ClickException) -> dict[str, str]:

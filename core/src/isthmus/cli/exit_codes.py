@@ -29,7 +29,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.OK: "done",
     ExitCode.NO: "the answer is no: not found, exists already, condition false, conflict, verification differs",
     ExitCode.USAGE: "wrong use or invalid input; nothing was sent for it",
-    ExitCode.CONFIGURATION: "the configuration or a plugin is at fault, or a package is missing",
+    ExitCode.CONFIGURATION: "the configuration, a plugin or a local file is at fault, or a package is missing",
     ExitCode.BACKEND: "the store failed, can't be reached, or does not support the operation",
     ExitCode.DAMAGED: "stored data is damaged",
     ExitCode.REFUSED: "the store or a policy refused the caller",

@@ -12,11 +12,13 @@ def main() -> int:
     """Run the command line; the exit code."""
     try:
         from isthmus.cli.app import run
+        from isthmus.cli.streams import prepare_streams
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in EXTRA:
             raise
         print(f'the isthmus command needs the package {error.name}: pip install "isthmus[cli]"', file=sys.stderr)
         return MISSING_PACKAGES
+    prepare_streams()
     return run()
 
 

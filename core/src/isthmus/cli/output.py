@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -41,11 +41,39 @@ def print_pretty(item: Mapping[str, Any]) -> None:
 
 def print_grid(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table for people."""
-    grid = Grid(*columns, title=Text(title) if title else None, title_justify="left", header_style="bold")
-    for row in rows:
-        # As plain text: data may hold what rich takes for markup, or control characters.
-        grid.add_row(*(Text(str(cell)) for cell in row))
-    console().print(grid)
+    screen = console()
+    screen.print(grid(title, columns, rows, screen.width))
+
+
+def grid(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], width: int) -> RenderableType:
+    """A table, of which nothing is cut off; where its columns don't fit side by side, a line for each cell.
+
+    :param width: of the terminal, in characters
+    """
+    # As plain text: data may hold what rich takes for markup, or control characters.
+    texts = ([Text(str(cell)) for cell in row] for row in rows)
+    heading = Text(title) if title else None
+    if sum(_room(column) for column in columns) + 1 > width:
+        return _records(heading, columns, texts)
+    made = Grid(title=heading, title_justify="left", header_style="bold")
+    for column in columns:
+        made.add_column(column, overflow="fold", min_width=_room(column) - 3)
+    for row in texts:
+        made.add_row(*row)
+    return made
+
+
+def _room(column: str) -> int:
+    """What a column needs at least: the longest word of its heading, the line beside it, and spaces."""
+    return max(map(len, column.split()), default=0) + 3
+
+
+def _records(heading: Text | None, columns: Sequence[str], rows: Iterable[Sequence[Text]]) -> RenderableType:
+    lines = [] if heading is None else [heading]
+    for position, row in enumerate(rows):
+        lines += [Text()] if position else []
+        lines += [Text(f"{column}: ").append_text(cell) for column, cell in zip(columns, row, strict=True)]
+    return Group(*lines)
 
 
 def warn(text: str, *, as_json: bool = False) -> None:

@@ -9,15 +9,14 @@ from pathlib import Path
 import click
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table as Grid
 from rich.text import Text
 
 from isthmus.cli.exit_codes import ExitCode
-from isthmus.cli.output import console, json_option
+from isthmus.cli.output import console, grid, json_option
 from isthmus_migration.cli.base import command, opened_migration, workdir_argument
 from isthmus_migration.cli.lines import progress_line
 from isthmus_migration.migration import Migration
-from isthmus_migration.reports.status import Status
+from isthmus_migration.reports.status import Status, TableCounts
 
 
 @command("status")
@@ -43,7 +42,8 @@ def status(workdir: Path, watch: bool, every: float, as_json: bool) -> int:
     elif watch:
         _watch(migration, every)
     else:
-        console().print(_shown(migration.status()))
+        screen = console()
+        screen.print(_shown(migration.status(), screen.width))
     return ExitCode.OK
 
 
@@ -61,28 +61,29 @@ def _watch(migration: Migration, every: float) -> None:
     if not screen.is_terminal:
         _watch_line_by_line(migration, screen, now, every)
         return
-    with Live(_shown(now), console=screen, auto_refresh=False) as live:
+    with Live(_shown(now, screen.width), console=screen, auto_refresh=False) as live:
         while now.holder is not None:
             time.sleep(every)
             now = migration.status()
-            live.update(_shown(now), refresh=True)
+            live.update(_shown(now, screen.width), refresh=True)
 
 
 def _watch_line_by_line(migration: Migration, screen: Console, now: Status, every: float) -> None:
     """Print each status after the other, where what was shown can't be taken back."""
-    screen.print(_shown(now))
+    screen.print(_shown(now, screen.width))
     while now.holder is not None:
         time.sleep(every)
         now = migration.status()
-        screen.print(_shown(now))
+        screen.print(_shown(now, screen.width))
 
 
-def _shown(now: Status) -> Group:
+def _shown(now: Status, width: int) -> Group:
     """A status for people: plain text throughout, as names may hold what rich takes for markup."""
     lines = [Text(f"{now.source} -> {now.target}"), Text(_standing(now))]
     lines += [Text(progress_line(figures)) for figures in now.phases]
     lines += [Text(line) for line in _found(now)]
-    return Group(*lines, _grid(now))
+    columns = ["table", "into", "read", "of about", "written", "unchanged", "skipped", "dead"]
+    return Group(*lines, grid("", columns, map(_row, now.tables), width))
 
 
 def _standing(now: Status) -> str:
@@ -108,16 +109,6 @@ def _found(now: Status) -> list[str]:
     return [f"{count:,} open {what}" for what, count in found if count]
 
 
-def _grid(now: Status) -> Grid:
-    grid = Grid("table", "into", "read", "of about", "written", "unchanged", "skipped", "dead", header_style="bold")
-    for one in now.tables:
-        about = "unknown" if one.items is None else f"{one.items:,}"
-        cells = (
-            one.table,
-            one.target,
-            f"{one.read:,}",
-            about,
-            *map(str, (one.written, one.unchanged, one.skipped, one.dead)),
-        )
-        grid.add_row(*map(Text, cells))
-    return grid
+def _row(one: TableCounts) -> tuple[object, ...]:
+    about = "unknown" if one.items is None else f"{one.items:,}"
+    return one.table, one.target, f"{one.read:,}", about, one.written, one.unchanged, one.skipped, one.dead
