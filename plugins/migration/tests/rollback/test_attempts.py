@@ -65,7 +65,7 @@ def test_what_was_there_first_is_put_back(
     transform = Transform(function=f"{__name__}:stamped") if stamp else Transform(compute={"x": {"value": "y"}})
     migration = _migration(tmp_path, transforms={"things": transform})
     before = digest(sqlite(tmp_path, "b"))
-    _written_and_not_journaled(migration, monkeypatch)
+    _written_and_not_journaled(migration, monkeypatch, 150)  # more than there is, so a rest stays unsettled
     _written_and_not_journaled(migration, monkeypatch)
     ATTEMPTS["now"] += 1
     assert migration.run(engine="inline", options=RunOptions(slice_items=again)).finished

@@ -35,8 +35,9 @@ def lost_images(journal: Journal, table: str, images: Path) -> int:
     return sum(max(0, written - count) for (_phase, _unit, written, _unsettled), count in zip(rows, kept, strict=True))
 
 
-def _kept(folder: Path, unsettled: list[int]) -> int:
+def _kept(folder: Path, unsettled: list[tuple[int, int]]) -> int:
     """How many images the runs of a unit kept that were journaled."""
     files = [ImageFile.of(path) for path in image_files(folder)]
-    never_journaled = {*unsettled, *(number for file in files for number in file.unsettled)}
+    handed_out = (number for number, _items in unsettled)
+    never_journaled = {*handed_out, *(number for file in files for number in file.unsettled)}
     return sum(file.count for file in files if file.number not in never_journaled)
