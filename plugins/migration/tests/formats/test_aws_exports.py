@@ -163,6 +163,16 @@ def test_damage_is_found(name: str, tmp_path: Path) -> None:
         read(place, MUSIC)
 
 
+@pytest.mark.parametrize("name", ["manifest-files.json", "manifest-summary.json"])
+def test_manifests_without_bottom_are_refused(name: str, tmp_path: Path) -> None:
+    """Nesting that no reader follows is damage, where there is no checksum either."""
+    path = aws_export(tmp_path, _FILES) / name
+    path.with_suffix(".checksum").unlink()
+    path.write_bytes(b"[" * 100_000)
+    with pytest.raises(ExportDamaged, match=name):
+        open_export(tmp_path, tables=[MUSIC])
+
+
 def test_a_file_that_was_replaced_is_found(tmp_path: Path) -> None:
     """A file that is sound in itself but not the one of the manifest is found by its checksum."""
     path = aws_export(tmp_path, _FILES) / "data" / "a.json.gz"

@@ -114,6 +114,15 @@ def test_a_file_that_is_cut_off_is_found(zipped: bool, cut: int, tmp_path: Path)
         read(place)
 
 
+def test_a_compressed_file_without_bytes_is_found(tmp_path: Path) -> None:
+    """A collection without documents is compressed too: a file of nothing has lost all of its documents."""
+    write(tmp_path / "export", "mongodump", cities(3))
+    (tmp_path / "export" / "manifest.json").unlink()
+    (tmp_path / "export" / "isthmus" / "cities.bson.gz").write_bytes(b"")
+    with pytest.raises(ExportDamaged, match="0 bytes"), open_export(tmp_path / "export") as place:
+        read(place)
+
+
 @pytest.mark.parametrize("data", [b"\xff\xff\xff\x7f rest", b"\x00\x00\x00\x00", b"\xff\xff\xff\xff", b"text, no BSON"])
 def test_what_is_no_bson_is_refused(data: bytes, tmp_path: Path) -> None:
     """Lengths of documents are not believed."""

@@ -64,12 +64,22 @@ def test_a_plan_that_says_the_same_in_other_words_is_accepted(migration: Migrati
     assert Migration.open(migration.work.path).the_plan == migration.the_plan
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'{"version": 1}'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'{"version": 1}', b"[" * 100_000])
 def test_a_damaged_plan_is_refused(migration: Migration, content: bytes) -> None:
     """As such, not with an error of a parser."""
     migration.work.plan_file.write_bytes(content)
     with pytest.raises(WorkDirectoryDamaged, match=r"plan\.json"):
         Migration.open(migration.work.path)
+
+
+def test_a_field_of_another_kind_is_refused(migration: Migration) -> None:
+    """Whatever stands there instead, it is the plan that is wrong, and not the program."""
+    sound = json.loads(migration.work.plan_file.read_text())
+    for name in sound:
+        for value in (None, -1, 1.5, "x", [1]):
+            migration.work.plan_file.write_text(json.dumps({**sound, name: value}))
+            with pytest.raises((WorkDirectoryDamaged, PlanChanged)):
+                Migration.open(migration.work.path)
 
 
 def test_a_plan_of_another_version_is_refused(migration: Migration) -> None:

@@ -73,6 +73,15 @@ def test_a_function_leaves_items_out(module: Module) -> None:
             "    import isthmus_migration.transforms as t\n    raise t.TransformError('old', ('a',), 'is from 2019')\n",
             "old", "a: is from 2019",
         ),
+        (
+            "    import isthmus_migration.transforms as t\n    raise t.TransformError(5, (), 'is from 2019')\n",
+            "function_failed", "code is no text",
+        ),
+        (
+            "    class Lazy(dict):\n        def items(self):\n            raise KeyError(item['secret'])\n"
+            "    return Lazy(item)\n",
+            "function_failed", "raised KeyError when it was read",
+        ),
     ],
 )  # fmt: skip
 def test_what_a_function_does_wrong_is_told(module: Module, body: str, code: str, told: str) -> None:

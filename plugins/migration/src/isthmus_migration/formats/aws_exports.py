@@ -87,7 +87,7 @@ def _read(folder: Path, export: Path) -> AwsExport:
         entries = [_entry(folder, export, json.loads(line)) for line in lines if line.strip()]
         table = str(summary["tableArn"]).partition(":table/")[2] or export.name
         items = summary["itemCount"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(export / f"{FILES}.json") from error
     _check_files(export, entries)
     if type(items) is not int or items != sum(entry.items or 0 for entry in entries):
@@ -101,7 +101,7 @@ def _summary(export: Path) -> Mapping[str, Any]:
     try:
         summary = json.loads(_content(export, SUMMARY))
         output, kind = summary["outputFormat"], summary.get("exportType", "FULL_EXPORT")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(export / f"{SUMMARY}.json") from error
     if output != OUTPUT:
         raise ExportUnsupported(

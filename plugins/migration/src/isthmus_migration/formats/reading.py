@@ -239,6 +239,8 @@ def _problem(path: Path, entry: FileEntry) -> str:
     size = path.stat().st_size
     if entry.size is not None and size != entry.size:
         return f"has {size} bytes where its manifest says {entry.size}"
+    if not size and entry.items != 0 and compression_of(path.name) != "none":
+        return "has 0 bytes, which no compressed file has"
     sound = entry.sha256 is None or sha256_of(path) == entry.sha256
     sound = sound and (entry.md5 is None or md5_of(path).hex() == entry.md5)
     return "" if sound else "does not have the checksum that its manifest says"

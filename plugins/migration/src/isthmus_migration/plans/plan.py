@@ -162,7 +162,7 @@ class Plan:
                     "that made it, or plan anew in another directory"
                 )
             return cls._from_dict(data)
-        except (ValueError, KeyError, TypeError, AttributeError, ConfigurationError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ConfigurationError) as error:
             raise WorkDirectoryDamaged(
                 "plan.json is damaged or was edited by hand: restore it, or plan anew"
             ) from error
@@ -172,5 +172,5 @@ class Plan:
         return cls(
             data["id"], data["made"], PlacePlan.from_dict(data["source"]), PlacePlan.from_dict(data["target"]),
             tuple(TablePlan.from_dict(table) for table in data["tables"]), data["into_existing"], data["keep_images"],
-            tuple(data["notes"]), data["findings"],
+            tuple(data["notes"]), dict(data["findings"]),
         )  # fmt: skip

@@ -100,8 +100,14 @@ def function_step(path: str, function: Function, limits: ValueLimits) -> Callabl
     def call(item: Item) -> Item | None:
         try:
             result = function(copy_item(item))
-        except (TransformError, KeyboardInterrupt):
+        except KeyboardInterrupt:
             raise
+        except TransformError as error:
+            code: Any = error.code  # whatever the function has put there
+            if isinstance(code, str):
+                raise
+            reason = f"{path} raised a TransformError whose code is no text: give it one"
+            raise TransformError("function_failed", (), reason) from error
         except BaseException as error:
             # Also sys.exit(): it would end a run in this process, as if nothing were left to do. A message may hold
             # values of the item, so only the type is told; the rest is the cause.
@@ -120,3 +126,7 @@ def _checked(path: str, result: Any, limits: ValueLimits) -> Item:
         raise TransformError(
             "invalid_value", (), f"{path} returned an item that is not portable: {error.message}"
         ) from None
+    except Exception as error:
+        # What it returned reads its values only now, and fails.
+        reason = f"{path} returned a {type(result).__name__} that raised {type(error).__name__} when it was read"
+        raise TransformError("function_failed", (), f"{reason}: return a plain dict") from error
