@@ -8,6 +8,7 @@ import pytest
 import isthmus
 from isthmus.cli.exit_codes import ExitCode
 from plugins.migration.tests.cli.helpers import THINGS, Ends, Run
+from plugins.migration.tests.rollback.test_hindered import damage
 
 INLINE = ("--engine", "inline")
 
@@ -138,6 +139,27 @@ def test_any_two_places_are_verified(copied: Ends, command: Run) -> None:
     assert (equal.code, table["source_digest"]) == (ExitCode.OK, table["target_digest"])
     copied.change(lambda things: things.delete(id="00005"))
     assert command("verify", copied.source, copied.target, *INLINE).code == ExitCode.NO
+
+
+def test_what_could_not_be_compared_has_its_exit_code(copied: Ends, command: Run) -> None:
+    """Nothing differs, and yet not all of the source was looked at."""
+    damage(copied.source, "00005")
+    copied.change(lambda things: things.delete(id="00005"))
+    assert command("verify", copied.source, copied.target, *INLINE).code == ExitCode.DEAD_LETTERS
+
+
+def test_a_count_that_differs_says_which_level_names_items(copied: Ends, command: Run) -> None:
+    """Numbers alone help nobody."""
+    copied.change(lambda things: things.delete(id="00005"))
+    found = command("verify", copied.source, copied.target, *INLINE, "--level", "count")
+    assert (found.code, "things: 60 items are expected and 59 are there: --level digest" in found.out) == (1, True)
+
+
+def test_a_rollback_says_why_a_table_is_left(copied: Ends, command: Run) -> None:
+    """Others have written into it: what to do is said, and force does what was asked for first."""
+    copied.change(lambda things: things.put({"id": "other"}))
+    left = command("migrate", "rollback", copied.workdir, *INLINE, "--yes")
+    assert (left.code, "things: kept, as others have written into it" in left.out) == (ExitCode.NO, True)
 
 
 def test_a_rollback_asks_first(copied: Ends, command: Run) -> None:

@@ -190,3 +190,12 @@ def test_nothing_is_repaired_before_it_is_verified(tmp_path: Path) -> None:
     """Nobody knows what differs."""
     with pytest.raises(WrongState, match="verify"):
         repaired(copied(tmp_path, []))
+
+
+def test_a_count_names_nothing_to_repair(tmp_path: Path) -> None:
+    """The refusal says which level does."""
+    migration = copied(tmp_path, numbered(0, 20))
+    change(tmp_path, delete=["k00007"])
+    assert not verified(migration, "count").equal
+    with pytest.raises(WrongState, match="has only counted: verify with the level digest"):
+        repaired(migration)

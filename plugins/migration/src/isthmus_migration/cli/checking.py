@@ -201,6 +201,12 @@ def _row(table: TableResult) -> tuple[Any, ...]:
 def _remarks(result: Verification) -> list[str]:
     lines = [f"{table.table}: {fact}" for table in result.tables for fact in table.facts]
     lines += [
+        f"{table.table}: {table.source_items:,} items are expected and {table.target_items:,} are there: "
+        "--level digest names those that differ"
+        for table in result.tables
+        if table.counts_decide and table.source_items != table.target_items
+    ]
+    lines += [
         f"{table.table}: none of {table.sampled} items differs, so less than {table.bound:.2%} do, at 95 % confidence"
         for table in result.tables
         if table.bound is not None

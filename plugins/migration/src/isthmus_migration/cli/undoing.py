@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -21,9 +22,10 @@ from isthmus_migration.cli.base import (
 )
 from isthmus_migration.cli.running import RunSettings, run_options, watched
 from isthmus_migration.cli.watching import print_event
+from isthmus_migration.digests import BUCKETS
 from isthmus_migration.migration import Migration
 from isthmus_migration.plans.plan import TablePlan
-from isthmus_migration.rollback.results import RollbackResult
+from isthmus_migration.rollback.results import RollbackResult, TableRollback
 
 _LISTED: Final = 20
 
@@ -87,7 +89,7 @@ def _print_intentions(migration: Migration, *, as_json: bool) -> None:
 
 def _intention(plan: TablePlan) -> str:
     if plan.created:
-        return "dropped, as the migration created it"
+        return "dropped, as the migration created it, unless others have written into it"
     if not plan.occupied:
         return "emptied of what was copied, as it was empty before"
     return "items that were overwritten get their pre-images back, those that were added are deleted"
@@ -100,8 +102,10 @@ def _shown(migration: Migration, result: RollbackResult, settings: RunSettings) 
         return code
     columns = ["table", "what", "put back", "as before", "conflicts", "digest"]
     print_grid("", columns, [
-        (one.table, one.action, one.restored, one.unchanged, one.conflicts, _proof(one.equal)) for one in result.tables
+        (one.table, one.action, one.restored, one.unchanged, one.conflicts, _proof(one)) for one in result.tables
     ])  # fmt: skip
+    for line in _remarks(result):
+        print(line)
     for position, conflict in enumerate(migration.conflicts()):
         if position == _LISTED:
             more = shell_command("migrate", "report", migration.work.path)
@@ -114,8 +118,21 @@ def _shown(migration: Migration, result: RollbackResult, settings: RunSettings) 
     return code
 
 
-def _proof(equal: bool | None) -> str:
-    return "" if equal is None else "as before" if equal else "DIFFERENT"
+def _proof(one: TableRollback) -> str:
+    if one.equal is None:
+        return "as before, but for what has expired" if one.fewer_buckets else ""
+    return "as before" if one.equal else "DIFFERENT"
+
+
+def _remarks(result: RollbackResult) -> Iterator[str]:
+    for one in result.tables:
+        if one.action == "kept":
+            yield f"{one.table}: kept, as others have written into it: move their items elsewhere, then say --force"
+        elif one.equal is False:
+            yield (
+                f"{one.table}: {one.differing_buckets:,} of {BUCKETS:,} buckets are not as before: others have written "
+                "keys that the migration never did, or pre-images are lost"
+            )
 
 
 def _exit_code(result: RollbackResult) -> ExitCode:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from isthmus_migration.reports.report import Report
-from isthmus_migration.reports.sections import Section, sections
+from isthmus_migration.reports.sections import Section, plain, sections
 
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]|~#])")
-_HTML: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\n": " ", "\r": " "})
+_HTML: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 def markdown(report: Report) -> Iterator[str]:
@@ -43,4 +43,4 @@ def _row(cells: Iterable[str]) -> str:
 
 def escaped(cell: object) -> str:
     """Text that Markdown shows as it is, whatever it holds."""
-    return _SPECIAL.sub(r"\\\1", str(cell).translate(_HTML))
+    return _SPECIAL.sub(r"\\\1", plain(cell).translate(_HTML))

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from isthmus_migration.reports.plots import rate_plot
 from isthmus_migration.reports.report import Report
-from isthmus_migration.reports.sections import Section, sections
+from isthmus_migration.reports.sections import Section, plain, sections
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1d2329; --paper: #fdfdfc; --soft: #69727d; --line: #dde1e5; --mark: #1f6f8b; }
@@ -71,5 +71,5 @@ def _row(section: Section, cells: Sequence[Any], tag: str) -> str:
 
 
 def _cell(cell: Any, tag: str, *, number: bool) -> str:
-    text = f"{cell:,}" if number and isinstance(cell, int) else str(cell)
+    text = f"{cell:,}" if number and isinstance(cell, int) else plain(cell)
     return f"<{tag}{_NUMBER if number else ''}>{escape(text)}</{tag}>"

@@ -16,6 +16,7 @@ from isthmus_migration.journal.workdir import WorkDirectory
 from isthmus_migration.plans.plan import Plan
 from isthmus_migration.reports.paces import Course
 from isthmus_migration.reports.status import Found, TableCounts, found_by, phases_of, table_counts
+from isthmus_migration.verification.records import Record, with_open
 
 Row = dict[str, Any]
 
@@ -60,6 +61,15 @@ class Report:
     def phases(self) -> list[Figures]:
         """How far each phase has come."""
         return [Progress.of(self.journal, self.plan, phase).figures() for phase in phases_of(self.journal)]
+
+    @property
+    def verification(self) -> Row | None:
+        """What the last verification came to, as the journal has it now; ``None`` before the first."""
+        record = Record.of(self.journal)
+        if record is None:
+            return None
+        tables = [with_open(result, self.journal).to_dict() for result in record.results.values()]
+        return {"level": record.settings.level, "finished": record.step == "done", "tables": tables}
 
     def timeline(self) -> Iterator[Row]:
         """States and other events, in order."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from attrs import frozen
 
 from isthmus_migration.reports.report import Report, Row
+
+_STEERING: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @frozen
@@ -32,6 +35,7 @@ def sections(report: Report) -> Iterator[Section]:
     yield _tables(report)
     yield _phases(report)
     yield _digests(report)
+    yield _verification(report)
     yield _timeline(report)
     yield _listed(
         "Dead letters", ("table", "key", "phase", "code", "reason", "attempts", "status", "found"), report.dead(),
@@ -39,11 +43,16 @@ def sections(report: Report) -> Iterator[Section]:
     )  # fmt: skip
     yield _listed(
         "Differences", ("table", "key", "kind", "paths", "status", "found"), report.mismatches(),
-        "No verification found a difference.",
+        "No verification has named an item that differs.",
     )  # fmt: skip
     yield _listed(
         "Conflicts", ("table", "key", "reason", "found"), report.conflicts(), "No rollback left an item alone."
     )
+
+
+def plain(cell: object) -> str:
+    """The text of a cell on one line, in which nothing steers a terminal or turns the direction of writing."""
+    return _STEERING.sub(lambda found: " " if found[0] in "\n\r\t" else f"\\u{ord(found[0]):04x}", str(cell))
 
 
 def _summary(report: Report) -> Section:
@@ -80,6 +89,30 @@ def _phases(report: Report) -> Section:
 def _digests(report: Report) -> Section:
     columns = ("table", "phase", "side", "items", "digest")
     return _listed("Digests", columns, report.digests(), "None were taken yet.", frozenset({"items"}))
+
+
+def _verification(report: Report) -> Section:
+    found = report.verification
+    names = ("table", "expected", "found", "missing", "changed", "extra", "dead", "kept", "others", "expired",
+             "unreadable", "sampled")  # fmt: skip
+    rows = [
+        (*(_or_empty(table[_FIELDS.get(name, name)]) for name in names), _verdict(table))
+        for table in (found or {"tables": []})["tables"]
+    ]
+    done = "" if found is None else f" by {found['level']}{'' if found['finished'] else ', not finished'}"
+    columns = (*names, "verdict")
+    return Section(f"Verification{done}", columns, rows, "Nothing was compared yet.", frozenset(names[1:]))
+
+
+_FIELDS: Final = {"expected": "source_items", "found": "target_items"}
+
+
+def _or_empty(value: Any) -> Any:
+    return "" if value is None else value
+
+
+def _verdict(table: Row) -> str:
+    return "; ".join(["equal" if table["equal"] else "DIFFERENT", *table["facts"]])
 
 
 def _timeline(report: Report) -> Section:

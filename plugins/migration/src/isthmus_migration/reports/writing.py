@@ -22,6 +22,7 @@ def json_report(report: Report) -> Iterator[str]:
         **report.summary(), "tables": [table.to_dict() for table in report.tables],
         "phases": [figures.to_dict() for figures in report.phases],
         "paces": [pace.to_dict() for pace in report.course.paces], "digests": report.digests(),
+        "verification": report.verification,
     }  # fmt: skip
     yield _dumped(head)[:-1]
     lists = {

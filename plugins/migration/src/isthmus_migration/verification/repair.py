@@ -99,6 +99,8 @@ class Repairing:
         record = Record.of(journal)
         if record is None or record.step != "done" or journal.state not in (State.DIFFERENT, State.READY):
             raise WrongState(f"the migration is {journal.state}: verify it first, a repair needs to know what differs")
+        if record.settings.level == "count":
+            raise WrongState("the last verification has only counted: verify with the level digest, which names items")
         return record
 
     # ---- planning ----
