@@ -27,6 +27,23 @@ def test_a_missing_package_is_named_without_a_traceback(package: str) -> None:
     assert (ended.returncode, 'pip install "isthmus[cli]"' in ended.stderr, "Trace" in ended.stderr) == (3, True, False)
 
 
+def test_an_interrupt_while_packages_are_loaded() -> None:
+    """Ctrl-C right after the start gives no traceback either."""
+    code = """
+import builtins, sys
+real = builtins.__import__
+def interrupted(name, *more):
+    if name == "click":
+        raise KeyboardInterrupt
+    return real(name, *more)
+from isthmus.cli.main import main
+builtins.__import__ = interrupted
+sys.exit(main())
+"""
+    ended = _python(code, "plugins")
+    assert (ended.returncode, ended.stderr) == (130, "interrupted\n")
+
+
 def test_the_command_runs_as_a_process() -> None:
     """The entry point gives its exit code to the shell."""
     code = "import sys\nfrom isthmus.cli.main import main\nsys.exit(main())"

@@ -6,6 +6,7 @@ import sys
 
 EXTRA = frozenset({"click", "rich", "typed_settings"})
 MISSING_PACKAGES = 3
+INTERRUPTED = 130
 
 
 def main() -> int:
@@ -18,6 +19,9 @@ def main() -> int:
             raise
         print(f'the isthmus command needs the package {error.name}: pip install "isthmus[cli]"', file=sys.stderr)
         return MISSING_PACKAGES
+    except KeyboardInterrupt:  # while packages are loaded, before anything was begun
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
     prepare_streams()
     return run()
 
