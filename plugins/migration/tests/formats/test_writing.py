@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from isthmus import Table
-from isthmus.errors import AlreadyExists, InvalidArgument, TableNotFound, UnsupportedOperation
+from isthmus.errors import AlreadyExists, InvalidArgument, TableNotFound, Unavailable, UnsupportedOperation
 from isthmus.values import Item, Value
 from isthmus_migration.digests import BucketDigest
 from isthmus_migration.errors import ExportDamaged, ExportUnsupported, WrongState
@@ -94,6 +94,19 @@ def test_a_part_that_was_emptied_is_an_error(tmp_path: Path) -> None:
     staged.write_bytes(b"")
     with pytest.raises(ExportDamaged, match="damaged"):
         place.finish(CITIES, [part(0)])
+
+
+def test_what_a_disk_is_in_the_way_of_can_be_done_again(tmp_path: Path) -> None:
+    """A full disk, a lost mount or missing rights are no fault of a slice: it waits, and goes on afterwards."""
+    place = begin(tmp_path / "export", "jsonl")
+    (tmp_path / "export" / "cities").touch()
+    with pytest.raises(Unavailable, match="see to its disk") as caught:
+        place.put_many(CITIES, [city(0)], part(0))
+    assert caught.value.retryable
+    (tmp_path / "export" / "cities").unlink()
+    accepted(place.put_many(CITIES, [city(0)], part(0)))
+    place.finish(CITIES, [part(0)])
+    assert items_of(tmp_path / "export") == [city(0)]
 
 
 def test_a_lost_part_is_an_error(form: str, tmp_path: Path) -> None:

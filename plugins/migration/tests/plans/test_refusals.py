@@ -70,6 +70,8 @@ def test_a_source_without_tables_is_refused_and_one_without_items_is_not(tmp_pat
         ({"tables": ["nothing"]}, TableNotFound, "nothing"),
         ({"units": 0}, InvalidArgument, "units"),
         ({"sample": 0}, InvalidArgument, "sample"),
+        ({"workers": "2"}, InvalidArgument, "workers is a positive whole number"),
+        ({"transforms": {"things": {"drop": ["n"]}}}, InvalidArgument, "give a Transform"),
         ({"into_existing": "replace"}, InvalidArgument, "upsert"),
         ({"format": "jsonl"}, InvalidArgument, "format"),
         ({"mapping": "missing.toml"}, ConfigurationError, "missing.toml"),
@@ -112,6 +114,29 @@ def test_a_target_that_can_not_be_made_is_refused(tmp_path: Path) -> None:
     filled(sqlite(tmp_path, "source"), numbered(3))
     with pytest.raises(ConfigurationError, match="nowhere"):
         planned(tmp_path, target=f"sqlite:///{tmp_path}/nowhere/target.db")
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for folder in ("file/export", "link"):
+        with pytest.raises(ConfigurationError, match="can't be made"):
+            planned(tmp_path, target=str(tmp_path / folder))
+
+
+@pytest.mark.parametrize("place", [None, 5, b"sqlite:///x.db", Path("export"), "zero\0byte", "sqlite:///zero\0byte.db"])
+def test_what_names_no_place_is_refused(tmp_path: Path, place: Any) -> None:
+    """With what does, were it the source or the target."""
+    filled(sqlite(tmp_path, "source"), numbered(3))
+    for ends in ((place, sqlite(tmp_path, "target")), (sqlite(tmp_path, "source"), place)):
+        with pytest.raises(InvalidArgument, match="place"):
+            Migration.plan(*ends, workdir=tmp_path / "work")
+
+
+@pytest.mark.parametrize(("export", "work"), [("export", "export"), ("export", "export/work"), ("work/images", "work")])
+def test_a_work_directory_and_an_export_do_not_lie_in_each_other(tmp_path: Path, export: str, work: str) -> None:
+    """Files of the one would be taken for files of the other, when nobody is there to see."""
+    filled(sqlite(tmp_path, "source"), numbered(3))
+    with pytest.raises(InvalidArgument, match="lie in each other"):
+        Migration.plan(sqlite(tmp_path, "source"), str(tmp_path / export), workdir=tmp_path / work)
+    assert not (tmp_path / work).exists()
 
 
 def test_a_work_directory_that_is_not_free_is_refused(tmp_path: Path) -> None:
@@ -128,7 +153,7 @@ def test_a_work_directory_that_can_not_be_made_is_refused(tmp_path: Path) -> Non
     """Beneath a file, say, or where nobody may write."""
     filled(sqlite(tmp_path, "source"), numbered(3))
     (tmp_path / "file").write_text("x")
-    for folder in (tmp_path / "file", tmp_path / "file" / "work", Path("/proc/work")):
+    for folder in (tmp_path / "file", tmp_path / "file" / "work", Path("/proc/work"), tmp_path / "zero\0byte"):
         with pytest.raises(ConfigurationError, match="work directory"):
             Migration.plan(sqlite(tmp_path, "source"), sqlite(tmp_path, "target"), workdir=folder)
 

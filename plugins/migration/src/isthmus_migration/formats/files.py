@@ -9,6 +9,7 @@ from hashlib import md5, sha256
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from isthmus.errors import ConfigurationError, Unavailable
 from isthmus_migration.errors import ExportDamaged
 
 _BLOCK: Final = 1 << 20
@@ -46,6 +47,31 @@ def _sync(path: Path, flags: int) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def reachable(folder: str) -> Iterator[None]:
+    """Tell what a disk is in the way of as what it is: a full one, one that is gone, a folder without rights.
+
+    :raises Unavailable: a file can't be read or written now
+    """
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(
+            f"the export in {folder} can't be read or written now ({error.strerror or type(error).__name__}): see to "
+            "its disk and its rights, and go on"
+        ) from error
+
+
+def check_makeable(folder: Path) -> None:
+    """Refuse a folder that could not be made when something is to be written into it; nothing is made.
+
+    :raises ConfigurationError: it is a link to nothing, below a file, or where nobody may write
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists() or path.is_symlink())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise ConfigurationError(f"the folder {folder} can't be made, because of {there}: name one that can be written")
 
 
 def sha256_of(path: Path) -> str:

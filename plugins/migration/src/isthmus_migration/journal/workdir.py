@@ -130,6 +130,10 @@ def check_free(path: Path) -> None:
     :raises AlreadyExists: there is something already
     :raises ConfigurationError: it is no folder, or can't be written to
     """
+    if "\0" in str(path):
+        raise ConfigurationError(
+            "the name of the work directory has a zero byte in it, which no path may have: leave it out"
+        )
     try:
         if path.exists() and any(path.iterdir()):
             raise AlreadyExists(f"{path} is not empty: resume what is there, or name another work directory")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from isthmus.errors import AlreadyExists, IsthmusError, TableNotFound, UnsupportedOperation
 from isthmus.schema import Table
@@ -14,6 +15,7 @@ from isthmus.values import Item, ValueLimits, normalise_attributes
 from isthmus_migration.digests import BucketDigest, canonical_text
 from isthmus_migration.errors import ExportDamaged, ExportUnsupported, WrongState
 from isthmus_migration.formats.contents import Contents, contents_of, layout_named
+from isthmus_migration.formats.files import check_makeable, reachable
 from isthmus_migration.formats.layouts import Layout
 from isthmus_migration.formats.manifests import is_ours
 from isthmus_migration.formats.reading import TableReader, size_of
@@ -24,6 +26,21 @@ from isthmus_migration.places.base import Part, Place, Receipt, TableFacts
 _DEFAULT: Final = "jsonl"
 _UNIT: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,180}")
 _RUN: Final = 2_000
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def _on_disk(
+    method: Callable[Concatenate[ExportPlace, _P], _R],
+) -> Callable[Concatenate[ExportPlace, _P], _R]:
+    """A method that tells what a disk is in the way of as such."""
+
+    @functools.wraps(method)
+    def told(self: ExportPlace, /, *arguments: _P.args, **options: _P.kwargs) -> _R:
+        with reachable(self.name):
+            return method(self, *arguments, **options)
+
+    return told
 
 
 class ExportPlace(Place):
@@ -60,12 +77,14 @@ class ExportPlace(Place):
 
     # ---- tables ----
 
+    @_on_disk
     def tables(self) -> list[Table]:
         if self._is_unfinished():
             return [begun.table for begun in self._writer.begun().values()]
         found = self._contents()
         return [found.definition(name) for name in sorted(found.files)]
 
+    @_on_disk
     def table(self, name: str) -> Table:
         if not self._is_unfinished():
             return self._contents().definition(name)
@@ -78,6 +97,7 @@ class ExportPlace(Place):
         """Whether there is nothing to read, because it is being written or was not begun."""
         return self._writer.is_open() or (self._for_writing and not is_ours(self._folder))
 
+    @_on_disk
     def facts(self, table: Table) -> TableFacts:
         if self._is_unfinished():
             return TableFacts()
@@ -85,6 +105,7 @@ class ExportPlace(Place):
         name = found.named(table)
         return TableFacts(found.items.get(name), sum(size_of(self._folder, file) for file in found.files[name]))
 
+    @_on_disk
     def digest(self, table: Table) -> BucketDigest | None:
         """What the manifest says all items of a table come to; ``None`` where another tool wrote the export."""
         found = self._contents()
@@ -120,12 +141,15 @@ class ExportPlace(Place):
 
     # ---- reading ----
 
+    @_on_disk
     def units(self, table: Table, wanted: int) -> list[str]:
         return self._reader(table).units(wanted)
 
+    @_on_disk
     def read(self, table: Table, unit: str, cursor: str | None, *, items: int, size: int) -> Slice:
         return self._reader(table).read(unit, cursor, items=items, size=size)
 
+    @_on_disk
     def get_many(self, table: Table, keys: Sequence[Item]) -> list[Item | None]:
         """Look items up, which reads the whole table."""
         wanted = {_key_text(table, key) for key in keys}
@@ -154,16 +178,19 @@ class ExportPlace(Place):
 
     # ---- writing ----
 
+    @_on_disk
     def create(self, table: Table) -> None:
         if table.name in {known.name for known in self.tables()}:
             raise AlreadyExists(f"the export in {self.name} has a table {table.name!r} already: name another folder")
         self._forget()
         self._writer.create(table)
 
+    @_on_disk
     def drop(self, table: Table) -> None:
         self._forget()
         self._writer.drop(table)
 
+    @_on_disk
     def put_many(self, table: Table, items: Sequence[Item], part: Part, *, normal: bool = False) -> Receipt:
         """Write the file of one slice, in the place of the one that an earlier run of the slice wrote.
 
@@ -179,9 +206,11 @@ class ExportPlace(Place):
             reason="files of an export are written once",
         )  # fmt: skip
 
+    @_on_disk
     def has_part(self, table: Table, part: Part) -> bool:
         return self._writer.has_part(table, part)
 
+    @_on_disk
     def finish(self, table: Table, parts: Sequence[Part]) -> None:
         """Make a table's files final; the manifest is written when this was the last table. It may be called again.
 
@@ -217,17 +246,21 @@ def open_export(
     :raises ExportDamaged: the folder is missing, or its export unfinished or damaged
     :raises ExportUnsupported: it holds something else, or another format
     :raises InvalidArgument: there is no such format or compression
+    :raises ConfigurationError: a folder to write into can't be made
+    :raises Unavailable: its disk is in the way, here and in all methods
     """
     path = Path(folder)
-    if create:
-        return ExportPlace(path, _layout_to_write(path, format, compression), tables, lossy=lossy)
-    found = contents_of(path, format, tables)
-    return ExportPlace(path, found.layout, tables, found=found)
+    with reachable(str(folder)):
+        if create:
+            return ExportPlace(path, _layout_to_write(path, format, compression), tables, lossy=lossy)
+        found = contents_of(path, format, tables)
+        return ExportPlace(path, found.layout, tables, found=found)
 
 
 def _layout_to_write(folder: Path, name: str | None, compression: str | None) -> Layout:
     there = _existing_layout(folder)
     if there is None:
+        check_makeable(folder)
         return layout_named(name or _DEFAULT)(folder, compression)
     wanted = (name or there.name, compression or there.compression)
     if wanted != (there.name, there.compression):

@@ -54,10 +54,15 @@ class Reference:
 def reference_of(given: Given) -> Reference:
     """The reference to a place that is named, or to a database that is open.
 
-    :raises InvalidArgument: the text names nothing, or nothing that lasts
+    :raises InvalidArgument: it is neither, or the text names nothing, or nothing that lasts
     """
-    if not isinstance(given, str):
+    if isinstance(given, DatabaseBase):
         return Reference(given.url, whole=False, opened=True)
+    if not isinstance(given, str):
+        raise InvalidArgument(
+            f"a place is text, a database URL, env:NAME or a folder, or a database that is open, not a "
+            f"{type(given).__name__}: for a path give str(path)"
+        )
     check_lasting(given)
     return reference_to(given)
 
@@ -82,6 +87,8 @@ def reference_to(text: str) -> Reference:
     """
     if not text.strip() or text in (_ENVIRONMENT, _FILE):
         raise InvalidArgument("a place is a database URL, env:NAME, or a folder: name one")
+    if "\0" in text:
+        raise InvalidArgument("the name of a place has a zero byte in it, which no path may have: leave it out")
     if text.startswith(_ENVIRONMENT):
         _check_variable(text)
         return Reference(text)

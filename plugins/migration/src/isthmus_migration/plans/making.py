@@ -62,8 +62,9 @@ def make_plan(source: Place, target: Place, ends: tuple[PlacePlan, PlacePlan], w
 def _check(wish: Wish) -> None:
     numbers = {"units": wish.units, "workers": wish.workers, "sample": wish.sample}
     for name, number in numbers.items():
-        if number is not None and number < 1:
-            raise InvalidArgument(f"{name} is a positive number, not {number}")
+        if (number is None and name == "units") or (type(number) is int and number > 0):
+            continue
+        raise InvalidArgument(f"{name} is a positive whole number, not {number!r}")
     if wish.into_existing not in ("refuse", "upsert", "fail", "skip"):
         raise InvalidArgument(f"into_existing is refuse, upsert, fail or skip, not {wish.into_existing!r}")
 

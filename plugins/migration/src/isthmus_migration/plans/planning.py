@@ -12,6 +12,7 @@ from typing import Any, Final
 from isthmus.errors import InvalidArgument
 from isthmus.schema import Table
 from isthmus_migration.journal.workdir import WorkDirectory, check_free, write_whole
+from isthmus_migration.places.base import Place
 from isthmus_migration.places.opening import open_place
 from isthmus_migration.places.probing import probe_target
 from isthmus_migration.places.references import Given, reference_of
@@ -48,11 +49,27 @@ def plan_in(
     if (format or compression or lossy) and ends[1].reference.kind != "export":
         raise InvalidArgument("a format is one of a folder, and the target is a database: leave it out")
     with open_place(ends[0], source) as here, probe_target(ends[1], target) as there:
+        for place in (here, there):
+            check_beside(workdir, place)
         made = make_plan(here, there, ends, wish)
     work = WorkDirectory.create(workdir, made.plan)
     with suppress(OSError):  # the plan is whole without it
         write_whole(work.path / _PREFLIGHT, json.dumps(made.preflight.to_dict(), indent=1, ensure_ascii=False) + "\n")
     return work, made
+
+
+def check_beside(workdir: Path, place: Place) -> None:
+    """Refuse a work directory that would get files of a place among its own, or the place those of the work directory.
+
+    :raises InvalidArgument: one lies in the other
+    """
+    work, identity = workdir.resolve(), place.identity
+    for path in map(Path, identity.addresses if identity.kind in ("folder", "sqlite") else ()):
+        inside = identity.kind == "folder" and work.is_relative_to(path)
+        if path.is_absolute() and (inside or path.is_relative_to(work)):
+            raise InvalidArgument(
+                f"the work directory {workdir} and {place.name} lie in each other: name a work directory beside it"
+            )
 
 
 def source_plan(source: Given, definitions: Sequence[Table]) -> PlacePlan:
@@ -100,6 +117,11 @@ def all_transforms(transforms: Mapping[str, Transform] | None, mapping: MappingS
     :raises ConfigurationError: the mapping is not valid
     """
     given, mapped = dict(transforms or {}), _mapped(mapping)
+    for name, transform in given.items():
+        if not isinstance(transform, Transform):
+            raise InvalidArgument(
+                f"the transform of table {name!r} is a {type(transform).__name__}: give a Transform, or data as mapping"
+            )
     twice = sorted(given.keys() & mapped.keys())
     if twice:
         raise InvalidArgument(f"table {twice[0]!r} has a transform and is in the mapping too: leave one out")
