@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from isthmus.cli.exit_codes import ExitCode
+from isthmus_migration.coordination.control import ControlFile, Rates
+from isthmus_migration.journal.lock import WorkLock
 from plugins.migration.tests.cli.helpers import Ends, Run
 
 INLINE = ("--engine", "inline")
@@ -68,3 +70,12 @@ def test_watching_without_a_terminal_prints_lines(planned: Ends, command: Run) -
     shown = command("migrate", "status", planned.workdir, "--watch")
     assert shown.out.endswith("\n")
     assert shown.out == command("migrate", "status", planned.workdir).out
+
+
+def test_a_run_that_waits_goes_on_with_the_rates_that_are_said(planned: Ends, command: Run) -> None:
+    """In its own process; nothing is done in this one."""
+    with WorkLock(Path(planned.workdir)):
+        assert command("migrate", "pause", planned.workdir).code == ExitCode.OK
+        assert "the run goes on in process" in command("migrate", "resume", planned.workdir, "--items", "7").out
+        told = ControlFile(Path(planned.workdir)).read()
+    assert (told.command, told.rates) == ("run", Rates(items=7))

@@ -129,13 +129,14 @@ def run(workdir: Path, settings: RunSettings, source: str | None, target: str | 
 def resume(workdir: Path, settings: RunSettings, source: str | None, target: str | None) -> int:
     """Go on with a run that was paused, stopped or killed.
 
-    A run that waits in another process because of `pause` goes on there, and this command ends at once.
+    A run that waits in another process because of `pause` goes on there, and this command ends at once. Of its options
+    only rates count then; to change others, `stop` it first.
     """
     migration = opened_migration(workdir, source, target)
     holder = holder_of(workdir)
     if holder is None or ControlFile(workdir).read().command != "pause":
         return carried_out(migration, settings)
-    ControlFile(workdir).say("run")
+    ControlFile(workdir).say("run", None if settings.rates == Rates() else settings.rates)
     if settings.as_json:
         print_event("going_on", {"pid": holder.pid, "host": holder.host})
     else:
