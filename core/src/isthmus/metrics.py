@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Literal
 
 from attrs import field, frozen
@@ -56,3 +58,26 @@ def throttled(operation: str, tables: Iterable[str], backend: str, count: int) -
     """
     return Metric(OPERATION_THROTTLED.name, count, {"operation": operation, "table": ",".join(tables),
                                                     "backend": backend})  # fmt: skip
+
+
+_record: ContextVar[Callable[[Metric], None] | None] = ContextVar("isthmus_record", default=None)
+
+
+@contextmanager
+def recording(record: Callable[[Metric], None]) -> Iterator[None]:
+    """Measure retries and throttling of one's own calls: of all databases, in this thread or task, inside the block.
+
+    Plugins that record metrics get them as ever. Blocks may be nested; the innermost gets them.
+
+    :param record: called with each measurement but times, perhaps from a thread of an event loop
+    """
+    token = _record.set(record)
+    try:
+        yield
+    finally:
+        _record.reset(token)
+
+
+def recorder() -> Callable[[Metric], None] | None:
+    """What the innermost ``recording`` around this call gives its measurements to."""
+    return _record.get()

@@ -11,7 +11,7 @@ from attrs import field, frozen
 from isthmus.errors import IsthmusError, OutcomeUnknown, PluginError, Throttled
 from isthmus.layers import AsyncStep, Step
 from isthmus.logs import log_failure
-from isthmus.metrics import OPERATION_DURATION, OPERATION_RETRIES, Metric, throttled
+from isthmus.metrics import OPERATION_DURATION, OPERATION_RETRIES, Metric, recorder, throttled
 from isthmus.operations import Operation, TransactWrite
 from isthmus.results import Result
 
@@ -93,17 +93,19 @@ class Observers:
     def retried(self, attempt: Attempt) -> None:
         """Tell that an attempt will be repeated."""
         notify(self._retried, attempt)
-        if self._metric:
+        if self._metric or recorder() is not None:
             labels = {"operation": attempt.kind, "table": ",".join(attempt.tables), "backend": attempt.backend,
                       "error": attempt.error.code}  # fmt: skip
-            notify(self._metric, Metric(OPERATION_RETRIES.name, 1.0, labels))
-        if self._metric and attempt.throttled:
-            notify(self._metric, throttled(attempt.kind, attempt.tables, attempt.backend, attempt.throttled))
+            self.measure(Metric(OPERATION_RETRIES.name, 1.0, labels))
+            if attempt.throttled:
+                self.measure(throttled(attempt.kind, attempt.tables, attempt.backend, attempt.throttled))
 
-    @property
-    def measure(self) -> Callable[[Metric], None] | None:
-        """What records a measurement of the core's own, if anybody does."""
-        return (lambda metric: notify(self._metric, metric)) if self._metric else None
+    def measure(self, metric: Metric) -> None:
+        """Record a measurement of the core's own, or of a backend's."""
+        notify(self._metric, metric)
+        record = recorder()
+        if record is not None:
+            notify((("recording", record, (0,)),), metric)
 
     def _measure(self, outcome: Outcome, ending: str) -> None:
         if self._metric:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -18,7 +19,7 @@ from isthmus.cli.extending import collect
 from isthmus.errors import IsthmusError, ItemNotFound, Unavailable
 from isthmus.health import DatabaseView, HealthCheck
 from isthmus.memory import MemoryBackend
-from isthmus.metrics import Metric, MetricDescription
+from isthmus.metrics import Metric, MetricDescription, recording
 from isthmus.observing import Attempt, Outcome
 from isthmus.results import Result, TransactWriteResult
 
@@ -179,6 +180,19 @@ def test_metrics(use: Use) -> None:
     }
     assert durations[("put", "ok")]
     assert durations[("transact_write", "transaction_failed")]
+
+
+@both
+def test_callers_measure_what_their_own_calls_meet(use: Use) -> None:
+    """Retries, without any plugin; not what is done outside of the block or in another thread, and no times."""
+    seen: list[Metric] = []
+    with recording(seen.append):
+        other = threading.Thread(target=use, args=(Once(),))
+        other.start()
+        other.join()
+        use(Once())
+    use(Once())
+    assert [(metric.name, metric.labels["operation"]) for metric in seen] == [("isthmus.operation.retries", "get")]
 
 
 @both

@@ -11,8 +11,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 
 import isthmus
-from isthmus import Database
-from isthmus.errors import ConfigurationError, InvalidArgument
+from isthmus import Database, RetryPolicy
+from isthmus.errors import ConfigurationError, InvalidArgument, Throttled
+from isthmus.memory import MemoryBackend
+from isthmus.operations import Operation, PutMany
+from isthmus.results import Result
 from isthmus_migration import Migration, verify
 
 LMDB = Path(__file__).parents[4] / "docs" / "examples" / "isthmus-lmdb" / "src"
@@ -64,6 +67,27 @@ def test_engines_of_other_processes_are_refused(
         migration.run(engine=engine)
     assert migration.status().state == "planned"
     assert target.tables.list() == []
+
+
+class Busy(MemoryBackend):
+    """Turns the first two batches of each copy away."""
+
+    turned_away = 0
+
+    def execute(self, operation: Operation) -> Result:
+        if isinstance(operation, PutMany) and self.turned_away < 2:
+            self.turned_away += 1
+            raise Throttled("too much at once")
+        return super().execute(operation)
+
+
+def test_what_an_opened_target_turns_away_is_counted(source: Database, tmp_path: Path) -> None:
+    """As for one that the migration opens itself, although it was opened without anything that counts."""
+    with isthmus.connect(Busy(), retry_policy=RetryPolicy(base=0, cap=0)) as target:
+        migration = Migration.plan(source, target, workdir=tmp_path / "work", units=1)
+        assert migration.run().finished
+    (counted,) = migration.status().tables
+    assert (counted.written, counted.retried, counted.throttled) == (300, 2, 2)
 
 
 def test_a_migration_is_resumed_with_the_databases_given_again(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, cast
 
 from attrs import evolve
@@ -15,6 +16,7 @@ from isthmus.capabilities import Capability
 from isthmus.copying import verbatim
 from isthmus.database import Database
 from isthmus.errors import InvalidArgument, IsthmusError
+from isthmus.metrics import recording
 from isthmus.operations import PutMany
 from isthmus.results import WriteManyResult
 from isthmus.schema import Table
@@ -40,13 +42,12 @@ PLACE_FAULTS: Final = (
 class DatabasePlace(Place):
     """An opened database; ``close`` closes it unless it is somebody else's.
 
-    :param traffic: counts what the store turned away, where the database was opened with it
     :param borrowed: whether somebody else closes the database
     :param url: what the database was opened with, secrets and all, to know it again; never shown
     """
 
     def __init__(
-        self, database: Database, *, traffic: Traffic | None = None, borrowed: bool = False, url: str | None = None,
+        self, database: Database, *, borrowed: bool = False, url: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:  # fmt: skip
         self.database = database
@@ -54,7 +55,7 @@ class DatabasePlace(Place):
         self._url = url or database.url
         self.form = database.backend_name
         self.limits = database.limits
-        self._traffic = traffic or Traffic()
+        self._traffic = Traffic()
         self._borrowed = borrowed
         self._sleep = sleep
         self._bound: dict[str, BoundTable] = {}
@@ -114,29 +115,37 @@ class DatabasePlace(Place):
         self._readers.pop(table.name, None)
 
     def put_many(self, table: Table, items: Sequence[Item], part: Part, *, normal: bool = False) -> Receipt:
-        before = self._traffic.copy()
         refusals: list[Refusal] = []
-        if items:
+        with self._counted() as met:
             members = list(enumerate(items))
-            if normal:
+            if normal and items:
                 members = self._put_normal(self._table(table), members, refusals)
             self._put(self._table(table), members, refusals)
             _check_blame(refusals, len(items))
-        since = self._traffic.since(before)
-        return Receipt(tuple(sorted(refusals, key=lambda one: one.position)), since.retried, since.throttled)
+        return Receipt(tuple(sorted(refusals, key=lambda one: one.position)), met.retried, met.throttled)
+
+    @contextmanager
+    def _counted(self) -> Iterator[Traffic]:
+        """Count what the calls inside meet."""
+        self._traffic = Traffic()
+        with recording(self._traffic.record):
+            yield self._traffic
 
     def delete_many(self, table: Table, keys: Sequence[Item]) -> Receipt:
-        before, left, waits = self._traffic.copy(), list(keys), _Waits(self._sleep)
+        with self._counted() as met:
+            self._delete(self._table(table), keys)
+        return Receipt((), met.retried, met.throttled)
+
+    def _delete(self, bound: BoundTable, keys: Sequence[Item]) -> None:
+        left, waits = list(keys), _Waits(self._sleep)
         while left:
-            failures = self._table(table).delete_many(left).failures
+            failures = bound.delete_many(left).failures
             for failure in failures:
                 if not failure.error.retryable:
                     raise failure.error
             if failures:
                 waits.wait(failures[0].error, progress=len(failures) < len(left))
             left = [left[failure.position] for failure in failures]
-        since = self._traffic.since(before)
-        return Receipt((), since.retried, since.throttled)
 
     def _put_normal(
         self, bound: BoundTable, members: list[tuple[int, Item]], refusals: list[Refusal]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import isthmus
-from isthmus.config import load_settings
 from isthmus.database_base import DatabaseBase
 from isthmus_migration.places.base import Place
 from isthmus_migration.places.databases import DatabasePlace
 from isthmus_migration.places.references import Given, folder_of, is_folder, opened_again, resolve
-from isthmus_migration.places.traffic import Traffic, TrafficPlugin
 from isthmus_migration.plans.plan import PlacePlan
 
 
@@ -43,11 +41,6 @@ def is_export(plan: PlacePlan, given: Given | None = None) -> bool:
 
 def open_database(url: str, *, create: bool = False) -> DatabasePlace:
     """Open a database of a URL, with the plugins that the configuration activates."""
-    traffic = Traffic()
-    # Given plugins replace those of the configuration, without which items could be read as nobody else reads them.
-    plugins = [*load_settings(url).choices, TrafficPlugin(traffic)]
     if url.startswith("sqlite:///"):
-        database = isthmus.connect(url, plugins=plugins, sqlite={"create": create})
-    else:
-        database = isthmus.connect(url, plugins=plugins)
-    return DatabasePlace(database, traffic=traffic, url=url)
+        return DatabasePlace(isthmus.connect(url, sqlite={"create": create}), url=url)
+    return DatabasePlace(isthmus.connect(url), url=url)

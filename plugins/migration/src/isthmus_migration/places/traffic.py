@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from attrs import define
 
-from attrs import define, evolve
-
-from isthmus import Plugin, hookimpl
 from isthmus.metrics import OPERATION_RETRIES, OPERATION_THROTTLED, Metric
 
 
 @define
 class Traffic:
-    """Counters of one opened database."""
+    """What some calls met.
+
+    :param retried: requests that were sent again
+    :param throttled: requests, or members of batches, that the store turned away for a moment
+    """
 
     retried: int = 0
     throttled: int = 0
 
-    def copy(self) -> Traffic:
-        """The counters as they are now."""
-        return evolve(self)
-
-    def since(self, before: Traffic) -> Traffic:
-        """What came since."""
-        return Traffic(self.retried - before.retried, self.throttled - before.throttled)
-
-
-class TrafficPlugin(Plugin):
-    """Watches the database that it is opened with."""
-
-    name: ClassVar[str] = "migration-traffic"
-
-    def __init__(self, traffic: Traffic) -> None:
-        super().__init__()
-        self._traffic = traffic
-
-    @hookimpl
-    def isthmus_record_metric(self, metric: Metric) -> None:
+    def record(self, metric: Metric) -> None:
+        """Take a measurement, see ``isthmus.metrics.recording``."""
         if metric.name == OPERATION_THROTTLED.name:
-            self._traffic.throttled += int(metric.value)
+            self.throttled += int(metric.value)
         elif metric.name == OPERATION_RETRIES.name:
-            self._traffic.retried += 1
+            self.retried += 1
