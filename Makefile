@@ -11,7 +11,8 @@ BUILD_TOOLS := hatchling editables
 DEV_TOOLS := boto3-stubs build coverage distributed furo lmdb mypy myst-parser networkx pyarrow pytest pytest-xdist ruff sphinx trustme
 # What a user may install beside the core, and the private package that starts engines for the tests.
 PARTS := $(patsubst %,-e ./%,plugins/sqlite plugins/dynamodb plugins/mongodb plugins/migration plugins/conformance tests/engines)
-WORKERS ?= 2
+# Tests wait for engines and for disks: one more worker than the least number of cores keeps those busy.
+WORKERS ?= 3
 # Only a run of everything may replace the results that the documentation shows.
 REPORT = $(if $(ARGS),,--isthmus-report build/conformance.json)
 # On the real engines the documentation needs only what tries capabilities. Where an engine is missing, the tables say

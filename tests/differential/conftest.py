@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-IN_CI = 320
+IN_CI = 200
 WHILE_CODING = 24
 
 

@@ -18,3 +18,4 @@ def _guide() -> dict[str, Any]:
 
 
 TestDict = _guide()["TestDict"]
+TestDict.share = 0.3

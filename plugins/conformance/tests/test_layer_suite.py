@@ -11,6 +11,7 @@ class TestStack(LayerSuite):
     """A layer that sees everything, one that transforms, and one that answers itself, in one stack."""
 
     transforms = True
+    share = 0.5
 
     @pytest.fixture
     def layers(self) -> list[type[Layer]]:
