@@ -11,6 +11,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from attrs import define, field
+from botocore.exceptions import ClientError
 
 from isthmus import BackendConfig, Database, RetryPolicy, connect
 from isthmus_dynamodb.backend import DynamoDBBackend
@@ -92,6 +93,19 @@ class Store:
             **more,
         )
 
+    def update_raw(self, name: str, **changes: Any) -> None:
+        """Change a table with the plain client, again where a busy emulator answers that it has failed within."""
+        until(lambda: self._updated(name, changes))
+
+    def _updated(self, name: str, changes: Json) -> bool:
+        try:
+            self.client.update_table(TableName=self.prefix + name, **changes)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "InternalFailure":
+                raise
+            return False
+        return True
+
     def put_raw(self, name: str, *items: Json) -> None:
         """Write items with the plain client."""
         for item in items:
@@ -144,7 +158,7 @@ def carried_out(plan: Generator[Any, Any, Any], answers: Iterable[Any]) -> tuple
         return stop.value, asked
 
 
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for something that the service does in its own time."""
     end = time.monotonic() + seconds
     while not condition():

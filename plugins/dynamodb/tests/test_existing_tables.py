@@ -141,7 +141,7 @@ def test_an_index_that_is_dropped_later_is_noticed(orders: Store) -> None:
     query = orders.database.tables.open("orders").query(state="open", index="by-state")
     assert query.count() == 2
     gone = [{"Delete": {"IndexName": "by-state"}}]
-    orders.client.update_table(TableName=orders.prefix + "orders", GlobalSecondaryIndexUpdates=gone)
+    orders.update_raw("orders", GlobalSecondaryIndexUpdates=gone)
     until(lambda: "GlobalSecondaryIndexes" not in orders.describe("orders"))
     with pytest.raises(SchemaMismatch, match="'by-state'"):
         query.count()
@@ -152,10 +152,9 @@ def test_an_index_that_is_being_built_is_unavailable(store: Store) -> None:
     store.create_raw("plain", "id:S")
     store.put_raw("plain", *({"id": {"S": str(number)}, "x": {"S": "y"}} for number in range(20)))
     by_x = index("by-x", ALL, "x")
-    store.client.update_table(
-        TableName=store.prefix + "plain", AttributeDefinitions=attributes(id="S", x="S"),
-        GlobalSecondaryIndexUpdates=[{"Create": by_x}],
-    )  # fmt: skip
+    store.update_raw(
+        "plain", AttributeDefinitions=attributes(id="S", x="S"), GlobalSecondaryIndexUpdates=[{"Create": by_x}]
+    )
     query = store.database.table("plain", partition_key="id", indexes=[Index("by-x", "x")]).query(x="y", index="by-x")
     with pytest.raises(Unavailable, match=r"'by-x'.*still being built") as raised:
         query.count()

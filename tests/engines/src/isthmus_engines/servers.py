@@ -17,6 +17,8 @@ from isthmus_engines import keeper
 from isthmus_engines.errors import EngineError
 
 START_SECONDS = 60.0
+ENDING_SECONDS = 60.0
+"""How long a killed process may take to be gone, on a machine that has much else to do."""
 ATTEMPTS = 5
 LOG = "server.log"
 HOST = "127.0.0.1"
@@ -54,7 +56,7 @@ class Server:
         """End the process at once, as a power failure would, and wait until it is gone."""
         if self.alive:
             os.kill(self.process_id, signal.SIGKILL)
-        wait_until(lambda: not self.alive, 10, "the process to end")
+        wait_until(lambda: not self.alive, ENDING_SECONDS, "the process to end")
 
     def restart(self, ready: Ready) -> None:
         """Start a killed server again, on its old port and data.

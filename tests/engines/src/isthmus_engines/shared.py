@@ -19,7 +19,7 @@ from isthmus_engines.kinds import VARIABLES, Kind, Running, running_at
 from isthmus_engines.locks import Lease, locked
 from isthmus_engines.mongodb import start_set_of_one, start_set_of_three, start_standalone
 from isthmus_engines.moto_server import start_moto
-from isthmus_engines.servers import is_alive, wait_until
+from isthmus_engines.servers import ENDING_SECONDS, is_alive, wait_until
 
 IN_MEMORY = Path("/dev/shm")  # data in memory makes journaled writes quick; the folder in it is private
 IN_MEMORY_BYTES = 2 << 30
@@ -75,7 +75,7 @@ class Engines:
         self.lease.release()
         self.lease = None
         with suppress(EngineError):
-            wait_until(lambda: not any(is_alive(one) for one in ids), 10, "the engines to end")
+            wait_until(lambda: not any(is_alive(one) for one in ids), ENDING_SECONDS, "the engines to end")
         shutil.rmtree(self.root, ignore_errors=True)
 
     def _start(self, kind: Kind) -> Running:
