@@ -13,50 +13,69 @@ if TYPE_CHECKING:
     from isthmus_migration.coordination.control import Rates
     from isthmus_migration.coordination.options import DeadLimit, RunOptions
     from isthmus_migration.coordination.outcomes import PhaseOutcome
+    from isthmus_migration.coordination.progress import Figures
     from isthmus_migration.dead.dead_letters import DeadLetters
-    from isthmus_migration.dead.letters import Letter
+    from isthmus_migration.dead.letters import Letter, Original
     from isthmus_migration.dead.results import Replay
     from isthmus_migration.engines.base import Engine
     from isthmus_migration.errors import MigrationError
+    from isthmus_migration.journal.lock import Holder
     from isthmus_migration.journal.states import State
     from isthmus_migration.migration import Migration
+    from isthmus_migration.places.references import Reference
     from isthmus_migration.plans.estimates import Prices
-    from isthmus_migration.plans.findings import Finding, Preflight
-    from isthmus_migration.plans.plan import Plan
-    from isthmus_migration.reports.status import Status
-    from isthmus_migration.rollback.results import Conflict, RollbackResult
+    from isthmus_migration.plans.findings import Estimate, Finding, Preflight, TablePreflight
+    from isthmus_migration.plans.plan import PlacePlan, Plan, TablePlan
+    from isthmus_migration.reports.status import Found, Status, TableCounts
+    from isthmus_migration.rollback.results import Conflict, RollbackResult, TableRollback
     from isthmus_migration.transforms import Computed, Merge, Split, Target, Transform, TransformError, TypeOf
+    from isthmus_migration.transforms.differences import Change, Sample
     from isthmus_migration.verification.repair import Repair
     from isthmus_migration.verification.results import Mismatch, TableResult, Verification
+    from isthmus_migration.verification.showing import BothItems
     from isthmus_migration.verification.standalone import verify_places as verify
 
 __all__ = [
     "AsyncDeadLetters",
     "AsyncMigration",
+    "BothItems",
+    "Change",
     "Computed",
     "Conflict",
     "DeadLetters",
     "DeadLimit",
     "Engine",
+    "Estimate",
+    "Figures",
     "Finding",
+    "Found",
+    "Holder",
     "Letter",
     "Merge",
     "Migration",
     "MigrationError",
     "Mismatch",
+    "Original",
     "PhaseOutcome",
+    "PlacePlan",
     "Plan",
     "Preflight",
     "Prices",
     "Rates",
+    "Reference",
     "Repair",
     "Replay",
     "RollbackResult",
     "RunOptions",
+    "Sample",
     "Split",
     "State",
     "Status",
+    "TableCounts",
+    "TablePlan",
+    "TablePreflight",
     "TableResult",
+    "TableRollback",
     "Target",
     "Transform",
     "TransformError",
@@ -71,21 +90,26 @@ _MODULES = {
     "coordination.control": ("Rates",),
     "coordination.options": ("DeadLimit", "RunOptions"),
     "coordination.outcomes": ("PhaseOutcome",),
+    "coordination.progress": ("Figures",),
     "dead.dead_letters": ("DeadLetters",),
-    "dead.letters": ("Letter",),
+    "dead.letters": ("Letter", "Original"),
     "dead.results": ("Replay",),
     "engines.base": ("Engine",),
     "errors": ("MigrationError",),
+    "journal.lock": ("Holder",),
     "journal.states": ("State",),
     "migration": ("Migration",),
+    "places.references": ("Reference",),
     "plans.estimates": ("Prices",),
-    "plans.findings": ("Finding", "Preflight"),
-    "plans.plan": ("Plan",),
-    "reports.status": ("Status",),
-    "rollback.results": ("Conflict", "RollbackResult"),
+    "plans.findings": ("Estimate", "Finding", "Preflight", "TablePreflight"),
+    "plans.plan": ("PlacePlan", "Plan", "TablePlan"),
+    "reports.status": ("Found", "Status", "TableCounts"),
+    "rollback.results": ("Conflict", "RollbackResult", "TableRollback"),
     "transforms": ("Computed", "Merge", "Split", "Target", "Transform", "TransformError", "TypeOf"),
+    "transforms.differences": ("Change", "Sample"),
     "verification.repair": ("Repair",),
     "verification.results": ("Mismatch", "TableResult", "Verification"),
+    "verification.showing": ("BothItems",),
     "verification.standalone": ("verify",),
 }
 _PLACES = {name: module for module, names in _MODULES.items() for name in names}

@@ -191,7 +191,8 @@ class Migration:
         The level ``digest`` compares the target with what the copy has read; what was written to the source since, only
         ``full`` and ``sample`` see, which read the source again.
 
-        :param level: see ``Level``
+        :param level: ``count`` compares numbers of items, ``sample`` some keys, ``digest`` digests of all items,
+            ``full`` all items field by field
         :param sample: how many keys of each table the level ``sample`` looks up
         :param seed: decides which keys these are
         :param extra: whether items that only the target has are mismatches; when ``None`` they are, except in tables

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
@@ -16,6 +18,33 @@ def test_each_public_name_leads_to_something(name: str) -> None:
     """And is found by dir()."""
     assert getattr(isthmus_migration, name).__doc__
     assert name in dir(isthmus_migration)
+
+
+_INTERNAL = {"Setup", "SliceResult", "SliceTask", "Unit", "WorkDirectory"}
+"""What coordinators, workers and engines pass to each other."""
+
+
+def _classes(hint: Any) -> Iterator[str]:
+    if inspect.isclass(hint) and hint.__module__.startswith("isthmus_migration"):
+        yield hint.__name__
+    for part in get_args(hint):
+        yield from _classes(part)
+
+
+def _given(kind: type) -> Iterator[str]:
+    """The classes that people get from the attributes and methods of another one."""
+    for name, hint in get_type_hints(kind).items():
+        yield from () if name.startswith("_") else _classes(hint)
+    for name, member in inspect.getmembers(kind):
+        function = getattr(member, "fget", getattr(member, "__func__", member))
+        if not name.startswith("_") and inspect.isfunction(function):
+            yield from _classes(get_type_hints(function).get("return"))
+
+
+@pytest.mark.parametrize("name", [name for name in isthmus_migration.__all__ if name[0].isupper()])
+def test_what_people_are_given_has_a_public_name(name: str) -> None:
+    """So that it is in the reference, and annotations can name it."""
+    assert set(_given(getattr(isthmus_migration, name))) <= {*isthmus_migration.__all__, *_INTERNAL}
 
 
 def test_another_name_is_refused() -> None:

@@ -14,8 +14,9 @@ Listener = Callable[[str, dict[str, Any]], None]
 """Told of what happens, between slices: a code and JSON-ready data.
 
 The codes: ``state`` of the migration, ``table_created`` in the target, ``phase`` begins, ``slice`` was journaled,
-``progress`` (figures, once a second), ``dead`` are items, ``waiting`` for a place and ``working_again``, ``worker_died``,
-``slice_failed`` for good, ``engine_lost`` and ``engine_back``, ``paused``, ``going_on``, ``stopping``, a phase ``ended``.
+``progress`` (figures, once a second), ``dead`` are items, ``waiting`` for a place and ``working_again``,
+``worker_died``, ``slice_failed`` for good, ``engine_lost`` and ``engine_back``, ``paused``, ``going_on``, ``stopping``,
+a phase ``ended``. The reference of files says what comes with each.
 """
 
 

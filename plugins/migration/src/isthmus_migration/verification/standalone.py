@@ -57,7 +57,8 @@ def verify_places(
         or async; likewise the target
     :param tables: names of the source's tables; all when empty
     :param transforms: by the source's table: the target should hold what they make of the source's items
-    :param level: see ``Level``
+    :param level: ``count`` compares numbers of items, ``sample`` some keys, ``digest`` digests of all items,
+        ``full`` all items field by field
     :param sample: how many keys of each table the level ``sample`` looks up
     :param seed: decides which keys these are
     :param extra: whether items that only the target has are mismatches; yes when ``None``
