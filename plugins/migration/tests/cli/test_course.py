@@ -8,6 +8,7 @@ import pytest
 import isthmus
 from isthmus.cli.exit_codes import ExitCode
 from plugins.migration.tests.cli.helpers import THINGS, Ends, Run
+from plugins.migration.tests.plans import functions
 from plugins.migration.tests.rollback.test_hindered import damage
 
 INLINE = ("--engine", "inline")
@@ -35,6 +36,17 @@ def test_a_dry_run_shows_what_becomes_of_items(ends: Ends, command: Run, tmp_pat
     shown = command("migrate", "plan", ends.source, ends.target, "-c", str(mapping), "--sample", "2", "--json")
     assert [line["changes"][0]["former"] for line in shown.events] == ["size", "size"]
     assert sorted(path.name for path in tmp_path.iterdir() if "source" not in path.name) == ["mapping.toml"]
+
+
+def test_a_dry_run_survives_an_item_that_ends_its_process(ends: Ends, command: Run, tmp_path: Path) -> None:
+    """It is shown like any other that is refused; what can't be read is counted."""
+    damage(ends.source, "00001")
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text(f'[tables.things]\nrename = {{ size = "n" }}\nfunction = "{functions.__name__}:deadly"\n')
+    shown = command("migrate", "plan", ends.source, ends.target, "-c", str(mapping), "--sample", "4", "--json")
+    outcomes = {json.loads(line["key"])["id"]: line["error"] and line["error"]["code"] for line in shown.events}
+    assert outcomes == {"00000": None, "00002": None, "00003": "worker_died", "00004": None}
+    assert "1 items of table 'things' can't be read" in shown.err
 
 
 def test_a_run_copies_everything(planned: Ends, command: Run) -> None:
