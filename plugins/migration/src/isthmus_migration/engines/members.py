@@ -6,6 +6,7 @@ worker had begun it. Others go on undisturbed, and a worker that hangs can be en
 
 from __future__ import annotations
 
+import gc
 import pickle
 import threading
 import time
@@ -19,6 +20,7 @@ from typing import Any, Final
 from isthmus_migration.engines.failures import WorkerDied, WorkersFail
 from isthmus_migration.engines.spawning import ending, spawned
 from isthmus_migration.errors import MigrationError
+from isthmus_migration.slices.collector import collector_paused
 from isthmus_migration.slices.worker import Setup, close_workers, run_slice, worker_of
 from isthmus_migration.tasks import SliceResult, SliceTask
 
@@ -39,9 +41,12 @@ _spawning = threading.Lock()
 
 
 class Member(threading.Thread):
-    """Takes jobs one after the other, and starts a new process whenever the former has died."""
+    """Takes jobs one after the other, and starts a new process whenever the former has died.
 
-    def __init__(self, number: int, setup: Setup, jobs: Jobs) -> None:
+    :param delay: seconds until it begins
+    """
+
+    def __init__(self, number: int, setup: Setup, jobs: Jobs, *, delay: float = 0.0) -> None:
         super().__init__(name=f"isthmus-worker-{number}", daemon=True)
         self._setup = setup
         self._jobs = jobs
@@ -49,20 +54,33 @@ class Member(threading.Thread):
         self._pipe: Connection | None = None
         self._begun: float | None = None
         self._closing = False
+        self._delay = delay
+        self._leaving = threading.Event()
+        self._early = True
         self._killed = self._exited = 0
 
     def run(self) -> None:
         """Take jobs until there is an end mark."""
+        if self._leaving.wait(self._delay):
+            return
         # It starts up while nothing is asked of it yet; what is in its way is told to the first job.
         try:
             self._ready_pipe()
         except Exception:
             self._buried()
+        self._early = False
         while (job := self._jobs.get()) is not None:
             self._do(*job)
         if self._pipe is not None:
             self._pipe.close()
             self._buried(wait=_ENDING)
+
+    def leave(self) -> None:
+        """Take no more jobs than the one at work; a process that is only starting up is not waited for."""
+        self._leaving.set()
+        self._jobs.put(None)
+        if self._early:
+            self.kill(closing=True)
 
     @property
     def pid(self) -> int | None:
@@ -187,8 +205,9 @@ def _work(pipe: Connection) -> None:
     """What a worker process does: slices, until its coordinator closes the pipe."""
     with suppress(*_GONE):
         setup: Setup = pipe.recv()
-        with suppress(Exception):
+        with collector_paused(), suppress(Exception):
             worker_of(setup)  # where a place can't be opened, the first slice says so
+        gc.freeze()
         pipe.send(True)
         while True:
             task: SliceTask = pipe.recv()

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
+from typing import Final
 
 from isthmus_migration.engines.base import Engine
 from isthmus_migration.engines.members import Jobs, Member
 from isthmus_migration.slices.worker import Setup
 from isthmus_migration.tasks import SliceResult, SliceTask
+
+_LATER: Final = 5.0
+"""Seconds after which those processes are started that the machine has no processors for: the first ones get going
+sooner, and a short run has no need of the others."""
 
 
 class ProcessEngine(Engine):
@@ -23,7 +29,11 @@ class ProcessEngine(Engine):
 
     def start(self, setup: Setup) -> None:
         self._jobs = SimpleQueue()
-        self._members = [Member(number, setup, self._jobs) for number in range(self.workers)]
+        at_once = os.cpu_count() or 1
+        self._members = [
+            Member(number, setup, self._jobs, delay=0.0 if number < at_once else _LATER)
+            for number in range(self.workers)
+        ]
         for member in self._members:
             member.start()
 
@@ -46,7 +56,7 @@ class ProcessEngine(Engine):
         for member in members:
             if not wait:
                 member.kill(closing=True)
-            self._jobs.put(None)
+            member.leave()
         for member in members:
             member.join()
 
