@@ -56,3 +56,21 @@ def read_all(
         between(found)
         assert reading.slices < _ENDLESS, "no end in sight"
     return reading
+
+
+def count_all(
+    database: Database, table: Table, *, wanted: int, items: int,
+    reader_of: Callable[[Database, Table], SliceReader] = slice_reader,
+) -> list[int]:  # fmt: skip
+    """The counts of all runs of all units, each by a reader of its own."""
+    counts: list[int] = []
+    for unit in reader_of(database, table).units(wanted):
+        cursor: str | None = None
+        while True:
+            found = reader_of(database, table).count(unit, cursor, items=items)
+            counts.append(found.count)
+            cursor = found.cursor
+            if cursor is None:
+                break
+            assert len(counts) < _ENDLESS, "no end in sight"
+    return counts

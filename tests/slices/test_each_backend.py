@@ -17,7 +17,7 @@ from isthmus import BoundTable
 from isthmus.errors import InvalidCursor
 from isthmus.slices import BackendReader, CountedSegments, Facts, SegmentReader, Slice, SliceReader, slice_reader
 from isthmus.values import Item
-from tests.slices.reading import read_all
+from tests.slices.reading import count_all, read_all
 
 BACKENDS = {
     "memory": SegmentReader, "sqlite": BackendReader, "mongodb": BackendReader, "mongodb-alone": BackendReader,
@@ -154,6 +154,28 @@ def test_expired_items_are_absent(table: BoundTable, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(CLOCK, "ahead", 7_200)
     found = read_all(table.database, table.schema, wanted=3, items=4, chance=random.Random(0))
     assert found.items == {(f"p{number % 7}", number): 1 for number in range(0, 20, 2)}
+
+
+@pytest.mark.parametrize(("wanted", "items"), [(1, 1000), (4, 7)])
+def test_units_are_counted_without_what_has_expired(
+    table: BoundTable, monkeypatch: pytest.MonkeyPatch, wanted: int, items: int
+) -> None:
+    """All runs together are as many as reading finds."""
+    soon = int(time.time()) + 3_600
+    table.put_many([{**_item(number), "gone": soon} for number in range(150, 170)]).raise_for_failures()
+    _filled(table, 150)
+    assert sum(count_all(table.database, table.schema, wanted=wanted, items=items)) == 170
+    monkeypatch.setattr(CLOCK, "ahead", 7_200)
+    assert sum(count_all(table.database, table.schema, wanted=wanted, items=items)) == 150
+
+
+@pytest.mark.parametrize("cursor", ["", "{}", "null"])
+def test_damaged_cursors_of_counts_are_refused(table: BoundTable, cursor: str) -> None:
+    """As those of slices."""
+    _filled(table, 10)
+    reader = slice_reader(table.database, table.schema)
+    with pytest.raises(InvalidCursor):
+        reader.count(reader.units(1)[0], cursor, items=5)
 
 
 DAMAGES: dict[str, Callable[[str], str]] = {

@@ -56,6 +56,19 @@ class Slice(Result):
 
 
 @frozen
+class Counted(Result):
+    """How many items a run of a unit holds, unreadable ones included.
+
+    :param cursor: where the next run begins, for counting; ``None`` at the end of the unit
+    :param held: only for readers: as in a ``Slice``; they are not in ``count``
+    """
+
+    count: int = 0
+    cursor: str | None = None
+    held: tuple[Item, ...] = field(default=(), converter=_items)
+
+
+@frozen
 class Facts(Result):
     """What a store says of a table without reading all of it: about right, and perhaps hours old.
 
@@ -97,6 +110,18 @@ class SliceReader(ABC):
         :raises InvalidCursor: unit or cursor are damaged, or another reader's
         """
 
+    def count(self, unit: str, cursor: str | None, *, items: int, timeout: float | None = None) -> Counted:
+        """Count the items of a unit after a cursor of ``count``, or its first ones.
+
+        That reads them, unless a reader knows a way that costs less.
+
+        :param items: about this many; more, where the store counts many at once
+        :param timeout: seconds
+        :raises InvalidCursor: unit or cursor are damaged, or another reader's
+        """
+        found = self.read(unit, cursor, items=items, timeout=timeout)
+        return Counted(len(found.items) + len(found.unreadable), found.cursor)
+
 
 class SegmentReader(SliceReader):
     """Reads segments of a scan, which every backend has (rule PAG-9 says that they are disjoint and whole)."""
@@ -119,8 +144,23 @@ class SegmentReader(SliceReader):
             max_bytes=size, start=None if cursor is None else _position(self._table, cursor), report_unreadable=True,
         )  # fmt: skip
         page = cast("Page", self._database.execute(operation))
-        following = None if page.position is None else dumps(page.position)
-        return Slice(page.items, following, page.unreadable)
+        return Slice(page.items, _following(page), page.unreadable)
+
+    def count(self, unit: str, cursor: str | None, *, items: int, timeout: float | None = None) -> Counted:
+        segment, segments = _segment(unit)
+        operation = Scan(
+            self._database.context(timeout), self._table, segment=segment, segments=segments, select="count",
+            start=None if cursor is None else _position(self._table, cursor),
+        )  # fmt: skip
+        try:
+            page = cast("Page", self._database.execute(operation))
+        except InvalidStoredValue:
+            return super().count(unit, cursor, items=items, timeout=timeout)
+        return Counted(page.count, _following(page))
+
+
+def _following(page: Page) -> str | None:
+    return None if page.position is None else dumps(page.position)
 
 
 # ---- readers that a backend carries out ----
@@ -164,6 +204,23 @@ class ReadSlice(TableOperation):
 
 
 @frozen
+class CountSlice(TableOperation):
+    """Count a run of a unit, answered by ``Counted``. Only for a backend whose plugin offers a ``BackendReader``.
+
+    :param items: about this many; a backend may count more at once
+    """
+
+    kind = "count_slice"
+
+    unit: str = ""
+    cursor: str | None = None
+    items: int = 1
+
+    def requires(self) -> tuple[Capability, ...]:
+        return (Capability.SCAN,)
+
+
+@frozen
 class AskFacts(TableOperation):
     """What a store knows of a table, answered by ``Facts``. Only for a backend whose plugin offers such a reader."""
 
@@ -181,7 +238,7 @@ class CountedSegments(SegmentReader):
 
 
 class BackendReader(SliceReader):
-    """Reads a table of a backend that answers ``DivideTable``, ``ReadSlice`` and ``AskFacts``.
+    """Reads a table of a backend that answers ``DivideTable``, ``ReadSlice``, ``CountSlice`` and ``AskFacts``.
 
     They are sent beneath all layers, with the retries, deadlines and errors of other operations.
     """
@@ -200,6 +257,14 @@ class BackendReader(SliceReader):
         context = self._database.context(timeout)
         found = cast("Slice", self._database.dispatch(ReadSlice(context, self._table, unit, cursor, items, size)))
         return self._settled(found, timeout) if found.held else found
+
+    def count(self, unit: str, cursor: str | None, *, items: int, timeout: float | None = None) -> Counted:
+        context = self._database.context(timeout)
+        found = cast("Counted", self._database.dispatch(CountSlice(context, self._table, unit, cursor, items)))
+        if not found.held:
+            return found
+        held = self._settled(Slice(held=found.held), timeout)
+        return Counted(found.count + len(held.items) + len(held.unreadable), found.cursor)
 
     def facts(self, *, timeout: float | None = None) -> Facts:
         return _facts(self._database, self._table, timeout)

@@ -24,7 +24,7 @@ from isthmus.values import Item
 from isthmus_mongodb.raw_ids import raw_id
 from plugins.mongodb.tests.locking import Holder, State
 from plugins.mongodb.tests.servers import driver, failing, fresh_name, in_database
-from tests.slices.reading import Reading, read_all
+from tests.slices.reading import Reading, count_all, read_all
 
 Raw = Collection[dict[str, Any]]
 
@@ -87,6 +87,16 @@ def test_documents_of_all_types_are_read_once(database: Database, raw: Raw, name
     assert _ids(found) == _once(MIXED)
     assert (found.largest <= items, found.units) == (True, min(wanted, found.units))
     assert {one.form for one in found.unreadable} == {"bson"}
+
+
+@pytest.mark.parametrize(("wanted", "items"), [(1, 1_000), (40, 3)])
+def test_documents_of_all_types_are_counted_once(
+    database: Database, raw: Raw, name: str, wanted: int, items: int
+) -> None:
+    """Whether they can be read or not; the index alone is asked."""
+    raw.insert_many([{"_id": one, "n": 1} for one in MIXED])
+    counts = count_all(database, _mapped(database, name), wanted=wanted, items=items)
+    assert (sum(counts), max(counts) <= items) == (len(MIXED), True)
 
 
 def test_ranges_of_filters_would_leave_documents_out(raw: Raw) -> None:
@@ -187,6 +197,8 @@ def test_items_that_a_transaction_holds_are_read_as_scans_read_them(
     assert sorted(map(str, items.items)) == sorted(map(str, table_alone.scan()))
     assert {item["id"]: item["n"] for item in items.items}["held"] == n
     assert (read.items, items.held) == ({(item["id"],): 1 for item in table_alone.scan()}, ())
+    counts = count_all(table_alone.database, table_alone.schema, wanted=2, items=1)
+    assert sum(counts) == len(list(table_alone.scan()))
 
 
 @pytest.mark.parametrize("value", MIXED[::9] + ODD, ids=lambda value: type(value).__name__)

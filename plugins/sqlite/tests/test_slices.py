@@ -12,7 +12,7 @@ import pytest
 import isthmus
 from isthmus import Database, Key, Table
 from isthmus.slices import SegmentReader, SliceReader, slice_reader
-from tests.slices.reading import read_all
+from tests.slices.reading import count_all, read_all
 
 KEYS: dict[str, tuple[Key, list[Any]]] = {
     "string": (Key("id", "string"), ["a", "aé", "z", "\U0001f600", *(f"n{n}" for n in range(40))]),
@@ -46,6 +46,7 @@ def test_damaged_items_are_reported_once_with_their_text(items: int, reader_of: 
         for number, text in ((0, "{bad"), (4, b"\xff{}"), (5, "[1]"), (11, "")):
             _damage(database, table.schema, text, f"k0 = 'i{number:02}'")
         found = read_all(database, table.schema, wanted=3, items=items, chance=random.Random(0), reader_of=reader_of)
+        assert sum(count_all(database, table.schema, wanted=3, items=items, reader_of=reader_of)) == 12
     assert found.items == {(f"i{number:02}",): 1 for number in range(12) if number not in (0, 4, 5, 11)}
     assert {(str((one.key or {})["id"]), one.original, one.form) for one in found.unreadable} == {
         ("i00", b"{bad", "isthmus-json"), ("i04", b"\xff{}", "isthmus-json"), ("i05", b"[1]", "isthmus-json"),

@@ -35,7 +35,7 @@ def test_an_interrupted_verification_goes_on(tmp_path: Path, level: str) -> None
         result = migration.verify(level, engine="inline", options=some.options, sample=1_000)
         assert result.finished or (migration.status().state, result.equal) == (State.VERIFYING, False)
         parts, done = parts + 1, done + some.done
-    assert parts >= 3
+    assert parts >= 2
     assert sorted(done) == sorted(whole.done)
     assert (named(result), result.tables) == (named(at_once), at_once.tables)
 

@@ -251,6 +251,7 @@ _PLANS: dict[type[op.Operation], Callable[[MongoDBBackend, Any], Plan]] = {
     slices.DivideTable: _on_place(lambda place, operation: slice_reading.divide(slice_reading.own(place), operation)),
     slices.AskFacts: _on_place(lambda place, _operation: slice_reading.facts(slice_reading.own(place))),
     slices.ReadSlice: _on_place(lambda place, operation: slice_reading.read(slice_reading.own(place), operation)),
+    slices.CountSlice: _on_place(lambda place, operation: slice_reading.count(slice_reading.own(place), operation)),
     op.GetMany: lambda backend, operation: batches.get_many(backend.catalogue, operation),
     op.PutMany: _put_many,
     op.DeleteMany: _delete_many,

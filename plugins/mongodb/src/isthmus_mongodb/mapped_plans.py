@@ -31,6 +31,7 @@ _OF_ITEMS: dict[type[op.Operation], Callable[[Mapped, Any], Plan]] = {
     slices.DivideTable: lambda mapped, operation: slice_reading.divide(slice_reading.foreign(mapped), operation),
     slices.AskFacts: lambda mapped, _operation: slice_reading.facts(slice_reading.foreign(mapped)),
     slices.ReadSlice: lambda mapped, operation: slice_reading.read(slice_reading.foreign(mapped), operation),
+    slices.CountSlice: lambda mapped, operation: slice_reading.count(slice_reading.foreign(mapped), operation),
 }
 _OF_BATCHES: dict[type[op.Operation], Callable[[Mapped, Any, Any], Plan]] = {
     op.PutMany: mapped_batches.put_many,

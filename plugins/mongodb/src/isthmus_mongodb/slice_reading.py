@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Mapping
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any, Final
 
 from attrs import define, field, frozen
@@ -22,7 +22,7 @@ from bson.raw_bson import RawBSONDocument
 
 from isthmus.errors import InvalidStoredValue
 from isthmus.results import Unreadable
-from isthmus.slices import DivideTable, Facts, ReadSlice, Slice, Units, damaged, parts_of
+from isthmus.slices import Counted, CountSlice, DivideTable, Facts, ReadSlice, Slice, Units, damaged, parts_of
 from isthmus.values import Item
 from isthmus.writes import expired
 from isthmus_mongodb.layouts import TRANSACTION, Layout
@@ -42,6 +42,8 @@ _GREATEST: Final = encode({"_id": MaxKey()})
 _IS_GREATEST: Final = {"_id": {"$gte": MaxKey()}}
 # So many documents are asked for first, and at most; after that their size tells.
 _PORTION, _MOST = 1_000, 10_000
+# So many keys are counted at once, at most.
+_MOST_KEYS: Final = 50_000
 # Of larger collections only a sample is divided: so many documents for each unit, and so many at most.
 _SAMPLES, _ALL_SAMPLES = 100, 50_000
 # The server takes a sample at random places only where it is less than a twentieth of the collection.
@@ -65,16 +67,28 @@ class Source:
 
     :param match: what else the server judges
     :param judge: what a document is to readers, ``None`` where they don't see it; it gets the bytes as well
+    :param counted: fields by which it is known what counts, beside the key; all when ``None``
     """
 
     collection: str
     match: Mapping[str, Any]
     judge: Callable[[Mapping[str, Any], bytes], Found]
+    counted: tuple[str, ...] | None = None
+
+    def found(self, raw: bytes) -> Found:
+        """What a document is to readers."""
+        try:
+            document = decode(raw, CODEC_OPTIONS)
+        except InvalidBSON:
+            error = InvalidStoredValue("a stored document can't be decoded: restore it from a backup")
+            return Unreadable(error, original=raw, form=FORM)
+        return self.judge(document, raw)
 
 
 def own(place: Place) -> Source:
     """A collection of Isthmus."""
-    return Source(place.collection, visible_match(place, place.clock()), partial(_own, place.layout, place.locks))
+    judge, fields = partial(_own, place.layout, place.locks), (TRANSACTION,) if place.locks else ()
+    return Source(place.collection, visible_match(place, place.clock()), judge, fields)
 
 
 def _own(layout: Layout, locks: bool, document: Mapping[str, Any], raw: bytes) -> Found:
@@ -94,7 +108,7 @@ def foreign(mapped: Mapped) -> Source:
         found = mapped_or_fault(mapped.mapping, document, raw)
         return None if not isinstance(found, Unreadable) and expired(mapped.table, found, now) else found
 
-    return Source(mapped.collection, {}, judge)
+    return Source(mapped.collection, {}, judge, () if mapped.table.ttl is None else None)
 
 
 # ---- units ----
@@ -145,8 +159,11 @@ class Span:
     high: bytes | None
     passed: int = 0
 
-    def request(self, source: Source, count: int) -> RawDocuments:
-        """The request for the next documents."""
+    def request(self, source: Source, count: int, fields: tuple[str, ...] | None = None) -> RawDocuments:
+        """The request for the next documents.
+
+        :param fields: the only ones that are wanted beside the key; all when ``None``
+        """
         low = RawBSONDocument(_LEAST if self.low is None else self.low)
         high = {} if self.high is None else {"max": RawBSONDocument(self.high)}
         size = count + self.passed
@@ -154,7 +171,7 @@ class Span:
             "find": source.collection, "filter": source.match, "hint": _BY_ID, "min": low, **high, "sort": _BY_ID,
             "limit": size, "batchSize": size, "singleBatch": True, "readConcern": _MAJORITY,
         }  # fmt: skip
-        return RawDocuments({**command, **pinned_to(source.collection)})
+        return RawDocuments({**command, **_only(fields), **pinned_to(source.collection)})
 
     def fresh(self, documents: list[bytes]) -> list[bytes]:
         """Those of the documents found that were not read before."""
@@ -167,6 +184,17 @@ class Span:
         """What is left after a document."""
         found = raw_id(document)
         return Span(found, self.high, self.passed + 1 if found == self.low else 1)
+
+    def after_all(self, documents: list[bytes]) -> Span:
+        """What is left after a run of documents."""
+        last = raw_id(documents[-1])
+        same = sum(1 for _one in takewhile(lambda one: raw_id(one) == last, reversed(documents)))
+        return Span(last, self.high, same + (self.passed if last == self.low else 0))
+
+    @property
+    def cursor(self) -> str:
+        """The text of a cursor."""
+        return json.dumps({"after_id": to_text(self.low), "passed": self.passed})
 
 
 def read(source: Source, operation: ReadSlice) -> Plan:
@@ -184,20 +212,39 @@ def read(source: Source, operation: ReadSlice) -> Plan:
                 break
             taken.take(document)
             span = span.after(document)
-    return taken.slice(json.dumps({"after_id": to_text(span.low), "passed": span.passed}))
+    return taken.slice(span.cursor)
 
 
-def _next(source: Source, span: Span, count: int) -> Plan:
+def count(source: Source, operation: CountSlice) -> Plan:
+    """The plan of counting a run: of keys alone, which the index answers, where nothing else tells what counts."""
+    span, total, held = _span(operation), 0, list[Item]()
+    while total + len(held) < operation.items:
+        documents = yield from _next(source, span, min(operation.items - total, _MOST_KEYS), source.counted)
+        if not documents:
+            return Counted(total, None, held)
+        found = documents if source.counted == () else [one for one in map(source.found, documents) if one is not None]
+        locked = [one.key for one in found if isinstance(one, Held)]
+        held += locked
+        total, span = total + len(found) - len(locked), span.after_all(documents)
+    return Counted(total, span.cursor, held)
+
+
+def _next(source: Source, span: Span, count: int, fields: tuple[str, ...] | None = None) -> Plan:
     if span.low == _GREATEST:
         return []
-    documents = span.fresh((yield span.request(source, count)))
+    documents = span.fresh((yield span.request(source, count, fields)))
     if documents or span.high is not None:
         return documents
     # An open end of an index scan leaves out the greatest of all values.
-    return (yield RawDocuments({"find": source.collection, "filter": _IS_GREATEST, **pinned_to(source.collection)}))
+    command = {"find": source.collection, "filter": _IS_GREATEST, **_only(fields)}
+    return (yield RawDocuments({**command, **pinned_to(source.collection)}))
 
 
-def _span(operation: ReadSlice) -> Span:
+def _only(fields: tuple[str, ...] | None) -> dict[str, Any]:
+    return {} if fields is None else {"projection": {"_id": 1, **dict.fromkeys(fields, 1)}}
+
+
+def _span(operation: ReadSlice | CountSlice) -> Span:
     unit = parts_of(operation.unit, "from_id", "to_id")
     low, high = from_text(unit["from_id"]), from_text(unit["to_id"])
     if operation.cursor is None:
@@ -235,7 +282,7 @@ class _Taken:
         return min(left, (self.operation.size - self.size) // max(average, 1) + 1, _MOST)
 
     def take(self, raw: bytes) -> None:
-        found = self._judged(raw)
+        found = self.source.found(raw)
         self._seen += 1
         self.size += len(raw)
         self.count += found is not None
@@ -245,14 +292,6 @@ class _Taken:
             self.unreadable.append(found)
         elif isinstance(found, Held):
             self.held.append(found.key)
-
-    def _judged(self, raw: bytes) -> Found:
-        try:
-            document = decode(raw, CODEC_OPTIONS)
-        except InvalidBSON:
-            error = InvalidStoredValue("a stored document can't be decoded: restore it from a backup")
-            return Unreadable(error, original=raw, form=FORM)
-        return self.source.judge(document, raw)
 
     def slice(self, cursor: str | None) -> Slice:
         return Slice(self.items, cursor, self.unreadable, self.held)

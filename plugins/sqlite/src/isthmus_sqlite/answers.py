@@ -118,6 +118,11 @@ class Answers:
         with session.interrupted_at(operation.context.deadline):
             return slice_reading.read(session, layout, operation, self._clock())
 
+    def _slice_count(self, session: Session, operation: slices.CountSlice) -> res.Result:
+        layout = self._catalogue.layout(operation.table, session)
+        with session.interrupted_at(operation.context.deadline):
+            return slice_reading.count(session, layout, operation, self._clock())
+
     # ---- writes ----
 
     def _create(self, session: Session, operation: op.Create) -> res.Result:
@@ -235,6 +240,7 @@ _ANSWERS: dict[type[op.Operation], Callable[[Answers, Session, Any], res.Result]
     slices.DivideTable: Answers._divide,  # noqa: SLF001
     slices.AskFacts: Answers._facts,  # noqa: SLF001
     slices.ReadSlice: Answers._slice,  # noqa: SLF001
+    slices.CountSlice: Answers._slice_count,  # noqa: SLF001
     op.GetMany: Answers._get_many,  # noqa: SLF001
     op.PutMany: Answers._write_many,  # noqa: SLF001
     op.DeleteMany: Answers._write_many,  # noqa: SLF001

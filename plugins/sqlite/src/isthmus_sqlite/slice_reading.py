@@ -13,7 +13,7 @@ from typing import Any
 
 from isthmus.errors import InvalidStoredValue
 from isthmus.results import Unreadable
-from isthmus.slices import DivideTable, Facts, ReadSlice, Slice, Units, damaged, parts_of
+from isthmus.slices import Counted, CountSlice, DivideTable, Facts, ReadSlice, Slice, Units, damaged, parts_of
 from isthmus.values import Item
 from isthmus_sqlite.layout import Layout, stored_item
 from isthmus_sqlite.paging import unreadable
@@ -79,11 +79,23 @@ def read(session: Session, layout: Layout, operation: ReadSlice, now: float) -> 
     return Slice(items, None, faults)
 
 
+def count(session: Session, layout: Layout, operation: CountSlice, now: float) -> Counted:
+    """How many rows are left of a unit; the cursor is that of a run that ends early."""
+    where, params = _where(layout, operation, now)
+    names = _names(layout)
+    run = f"SELECT {names} FROM {layout.name} WHERE {where} ORDER BY {names} LIMIT ?"
+    ((found,),) = session.execute(f"SELECT count(*) FROM ({run})", (*params, operation.items))
+    if found < operation.items:
+        return Counted(found)
+    (last,) = session.execute(f"{run} OFFSET ?", (*params, 1, found - 1))
+    return Counted(found, json.dumps({"after": _to_json(tuple(last))}))
+
+
 def _length(stored: Any) -> int:
     return len(stored) if isinstance(stored, (str, bytes)) else 0
 
 
-def _where(layout: Layout, operation: ReadSlice, now: float) -> tuple[str, Place]:
+def _where(layout: Layout, operation: ReadSlice | CountSlice, now: float) -> tuple[str, Place]:
     unit = parts_of(operation.unit, "from", "to")
     low, high = _from_json(layout, unit["from"]), _from_json(layout, unit["to"])
     parts = [] if low is None else [_compared(layout, ">=", low)]

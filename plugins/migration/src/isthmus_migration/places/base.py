@@ -11,7 +11,7 @@ from attrs import frozen
 from isthmus.capabilities import Limits
 from isthmus.errors import IsthmusError
 from isthmus.schema import Table
-from isthmus.slices import Slice
+from isthmus.slices import DEFAULT_BYTES, Counted, Slice
 from isthmus.values import Item
 from isthmus_migration.digests import BucketDigest
 from isthmus_migration.places.identities import Identity, folder_identity
@@ -140,6 +140,11 @@ class Place(ABC):
     @abstractmethod
     def read(self, table: Table, unit: str, cursor: str | None, *, items: int, size: int) -> Slice:
         """Read a run of a unit's items."""
+
+    def count(self, table: Table, unit: str, cursor: str | None, *, items: int) -> Counted:
+        """Count a run of a unit's items, about so many; the cursor is for counting alone."""
+        found = self.read(table, unit, cursor, items=items, size=DEFAULT_BYTES)
+        return Counted(len(found.items) + len(found.unreadable), found.cursor)
 
     @abstractmethod
     def get_many(self, table: Table, keys: Sequence[Item]) -> list[Item | None]:

@@ -20,7 +20,7 @@ from isthmus.metrics import recording
 from isthmus.operations import PutMany
 from isthmus.results import WriteManyResult
 from isthmus.schema import Table
-from isthmus.slices import Slice, SliceReader, slice_reader
+from isthmus.slices import Counted, Slice, SliceReader, slice_reader
 from isthmus.values import Item
 from isthmus_migration.places.base import Part, Place, Receipt, Refusal, TableFacts
 from isthmus_migration.places.identities import Identity, database_identity
@@ -96,6 +96,9 @@ class DatabasePlace(Place):
 
     def read(self, table: Table, unit: str, cursor: str | None, *, items: int, size: int) -> Slice:
         return self._reader(table).read(unit, cursor, items=items, size=size)
+
+    def count(self, table: Table, unit: str, cursor: str | None, *, items: int) -> Counted:
+        return self._reader(table).count(unit, cursor, items=items)
 
     def get_many(self, table: Table, keys: Sequence[Item]) -> list[Item | None]:
         return list(self._table(table).get_many(keys).raise_for_failures()) if keys else []

@@ -25,6 +25,7 @@ from isthmus_migration.verification.expected import was_copied
 from isthmus_migration.verification.judging import MISMATCHES, Rules, finding, judge
 from isthmus_migration.verification.lookups import LookUp
 from isthmus_migration.verification.parts import SidePart
+from isthmus_migration.verification.planning import level_of
 from isthmus_migration.verification.records import Record
 
 _T = TypeVar("_T")
@@ -53,7 +54,7 @@ class Confirming:
     def _confirm(self, plan: TablePlan) -> None:
         name, record = plan.source.name, self.record
         look_up = self.look_up(plan, insist=record.settings.level in ("sample", "full"))
-        if record.settings.level in ("digest", "full"):
+        if level_of(record.settings, plan) in ("digest", "full"):
             self.differences.suspect_replayed(name, self._in_question(plan))
         if self._keeps(plan):
             self.differences.note_ours(name, _written_keys(self.worker.workdir / "images", name))

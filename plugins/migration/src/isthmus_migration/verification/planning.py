@@ -18,6 +18,11 @@ from isthmus_migration.verification.settings import Level, Settings
 _TARGET: dict[Level, Work] = {"digest": "digest", "full": "digest", "count": "count"}
 
 
+def level_of(settings: Settings, plan: TablePlan) -> Level:
+    """How a table is verified: numbers alone could not tell items that have expired from those that are lost."""
+    return "digest" if settings.level == "count" and plan.target.ttl is not None else settings.level
+
+
 def definition_differences(worker: Worker, plan: TablePlan) -> list[str] | None:
     """What differs between the definition that the target should have and its own; ``None`` where it has no table."""
     try:
@@ -30,10 +35,11 @@ def first_units(worker: Worker, journal: Journal, settings: Settings, tables: It
     """The units of the phase ``verify``."""
     units: list[Unit] = []
     for plan in tables:
-        if settings.level in _TARGET:
-            units += side_units(worker, plan, "target", _TARGET[settings.level])
+        level = level_of(settings, plan)
+        if level in _TARGET:
+            units += side_units(worker, plan, "target", _TARGET[level])
         known = journaled_digest(journal, plan, alone=bool(settings.extra)) is not None
-        work = _work_on_source(worker, settings.level, known=known)
+        work = _work_on_source(worker, level, known=known)
         if work == "pick":
             below = _below(plan.items, settings.sample)
             units += side_units(

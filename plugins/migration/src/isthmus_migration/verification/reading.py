@@ -14,7 +14,7 @@ from isthmus_migration.digests import bucket_of, item_digest, keyed
 from isthmus_migration.slices.worker import TableWork, Worker
 from isthmus_migration.tasks import SliceTask
 from isthmus_migration.transforms import TransformError
-from isthmus_migration.verification.parts import SidePart, place_of
+from isthmus_migration.verification.parts import Side, SidePart, place_of
 
 UNREADABLE = 0
 """The digest that stands for what can't be told, a stored item that can't be read say: no item has it."""
@@ -40,6 +40,11 @@ class Seen:
         return UNREADABLE if self.item is None else item_digest(self.item)
 
 
+def is_stored_as_is(work: TableWork, side: Side) -> bool:
+    """Whether a side's items are what is in the target, or should be there, with nothing to leave out."""
+    return (side == "target" or work.transform.identity) and work.plan.target.ttl is None
+
+
 @define
 class Reading:
     """A slice of one side; its counts are complete once all of ``items`` was taken.
@@ -63,8 +68,7 @@ class Reading:
     @property
     def plain(self) -> bool:
         """Whether the slice's items are as they are in the target, with nothing to leave out."""
-        whole = self.part.side == "target" or self.work.transform.identity
-        return whole and self.work.plan.target.ttl is None and not self.found.unreadable
+        return is_stored_as_is(self.work, self.part.side) and not self.found.unreadable
 
     def items(self) -> Iterator[Seen]:
         """What is in the target, or should be there."""

@@ -20,7 +20,7 @@ from isthmus_migration.verification.candidates import Candidate, Differences, un
 from isthmus_migration.verification.confirming import Confirming, batches
 from isthmus_migration.verification.expected import was_copied
 from isthmus_migration.verification.judging import MISMATCHES, finding, judge
-from isthmus_migration.verification.records import REPAIR, Record
+from isthmus_migration.verification.records import REPAIR, Record, mismatches
 from isthmus_migration.verification.repairing import WANTED_FILE, RepairPart, key_hash
 from isthmus_migration.verification.results import Verification
 from isthmus_migration.verification.verifying import opened, verification
@@ -99,7 +99,7 @@ class Repairing:
         record = Record.of(journal)
         if record is None or record.step != "done" or journal.state not in (State.DIFFERENT, State.READY):
             raise WrongState(f"the migration is {journal.state}: verify it first, a repair needs to know what differs")
-        if record.settings.level == "count":
+        if record.settings.level == "count" and not any(mismatches(journal, status="open", most=1)):
             raise WrongState("the last verification has only counted: verify with the level digest, which names items")
         return record
 

@@ -12,8 +12,9 @@ from isthmus.errors import InvalidArgument
 Level = Literal["count", "sample", "digest", "full"]
 """How thorough a verification is.
 
-``count`` compares numbers of items, ``sample`` looks some keys up on both sides, ``digest`` compares digests of all
-items and names those that differ, ``full`` compares all items one by one and says in which fields they differ.
+``count`` compares numbers of items, and digests where items expire, as numbers could not tell these from lost ones;
+``sample`` looks some keys up on both sides; ``digest`` compares digests of all items and names those that differ;
+``full`` compares all items one by one and says in which fields they differ.
 """
 
 _MOST_SAMPLED: Final = 1_000_000

@@ -21,7 +21,7 @@ from isthmus_migration.verification.candidates import Differences
 from isthmus_migration.verification.confirming import Confirming
 from isthmus_migration.verification.expected import journaled_digest, was_copied
 from isthmus_migration.verification.parts import Side
-from isthmus_migration.verification.planning import definition_differences, first_units, second_units
+from isthmus_migration.verification.planning import definition_differences, first_units, level_of, second_units
 from isthmus_migration.verification.records import Record, Tally, mismatches, with_open
 from isthmus_migration.verification.results import TableResult, Verification
 from isthmus_migration.verification.settings import Settings
@@ -142,7 +142,7 @@ class Verifying:
 
     def _judge(self, plan: TablePlan, record: Record) -> set[int]:
         """Note what the first phase found of a table; the buckets that have to be looked at again."""
-        name, level = plan.source.name, self.settings.level
+        name, level = plan.source.name, level_of(self.settings, plan)
         if level == "sample":
             record.results[name] = TableResult(name)
             return set()
