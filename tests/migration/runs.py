@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import secrets
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -21,13 +21,18 @@ from attrs import field, frozen
 import isthmus
 from isthmus.copying import pages
 from isthmus.schema import Key, Table
+from isthmus_migration.coordination.control import ControlFile, Rates
 from isthmus_migration.digests import BucketDigest
 from isthmus_migration.migration import Migration
 
 THINGS: Final = Table("things", Key("id", "number"))
 MARKER: Final = "MARK_OF_A_KILL_TEST"
 ROOT: Final = Path(__file__).parents[2]
-PATIENCE: Final = 30.0
+PATIENCE: Final = 300.0
+"""Seconds for which anything is waited for: far more than it takes, as a wait that is over costs nothing."""
+HELD: Final = {"workers": 2, "slice_items": 5, "items_per_second": 100}
+"""A run that can't come to its end before it is disturbed, however slow the machine is: 4,000 items take 40 s."""
+UNHELD: Final = 1_000_000
 Coordinator = subprocess.Popen[bytes]
 
 
@@ -51,9 +56,9 @@ def digest_of(url: str, table: Table = THINGS) -> BucketDigest:
     return digest
 
 
-def until(met: Callable[[], Any], what: str, seconds: float = PATIENCE) -> None:
+def until(met: Callable[[], Any], what: str) -> None:
     """Wait for something."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE
     while not met():
         assert time.monotonic() < end, f"it never came to this: {what}"
         time.sleep(0.02)
@@ -91,26 +96,51 @@ class Running:
 
     def finish(self, action: str, **options: Any) -> None:
         """Let a coordinator work until all is done, as fast as it can: rates of former runs would hold."""
-        with killed_at_end(self.start(action, **{"items_per_second": 1_000_000, **options})) as coordinator:
+        with killed_at_end(self.start(action, **{"items_per_second": UNHELD, **options})) as coordinator:
             self.ended(coordinator)
 
-    def ended(self, coordinator: Coordinator) -> None:
-        """Wait until a coordinator has finished."""
-        assert coordinator.wait(PATIENCE * 2) == 0, self.log.read_text()
+    def ended(self, coordinator: Coordinator, *, code: int = 0) -> None:
+        """Wait until a coordinator has ended with this code; 0 where it has finished."""
+        assert coordinator.wait(PATIENCE) == code, self.log.read_text()
+
+    def at_work(self, coordinator: Coordinator, action: str = "copy", slices: int = 4) -> None:
+        """Wait until so many more slices are journaled by a coordinator that is held."""
+        wanted = self.settled(action) + slices
+        until(lambda: self.settled(action) >= wanted or coordinator.poll() is not None, f"slices of {action}")
+        assert coordinator.poll() is None, f"it ended: {self.log.read_text()}"
+
+    def released(self) -> None:
+        """Let a coordinator that is held go on as fast as it can."""
+        ControlFile(self.workdir).say(rates=Rates(items=UNHELD))
 
     def processes(self) -> list[psutil.Process]:
         """All living processes with the mark."""
         return [process for process in psutil.process_iter() if _carries(process, self.mark)]
 
+    def workers(self) -> list[psutil.Process]:
+        """The worker processes among them, without those that multiprocessing and Dask add for themselves."""
+        return [process for process in self.processes() if _is_worker(process)]
+
+    def kill_a_worker(self) -> None:
+        """Kill one of the workers, whichever it is, as soon as there is one."""
+        until(self._killed_one, "there is a worker")
+
+    def _killed_one(self) -> bool:
+        with suppress(psutil.NoSuchProcess):
+            for process in random.sample(workers := self.workers(), min(1, len(workers))):
+                process.kill()
+                return True
+        return False
+
     def no_orphans(self) -> None:
         """Wait until none is left, as they have to end by themselves."""
-        until(lambda: not self.processes(), "all workers end by themselves", 10.0)
+        until(lambda: not self.processes(), "all workers end by themselves")
 
     # ---- what the journal says ----
 
     def ask(self, statement: str) -> list[tuple[Any, ...]]:
         """The rows of a query; none while the journal is being made."""
-        connection = sqlite3.connect(f"file:{self.workdir / 'journal.db'}?mode=ro", uri=True)
+        connection = sqlite3.connect(f"file:{self.workdir / 'journal.db'}?mode=ro", uri=True, timeout=PATIENCE)
         try:
             return connection.execute(statement).fetchall()
         finally:
@@ -123,6 +153,14 @@ class Running:
     def handed_out(self) -> int:
         """How many slices were handed out, of all phases."""
         return int(self.ask("SELECT value FROM meta WHERE name = 'number'")[0][0])
+
+    def redone(self) -> int:
+        """How many slices were handed out and never journaled, of all phases."""
+        return self.handed_out() - self.settled()
+
+    def told(self, code: str) -> int:
+        """How often the journal tells of something."""
+        return int(self.ask(f"SELECT count(*) FROM event WHERE code = '{code}'")[0][0])
 
     def state(self) -> str:
         """The state of the migration."""
@@ -153,25 +191,14 @@ def killed_at_end(coordinator: Coordinator) -> Iterator[Coordinator]:
         coordinator.wait()
 
 
-def kill_one(processes: list[psutil.Process]) -> bool:
-    """Kill the first of these processes; whether there was one."""
-    for process in processes[:1]:
-        with suppress(psutil.NoSuchProcess):
-            process.send_signal(signal.SIGKILL)
-            return True
+def _is_worker(process: psutil.Process) -> bool:
+    # One that was only forked yet still has the command of its parent.
+    with suppress(psutil.Error):
+        return "spawn_main" in " ".join(process.cmdline())
     return False
 
 
-def workers_of(run: Running, coordinator: int) -> list[psutil.Process]:
-    """The worker processes, without the one that multiprocessing adds for itself."""
-    return [
-        process for process in run.processes()
-        if process.pid != coordinator and "resource_tracker" not in " ".join(process.cmdline())
-    ]  # fmt: skip
-
-
 def _carries(process: psutil.Process, mark: str) -> bool:
-    try:
+    with suppress(psutil.Error):
         return bool(process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARKER) == mark)
-    except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-        return False
+    return False

@@ -18,7 +18,6 @@ from isthmus_migration.journal.states import State
 from isthmus_migration.migration import Migration
 from tests.faults.front import Act, Forward, Front, Json, front, refusal
 
-_SECONDS = 1.5
 _TABLE = Table("credentials", "id")
 
 
@@ -60,14 +59,16 @@ def test_a_run_waits_for_credentials(tmp_path: Path, dynamodb_url: str, service:
     with isthmus.connect(source) as database:
         database.tables.create(_TABLE).put_many(_items()).raise_for_failures()
     migration = Migration.plan(source, target, workdir=tmp_path / "work", units=2)
-    told: list[str] = []
     action = "Scan" if end == "source" else "BatchWriteItem"
     renewed = threading.Event()
     service.plan(action, *_expired_until(renewed))
-    threading.Timer(_SECONDS, renewed.set).start()
-    options = RunOptions(listener=lambda code, data: told.append(f"{code} {data.get('reason')}"), patience=30)
-    assert migration.run(engine="inline", options=options).finished
-    assert [text for text in told if text.startswith("waiting") and "credentials" in text]
+
+    def renew(code: str, data: dict[str, Any]) -> None:
+        if code == "waiting" and "credentials" in data["reason"]:
+            renewed.set()
+
+    assert migration.run(engine="inline", options=RunOptions(listener=renew)).finished
+    assert renewed.is_set()
     with migration.work.journal(writable=False) as journal:
         assert (journal.counts("copy").read, journal.counts("copy").dead) == (60, 0)
     with isthmus.connect(target) as database:

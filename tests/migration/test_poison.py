@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import random
-import time
-
 from isthmus.values import loads
 from isthmus_migration.transforms import Transform
 from tests.migration.conftest import Planned
 from tests.migration.poison import DEADLY
-from tests.migration.runs import THINGS, Running, digest_of, kill_one, killed_at_end, things, workers_of
+from tests.migration.runs import HELD, THINGS, Running, digest_of, killed_at_end, things, until
 
-ITEMS = 2_000
+ITEMS = 1_000
 DEADLY_TRANSFORM = {THINGS.name: Transform(function="tests.migration.poison:deadly")}
 
 
 def test_the_item_that_kills_is_found_while_others_kill_too(planned: Planned) -> None:
     """Workers die of one item and by another's hand: only the item is given up."""
     run = planned(ITEMS, transforms=DEADLY_TRANSFORM)
-    with killed_at_end(run.start("copy", workers=2, slice_items=40)) as coordinator:
-        killed = 0
-        while coordinator.poll() is None:
-            time.sleep(random.uniform(1.2, 2.0))
-            killed += kill_one(random.sample(workers, 1) if (workers := workers_of(run, coordinator.pid)) else [])
+    with killed_at_end(run.start("copy", **{**HELD, "slice_items": 40})) as coordinator:
+        # Two are too few to blame an item for, whichever they meet.
+        run.at_work(coordinator, slices=1)
+        run.kill_a_worker()
+        until(lambda: run.told("worker_died") > 1, "workers die")
+        run.kill_a_worker()
+        run.released()
         run.ended(coordinator)
-    assert killed >= 2
     only_the_deadly_one_is_missing(run)
     run.no_orphans()
 
@@ -32,7 +30,7 @@ def test_the_item_that_kills_is_found_while_others_kill_too(planned: Planned) ->
 def test_the_item_that_kills_is_found_on_dask(planned: Planned) -> None:
     """Dask tells only which slices its dead workers had; it comes to the same."""
     run = planned(ITEMS, transforms=DEADLY_TRANSFORM)
-    run.finish("copy", engine="dask", workers=2, slice_items=30)
+    run.finish("copy", engine="dask", workers=2, slice_items=8)
     only_the_deadly_one_is_missing(run)
 
 

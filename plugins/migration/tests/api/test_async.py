@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,6 +14,7 @@ import isthmus
 from isthmus import AsyncDatabase
 from isthmus.errors import InvalidArgument
 from isthmus_migration import AsyncMigration, Rates, RunOptions, State, averify
+from isthmus_migration.coordination.control import ControlFile
 
 
 async def fill(database: AsyncDatabase, count: int = 400) -> None:
@@ -50,20 +52,29 @@ def test_async_databases_are_copied_verified_repaired_and_rolled_back(tmp_path: 
 def test_the_loop_is_free_meanwhile(tmp_path: Path) -> None:
     """Other tasks go on while a migration copies."""
 
-    async def steps() -> int:
+    async def steps() -> None:
         async with isthmus.aconnect("memory://") as source, isthmus.aconnect("memory://") as target:
             await fill(source)
             migration = await AsyncMigration.plan(source, target, workdir=tmp_path / "work", units=4)
-            turns = 0
-            slow = RunOptions(slice_items=100, rates=Rates(items=800))
-            running = asyncio.create_task(migration.run(options=slow, workers=1))
-            while not running.done():
-                await asyncio.sleep(0.01)
-                turns += 1
+            begun, options = _noting_slices(slice_items=5, rates=Rates(items=25))
+            running = asyncio.create_task(migration.run(options=options, workers=1))
+            await begun.wait()
+            assert not running.done()
+            ControlFile(tmp_path / "work").say(rates=Rates(items=1e6))
             assert (await running).finished
-            return turns
 
-    assert asyncio.run(steps()) > 10
+    asyncio.run(steps())
+
+
+def _noting_slices(**options: Any) -> tuple[asyncio.Event, RunOptions]:
+    """An event that is set when a slice was journaled, and the options of the run that is to do it."""
+    begun, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def listen(code: str, _data: object) -> None:
+        if code == "slice":
+            loop.call_soon_threadsafe(begun.set)
+
+    return begun, RunOptions(listener=listen, **options)
 
 
 def test_cancelling_a_run_ends_it_after_the_slices_at_work(tmp_path: Path) -> None:
@@ -73,15 +84,8 @@ def test_cancelling_a_run_ends_it_after_the_slices_at_work(tmp_path: Path) -> No
         async with isthmus.aconnect("memory://") as source, isthmus.aconnect("memory://") as target:
             await fill(source, 1_000)
             migration = await AsyncMigration.plan(source, target, workdir=tmp_path / "work", units=4)
-            begun = asyncio.Event()
-            loop = asyncio.get_running_loop()
-
-            def listen(code: str, _data: object) -> None:
-                if code == "slice":
-                    loop.call_soon_threadsafe(begun.set)
-
-            slow = RunOptions(slice_items=50, rates=Rates(items=500), listener=listen)
-            running = asyncio.create_task(migration.run(options=slow, engine="threads", workers=2))
+            begun, options = _noting_slices(slice_items=5, rates=Rates(items=50))
+            running = asyncio.create_task(migration.run(options=options, engine="threads", workers=2))
             await begun.wait()
             running.cancel()
             with pytest.raises(asyncio.CancelledError):

@@ -102,6 +102,8 @@ def ran(capsys: pytest.CaptureFixture[str], *arguments: str) -> Ran:
 
 # ---- processes ----
 
+PATIENCE = 120.0
+"""Seconds for which anything is waited for: far more than it takes, as a wait that is over costs nothing."""
 MAIN = "import sys; from isthmus.cli.main import main; sys.exit(main())"
 
 
@@ -122,13 +124,13 @@ def started(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[st
 
 def ended(process: subprocess.Popen[str]) -> Ran:
     """What became of a process that ends by itself."""
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
     return Ran(process.returncode, out, err)
 
 
-def until(condition: Callable[[], bool], *, what: str, seconds: float = 30.0) -> None:
+def until(condition: Callable[[], bool], *, what: str) -> None:
     """Wait until something is so."""
-    limit = time.monotonic() + seconds
+    limit = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < limit, f"waited too long until {what}"
         time.sleep(0.05)

@@ -4,6 +4,8 @@ import os
 import pty
 import subprocess
 import sys
+from contextlib import suppress
+from typing import IO
 
 import pytest
 from attrs import evolve
@@ -11,7 +13,7 @@ from attrs import evolve
 from isthmus_migration.cli.lines import clock, progress_line, readable_size
 from isthmus_migration.cli.watching import Remarks
 from isthmus_migration.coordination.progress import Figures
-from plugins.migration.tests.cli.helpers import MAIN, Ends
+from plugins.migration.tests.cli.helpers import MAIN, PATIENCE, Ends
 
 FIGURES = Figures(
     "copy", 62.1, 1_234_567, 1_987_000, 3_420.4, 1_100_000, 219, 64, 41, 4, 0.02, 3, 2
@@ -69,14 +71,27 @@ def test_a_terminal_gets_a_live_line(planned: Ends) -> None:
     """The line is on standard error only, and is gone at the end; standard output has the table alone."""
     ours, theirs = pty.openpty()
     arguments = ["migrate", "run", planned.workdir, "--engine", "inline"]
-    with open(ours, "rb", buffering=0) as screen:  # noqa: PTH123  # a descriptor
-        done = subprocess.run(
-            [sys.executable, "-c", MAIN, *arguments], stdout=subprocess.PIPE, stderr=theirs, check=True, text=True,
+    with (
+        open(ours, "rb", buffering=0) as screen,  # noqa: PTH123  # a descriptor
+        subprocess.Popen(
+            [sys.executable, "-c", MAIN, *arguments], stdout=subprocess.PIPE, stderr=theirs, text=True,
             env={**os.environ, "TERM": "xterm", "COLUMNS": "200"},
-        )  # fmt: skip
+        ) as process,
+    ):  # fmt: skip
         os.close(theirs)
-        shown = screen.read(65_536).decode()
+        shown = _all_of(screen)
+        out, _none = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
     assert "copy 100.0%  60 items" in shown
     assert shown.rstrip().endswith("\x1b[2K") or "\x1b[1A\x1b[2K" in shown
-    assert "100.0%" not in done.stdout
-    assert "everything is copied" in done.stdout
+    assert "100.0%" not in out
+    assert "everything is copied" in out
+
+
+def _all_of(screen: IO[bytes]) -> str:
+    """What a terminal was sent: it is read piece by piece, and fails at its end."""
+    pieces: list[bytes] = []
+    with suppress(OSError):
+        while piece := screen.read(65_536):
+            pieces.append(piece)
+    return b"".join(pieces).decode()

@@ -61,16 +61,22 @@ def _command_lines(pids: list[int]) -> list[bytes]:
     return [path.read_bytes() for pid in pids if (path := Path(f"/proc/{pid}/cmdline")).exists()]
 
 
+def _are_workers(lines: list[bytes]) -> bool:
+    return sum(b"spawn_main" in line for line in lines) == 2 and all(b"multiprocessing" in line for line in lines)
+
+
 def test_a_secret_is_never_written_down(source: str, target: str, tmp_path: Path, command: Run) -> None:
     """Planned, run by processes, reported, verified: no file of the work directory, output or worker has the secret."""
     workdir = str(tmp_path / "work")
-    shown = [command("migrate", "plan", source, target, "--workdir", workdir, "--table", "things")]
+    shown = [command("migrate", "plan", source, target, "--workdir", workdir, "--table", "things", "--units", "40")]
     run = ("migrate", "run", workdir, "--source", source, "--target", target, "--workers", "2")
-    with started(*run, "--items", "400") as process:
+    with started(*run, "--items", "20") as process:
+        # Right after a fork they look like their parent.
+        until(lambda: _are_workers(_command_lines(_descendants(process.pid))), what="its workers have started")
         until(lambda: read_so_far(Migration.open(workdir).status()) > 0, what="something is copied")
-        # By now all workers have become what they are: right after a fork they look like their parent.
         lines = _command_lines(_descendants(process.pid))
         shown.append(command("migrate", "status", workdir, "--json"))
+        assert command("migrate", "rate", workdir, "--items", "1e6").code == ExitCode.OK
         shown.append(ended(process))
     shown.append(
         command("migrate", "verify", workdir, "--source", source, "--target", target, "--engine", "inline", "--json")

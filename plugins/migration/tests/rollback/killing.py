@@ -16,15 +16,18 @@ from isthmus_migration.journal.workdir import WorkDirectory
 from isthmus_migration.migration import Migration
 
 Work = Literal["run", "rollback"]
-SLOW: Final = Rates(items=2_000)
-"""So slow that a slice of 50 items can be waited for."""
+SLOW: Final = Rates(items=200)
+"""So slow that it can't come to its end before it is killed, however slow the machine is."""
+FAST: Final = Rates(items=1_000_000)
+_SLICE: Final = 5
+_PATIENCE: Final = 120.0
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["isthmus_migration.migration", "isthmus_mongodb", "pymongo"])
 
 
 def work(workdir: Path, what: Work, *, engine: str = "inline") -> None:
     """What a process does until it is killed."""
-    migration, options = Migration.open(workdir), RunOptions(slice_items=50, rates=SLOW)
+    migration, options = Migration.open(workdir), RunOptions(slice_items=_SLICE, rates=SLOW)
     if what == "run":
         migration.run(engine=engine, options=options)
     else:
@@ -44,10 +47,10 @@ def killed(workdir: Path, what: Work, phase: str, slices: int) -> None:
 
 
 def _wait_for(process: BaseProcess, workdir: Path, phase: str, slices: int) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + _PATIENCE
     while journaled(workdir, phase) < slices and process.is_alive():
         assert time.monotonic() < end, "it does not get on"
-        time.sleep(0.002)
+        time.sleep(0.005)
 
 
 def journaled(workdir: Path, phase: str) -> int:

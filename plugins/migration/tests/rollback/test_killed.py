@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 import isthmus
+from isthmus_migration.coordination.options import RunOptions
 from isthmus_migration.migration import Migration
 from plugins.migration.tests.dead.helpers import digest, expected, fill, numbered, sqlite
-from plugins.migration.tests.rollback.killing import killed
+from plugins.migration.tests.rollback.killing import FAST, killed
 from plugins.mongodb.tests.servers import fresh_name, in_database
 
 KILLS = 5
@@ -33,12 +34,12 @@ def test_a_killed_copy_and_a_killed_rollback_leave_the_target_as_it_was(tmp_path
     migration = Migration.plan(sqlite(tmp_path, "a"), target, workdir=work, units=3, into_existing="upsert")
     for _kill in range(2):
         killed(work, "run", "copy", 6)
-    assert migration.run(engine="inline").finished
+    assert migration.run(engine="inline", options=RunOptions(rates=FAST)).finished
     assert digest(target) == expected(migration)
     fill(target, [{"id": "k00001", "of": "somebody"}, {"id": "k01499", "of": "somebody"}])
     for _kill in range(KILLS):
         killed(work, "rollback", "rollback", 4)
-    result = migration.rollback(engine="threads", workers=2)
+    result = migration.rollback(engine="threads", workers=2, options=RunOptions(rates=FAST))
     assert (result.finished, result.tables[0].equal) == (True, True)
     assert [(one.key, one.reason) for one in migration.conflicts()] == [
         (f'{{"id":"{key}"}}', "changed") for key in ("k00001", "k01499")

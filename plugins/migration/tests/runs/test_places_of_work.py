@@ -31,14 +31,13 @@ def _planned(folder: Path, target: str, *, units: int = 1) -> Migration:
 
 def test_a_worker_that_is_stopped_before_its_slice_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would have kept the slice for ever, because it has not begun it."""
-    monkeypatch.setattr(members, "_TAKING", 0.5)
-    monkeypatch.setattr(members, "_STARTING", 15.0)
+    monkeypatch.setattr(members, "_TAKING", 1.0)
     migration, engine, stopped = _planned(tmp_path, sqlite(tmp_path, "b")), ProcessEngine(1), list[int]()
     ready = _noted_ready(monkeypatch)
 
     def stopping(code: str, _data: dict[str, Any]) -> None:
         if code == "phase" and not stopped:
-            assert ready.wait(60), "no worker starts"
+            assert ready.wait(120), "no worker starts"
             stopped.extend(engine.pids())
             os.kill(stopped[0], signal.SIGSTOP)
 

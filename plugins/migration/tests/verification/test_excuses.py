@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,10 @@ import pytest
 import isthmus
 from isthmus.schema import Table
 from isthmus.values import Item
+from isthmus.writes import expired
 from isthmus_migration.migration import Migration
 from isthmus_migration.transforms import Transform
+from isthmus_migration.verification import reading
 from isthmus_migration.verification.standalone import verify_places
 from plugins.migration.tests.dead.helpers import fill, numbered, run, sqlite
 from plugins.migration.tests.verification.helpers import change, copied, named, repaired, verified
@@ -74,29 +78,48 @@ def test_two_items_for_one_key(tmp_path: Path) -> None:
     assert named(verified(migration, "full")) == [("name 7", "changed")]
 
 
-def test_items_that_expire_meanwhile_are_no_mismatches(tmp_path: Path) -> None:
+HOUR = 3_600
+
+
+@pytest.fixture
+def an_hour_later(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Puts the clock on, also for databases that are opened from then on."""
+
+    def put_on() -> None:
+        later, defaults = partial(_later, time.time), isthmus.connect.__kwdefaults__ or {}
+        assert "clock" in defaults
+        monkeypatch.setattr(time, "time", later)
+        monkeypatch.setitem(defaults, "clock", later)
+        monkeypatch.setattr(reading, "expired", lambda table, item, now: expired(table, item, now + HOUR))
+
+    return put_on
+
+
+def _later(clock: Callable[[], float]) -> float:
+    return clock() + HOUR
+
+
+def test_items_that_expire_meanwhile_are_no_mismatches(tmp_path: Path, an_hour_later: Callable[[], None]) -> None:
     """Their time came after they were copied: the target hides them, and so does the source."""
-    table = Table("things", "id", ttl="until")
-    soon = time.time() + 2
-    fill(sqlite(tmp_path, "a"), [*numbered(0, 20), *numbered(20, 25, until=int(soon) + 1)], table)
+    table, until = Table("things", "id", ttl="until"), int(time.time()) + HOUR
+    fill(sqlite(tmp_path, "a"), [*numbered(0, 20), *numbered(20, 25, until=until)], table)
     migration = Migration.plan(sqlite(tmp_path, "a"), sqlite(tmp_path, "b"), workdir=tmp_path / "work")
     assert run(migration).finished
     assert verified(migration, "count").tables[0].target_items == 25
-    time.sleep(max(0.0, int(soon) + 1.1 - time.time()))
+    an_hour_later()
     result = verified(migration)
     assert (result.tables[0].source_items, result.tables[0].target_items) == (25, 20)
     assert (result.tables[0].same_items, named(result)) == (True, [])
 
 
 @pytest.mark.parametrize("backwards", [False, True])
-def test_an_export_keeps_items_that_expire(tmp_path: Path, backwards: bool) -> None:
+def test_an_export_keeps_items_that_expire(tmp_path: Path, an_hour_later: Callable[[], None], backwards: bool) -> None:
     """Files don't hide them as databases do: on neither side is one missing or extra."""
-    table = Table("things", "id", ttl="until")
-    until = int(time.time()) + 2
+    table, until = Table("things", "id", ttl="until"), int(time.time()) + HOUR
     fill(sqlite(tmp_path, "a"), [*numbered(0, 20), *numbered(20, 25, until=until)], table)
     migration = Migration.plan(sqlite(tmp_path, "a"), str(tmp_path / "export"), workdir=tmp_path / "work")
     assert run(migration).finished
-    time.sleep(max(0.0, until + 0.1 - time.time()))
+    an_hour_later()
     ends = [str(tmp_path / "export"), sqlite(tmp_path, "a")]
     result = verify_places(*(reversed(ends) if backwards else ends), engine="inline", level="digest")
     assert (result.equal, result.tables[0].target_items) == (True, 20)
