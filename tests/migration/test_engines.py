@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +15,15 @@ import pytest
 from isthmus.errors import ConfigurationError, InvalidArgument
 from isthmus_migration.coordination.care import GIVE_UP_AFTER, SUSPECT_AFTER, Care
 from isthmus_migration.engines.choosing import engine_for
+from isthmus_migration.engines.failures import WorkersFail
 from isthmus_migration.engines.members import portable
 from isthmus_migration.engines.probing import Needs, Sight, check_sights, look, needs_of
+from isthmus_migration.engines.processes import ProcessEngine
 from isthmus_migration.migration import Migration
+from isthmus_migration.slices.worker import Setup
+from isthmus_migration.tasks import SliceTask, Unit
 from tests.migration.conftest import Planned
-from tests.migration.runs import ROOT, fill, things
+from tests.migration.runs import PATIENCE, ROOT, fill, things
 
 OWN = look(Needs())
 
@@ -95,9 +102,21 @@ def test_a_script_without_main_guard_is_told_so(planned: Planned, tmp_path: Path
     program = "from isthmus_migration.migration import Migration", f"Migration.open({str(run.workdir)!r}).run()"
     script.write_text("\n".join(program))
     command = [sys.executable, str(script)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False, cwd=ROOT)
     assert done.returncode != 0
     assert '`if __name__ == "__main__":`' in done.stderr
+
+
+def test_a_worker_that_dies_while_it_starts_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also with a plan so large that no pipe holds it: it is told that workers fail."""
+    resource_tracker.ensure_running()
+    monkeypatch.setattr("multiprocessing.spawn._python_exe", os.fsencode(shutil.which("false") or ""))
+    engine = ProcessEngine(1)
+    engine.start(Setup("x" * 1_000_000, "nowhere"))
+    future = engine.submit(SliceTask("copy", Unit("unit", "table", ""), 1, 0, None))
+    with pytest.raises(WorkersFail):
+        future.result(PATIENCE)
+    engine.close()
 
 
 def test_care_finds_one_item_and_blames_no_other() -> None:
