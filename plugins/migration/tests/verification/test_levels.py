@@ -150,6 +150,18 @@ def test_definitions_are_compared(tmp_path: Path) -> None:
     assert not result.equal
 
 
+@pytest.mark.parametrize("level", ["count", "digest", "full"])
+def test_a_table_of_other_keys_is_told(tmp_path: Path, level: str) -> None:
+    """Its items can't be compared; that is a finding and not an error."""
+    migration = copied(tmp_path, numbered(0, 20))
+    with isthmus.connect(sqlite(tmp_path, "b")) as database:
+        database.tables.drop("things")
+        database.table("things", partition_key="n").ensure()
+    result = verified(migration, level)
+    assert [fact.split()[0] for fact in result.tables[0].facts] == ["partition_key"]
+    assert not result.equal
+
+
 def test_a_table_that_is_gone_is_told(tmp_path: Path) -> None:
     """It is a finding and not an error."""
     migration = copied(tmp_path)

@@ -23,12 +23,16 @@ def level_of(settings: Settings, plan: TablePlan) -> Level:
     return "digest" if settings.level == "count" and plan.target.ttl is not None else settings.level
 
 
-def definition_differences(worker: Worker, plan: TablePlan) -> list[str] | None:
-    """What differs between the definition that the target should have and its own; ``None`` where it has no table."""
+def definition_differences(worker: Worker, plan: TablePlan) -> tuple[list[str], bool]:
+    """What differs between the definition that the target should have and its own.
+
+    :return: with it, whether items can be compared: not without a table, nor in one of other keys
+    """
     try:
-        return plan.target.differences(worker.target.table(plan.target.name))
+        stored = worker.target.table(plan.target.name)
     except TableNotFound:
-        return None
+        return [f"the target has no table {plan.target.name!r}"], False
+    return plan.target.differences(stored), stored.keys == plan.target.keys
 
 
 def first_units(worker: Worker, journal: Journal, settings: Settings, tables: Iterable[TablePlan]) -> list[Unit]:

@@ -127,14 +127,14 @@ class Verifying:
     def _first(self, worker: Worker, record: Record) -> PhaseOutcome:
         journal = self.session.journal
         facts = {plan.source.name: definition_differences(worker, plan) for plan in worker.plan.tables}
-        present = [plan for plan in worker.plan.tables if facts[plan.source.name] is not None]
+        present = [plan for plan in worker.plan.tables if facts[plan.source.name][1]]
         if not journal.units("verify"):
             journal.add_units("verify", first_units(worker, journal, self.settings, present))
         outcome = self.session.do("verify")
         if outcome.finished:
             bad = {plan.source.name: self._judge(plan, record) for plan in present}
             for plan in worker.plan.tables:
-                self._note_facts(plan, facts[plan.source.name], record)
+                self._note_facts(plan, facts[plan.source.name][0], record)
             journal.add_units("recheck", second_units(worker, bad))
             record.step = "recheck"
             record.save(journal)
@@ -162,11 +162,10 @@ class Verifying:
             known = journal.digest("verify", name, "source")
         return known, journal.digest("verify", name, "target")
 
-    def _note_facts(self, plan: TablePlan, facts: list[str] | None, record: Record) -> None:
+    @staticmethod
+    def _note_facts(plan: TablePlan, facts: list[str], record: Record) -> None:
         name = plan.source.name
-        missing = [f"the target has no table {plan.target.name!r}"]
-        result = record.results.get(name, TableResult(name))
-        record.results[name] = evolve(result, facts=missing if facts is None else facts)
+        record.results[name] = evolve(record.results.get(name, TableResult(name)), facts=facts)
 
     def _with_tally(self, plan: TablePlan, result: TableResult, tally: Tally) -> TableResult:
         journal, name = self.session.journal, plan.source.name
