@@ -24,6 +24,7 @@ from isthmus_migration.places.opening import is_export, open_place
 from isthmus_migration.places.references import Given
 from isthmus_migration.plans.estimates import Prices
 from isthmus_migration.plans.findings import Preflight
+from isthmus_migration.plans.making import table_names
 from isthmus_migration.plans.plan import IntoExisting, Plan
 from isthmus_migration.plans.planning import MappingSource, all_transforms, plan_in, read_preflight
 from isthmus_migration.plans.starting import begin
@@ -109,8 +110,8 @@ class Migration:
         :raises ConfigurationError: a place can't be opened, or a transform is not valid
         """
         wish = Wish(
-            tuple(tables), all_transforms(transforms, mapping), into_existing, keep_images, units, workers, sample,
-            seed, prices or Prices(),
+            table_names(tables), all_transforms(transforms, mapping), into_existing, keep_images, units, workers,
+            sample, seed, prices or Prices(),
         )  # fmt: skip
         work, made = plan_in(
             Path(workdir),

@@ -33,8 +33,8 @@ class Rates:
 
     def __attrs_post_init__(self) -> None:
         for name, rate in asdict(self).items():
-            if rate is not None and not 0 < rate < float("inf"):
-                raise InvalidArgument(f"the rate of {name} is {rate:g}: give a positive number, or none at all")
+            if rate is not None and not (isinstance(rate, (int, float)) and 0 < rate < float("inf")):
+                raise InvalidArgument(f"the rate of {name} is {rate!r}: give a positive number, or none at all")
 
 
 @frozen

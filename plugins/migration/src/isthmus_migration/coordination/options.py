@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from attrs import field, frozen
+from attrs import asdict, field, frozen
 
 from isthmus.errors import InvalidArgument
 from isthmus_migration.coordination.control import Rates
@@ -30,10 +30,20 @@ class DeadLimit:
 
     :param count: a number of items
     :param share: a share of the items read so far, 0 to 1; judged from 1,000 items on
+    :raises InvalidArgument: it is none
     """
 
     count: int | None = None
     share: float | None = None
+
+    def __attrs_post_init__(self) -> None:
+        given: dict[str, Any] = asdict(self)
+        for name, most in (("count", float("inf")), ("share", 1)):
+            limit = given[name]
+            if limit is not None and not (isinstance(limit, (int, float)) and 0 <= limit <= most):
+                raise InvalidArgument(
+                    f"{name} is {limit!r}: a limit of dead letters is a number, or a share from 0 to 1"
+                )
 
     @classmethod
     def parse(cls, text: str) -> DeadLimit:
@@ -42,12 +52,11 @@ class DeadLimit:
         :raises InvalidArgument: it says none
         """
         try:
-            limit = cls(share=float(text[:-1]) / 100) if text.endswith("%") else cls(count=int(text))
-        except ValueError:
-            limit = cls(count=-1)
-        if (limit.count or 0) < 0 or not 0 <= (limit.share or 0) <= 1:
-            raise InvalidArgument(f"{text!r} is no limit of dead letters: give a number, or a share like 0.1%")
-        return limit
+            return cls(share=float(text[:-1]) / 100) if text.endswith("%") else cls(count=int(text))
+        except (ValueError, InvalidArgument):
+            raise InvalidArgument(
+                f"{text!r} is no limit of dead letters: give a number, or a share like 0.1%"
+            ) from None
 
     def exceeded(self, dead: int, read: int) -> bool:
         """Whether there are more dead letters than allowed."""

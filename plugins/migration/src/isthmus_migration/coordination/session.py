@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 
 from attrs import evolve, frozen
 
+from isthmus.errors import InvalidArgument
 from isthmus_migration.coordination.control import ControlFile, Rates
 from isthmus_migration.coordination.coordinator import Coordinator
 from isthmus_migration.coordination.options import RunOptions
@@ -55,8 +56,11 @@ def session(
     """Take the lock, open the journal, begin with an engine; let go of all of them at the end.
 
     :raises WorkDirectoryInUse: another coordinator has the directory
+    :raises InvalidArgument: there is no such engine, or the options are of another kind
     """
-    options = options or RunOptions()
+    options = RunOptions() if options is None else options
+    if not isinstance(options, RunOptions):
+        raise InvalidArgument(f"the options of a run are RunOptions(…), not a {type(options).__name__}")
     chosen = engine_of(setup, engine, workers)
     with WorkLock(work.path), work.journal(writable=True) as journal, EventFile(work.path) as file:
         reporter = Reporter(file, options.listener)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, get_args
 
 from attrs import evolve, frozen
 
@@ -46,7 +46,12 @@ class DeadLetters:
         :param code: an error's code
         :param phase: ``decode``, ``transform``, ``encode`` or ``write``
         :param status: ``None`` for every status
+        :raises InvalidArgument: there is no such status
         """
+        if status is not None and status not in get_args(Status):
+            raise InvalidArgument(
+                f"there is no status {status!r}: choose {', '.join(get_args(Status))}, or None for all"
+            )
         with self.work.journal(writable=False) as journal:
             yield from letters(journal, Choice(None, table, key, code, phase, status))
 
@@ -67,10 +72,13 @@ class DeadLetters:
         :param which: their numbers; all open ones when ``None``
         :param note: why, kept with them
         :return: how many were open
+        :raises ItemNotFound: a number is of none
         :raises WorkDirectoryInUse: the migration runs
         """
-        condition, values = _choice(which, "open").where()
+        choice = _choice(which, "open")
+        condition, values = choice.where()
         with self._writing() as journal:
+            _check_there(journal, choice)
             with journal.transaction() as connection:
                 count = connection.execute(
                     f"UPDATE dead SET status = 'acknowledged', note = ?, updated = ? WHERE {condition}",  # noqa: S608  # names of ours, and numbers
@@ -88,12 +96,14 @@ class DeadLetters:
         :param transform: instead of the plan's; it is recorded as an event, since the plan never changes. Where it
             gives items other keys than the plan's transform, no item that the target holds is replaced
         :raises WrongState: the migration was rolled back, or its target is an export
+        :raises ItemNotFound: a number is of no letter
         :raises InvalidArgument: the transform leads to another table than the plan's
         :raises WorkDirectoryInUse: the migration runs
         """
         choice = _choice(which, "open" if which is None else None)
         with self._writing() as journal:
             _check_state(journal)
+            _check_there(journal, choice)
             worker = Worker(self.setup)
             try:
                 return _replay(journal, worker, choice, transform)
@@ -107,7 +117,24 @@ class DeadLetters:
 
 
 def _choice(which: Iterable[int] | None, status: Status | None) -> Choice:
-    return Choice(None if which is None else list(which), status=status)
+    numbers = None if which is None else list(which)
+    for number in numbers or ():
+        if type(number) is not int:
+            raise InvalidArgument(f"a dead letter is named by its number, not by {number!r}: list them to see it")
+    return Choice(numbers, status=status)
+
+
+def _check_there(journal: Journal, choice: Choice) -> None:
+    """Refuse numbers of no letter: what was mistyped would seem to be settled.
+
+    :raises ItemNotFound: there is one
+    """
+    if choice.ids is None:
+        return
+    there = {letter.id for letter in letters(journal, Choice(choice.ids, status=None))}
+    for number in choice.ids:
+        if number not in there:
+            raise ItemNotFound(f"there is no dead letter {number}: list them to see their numbers")
 
 
 def _check_state(journal: Journal) -> None:

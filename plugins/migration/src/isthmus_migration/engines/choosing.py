@@ -36,8 +36,8 @@ def engine_for(name: str | Engine, workers: int | None = None) -> Engine:
     if isinstance(name, Engine):
         return name
     count = workers if workers is not None else (os.cpu_count() or 1) + 1
-    if count < 1:
-        raise InvalidArgument("workers is a positive number")
+    if type(count) is not int or count < 1:
+        raise InvalidArgument(f"workers is a positive whole number, not {count!r}")
     if name == "inline":
         from isthmus_migration.engines.inline import InlineEngine
 
@@ -50,7 +50,7 @@ def engine_for(name: str | Engine, workers: int | None = None) -> Engine:
         from isthmus_migration.engines.processes import ProcessEngine
 
         return ProcessEngine(count)
-    if name == "dask" or name.startswith("dask://"):
+    if name == "dask" or str(name).startswith("dask://"):
         from isthmus_migration.engines.dask import SCHEME, DaskEngine
 
         return DaskEngine(None, count) if name == "dask" else DaskEngine(_address(name.removeprefix(SCHEME)), workers)

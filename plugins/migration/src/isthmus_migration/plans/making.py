@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from attrs import field, frozen
@@ -67,6 +67,16 @@ def _check(wish: Wish) -> None:
         raise InvalidArgument(f"{name} is a positive whole number, not {number!r}")
     if wish.into_existing not in ("refuse", "upsert", "fail", "skip"):
         raise InvalidArgument(f"into_existing is refuse, upsert, fail or skip, not {wish.into_existing!r}")
+
+
+def table_names(tables: Sequence[str]) -> tuple[str, ...]:
+    """Names of tables, each once.
+
+    :raises InvalidArgument: they are one text, whose letters would be taken for names
+    """
+    if isinstance(tables, str):
+        raise InvalidArgument(f"tables is a list of names, not a text: write [{tables!r}]")
+    return tuple(dict.fromkeys(tables))
 
 
 def check_transforms(transforms: Iterable[str], names: Collection[str]) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from attrs import field, frozen
 
-from isthmus.errors import ConfigurationError
+from isthmus.errors import ConfigurationError, TableNotFound
 from isthmus.schema import Table
 from isthmus_migration.errors import WorkDirectoryDamaged
 from isthmus_migration.places.references import Reference
@@ -119,8 +119,14 @@ class Plan:
     findings: Mapping[str, Any] = field(factory=dict)
 
     def table(self, name: str) -> TablePlan:
-        """The plan of a table of the source."""
-        return next(table for table in self.tables if table.source.name == name)
+        """The plan of a table of the source.
+
+        :raises TableNotFound: it is not moved
+        """
+        for table in self.tables:
+            if table.source.name == name:
+                return table
+        raise TableNotFound(f"table {name!r} is not moved: {', '.join(table.source.name for table in self.tables)} are")
 
     def units(self) -> list[Unit]:
         """All units, named for their table and number."""

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from attrs import evolve, field, frozen
 
+from isthmus.errors import TableNotFound
 from isthmus.values import Item, dumps
 from isthmus_migration.verification.settings import Level
 
@@ -135,8 +136,14 @@ class Verification:
         )
 
     def table(self, name: str) -> TableResult:
-        """The result of one table of the source."""
-        return next(table for table in self.tables if table.table == name)
+        """The result of one table of the source.
+
+        :raises TableNotFound: it was not verified
+        """
+        for table in self.tables:
+            if table.table == name:
+                return table
+        raise TableNotFound(f"table {name!r} was not verified: {', '.join(table.table for table in self.tables)} were")
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON-ready data."""

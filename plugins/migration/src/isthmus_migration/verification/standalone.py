@@ -21,7 +21,7 @@ from isthmus_migration.journal.workdir import WorkDirectory
 from isthmus_migration.places.base import Place
 from isthmus_migration.places.opening import open_place
 from isthmus_migration.places.references import Given
-from isthmus_migration.plans.making import check_apart, check_transforms, target_table
+from isthmus_migration.plans.making import check_apart, check_transforms, table_names, target_table
 from isthmus_migration.plans.plan import PlacePlan, Plan, TablePlan
 from isthmus_migration.plans.planning import compared_plans
 from isthmus_migration.slices.worker import Setup
@@ -123,7 +123,7 @@ def _same(work: WorkDirectory, ends: tuple[PlacePlan, PlacePlan]) -> WorkDirecto
 
 
 def _names(source: Place, tables: Sequence[str], transforms: Iterable[str]) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(tables)) or tuple(table.name for table in source.tables())
+    names = table_names(tables) or tuple(table.name for table in source.tables())
     check_transforms(transforms, names)
     return names
 
