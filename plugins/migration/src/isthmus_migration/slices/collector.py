@@ -13,7 +13,11 @@ _paused = 0
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """No collection inside; several threads may be inside at once."""
+    """No collection inside; several threads may be inside at once.
+
+    Whoever leaves others behind collects what came lately: with threads at work all the time there would be no other
+    moment for it, and drivers and errors do make a cycle now and then.
+    """
     global _paused  # noqa: PLW0603  # the collector is one for the whole process
     with _lock:
         _paused += 1
@@ -24,5 +28,7 @@ def collector_paused() -> Iterator[None]:
     finally:
         with _lock:
             _paused -= 1
-            if not _paused:
+            if _paused:
+                gc.collect(1)
+            else:
                 gc.enable()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -92,6 +93,8 @@ class Worker:
         self.source: Place = open_place(self.plan.source, setup.source)
         self.target: Place = open_place(self.plan.target, setup.target, create=setup.writes)
         self._tables: dict[str, TableWork] = {}
+        self.calls_functions = any(table.transform and table.transform.get("function") for table in self.plan.tables)
+        """Whether transforms call functions of the user's, which may leave any garbage behind."""
 
     def table(self, name: str) -> TableWork:
         """A table's plan and transform."""
@@ -135,8 +138,9 @@ def close_workers() -> None:
 def run_slice(setup: Setup, task: SliceTask) -> SliceResult:
     """Do one slice; what every engine calls."""
     begun = time.monotonic()
-    with collector_paused():
-        result = _function(task.phase)(worker_of(setup), task)
+    worker = worker_of(setup)
+    with nullcontext() if worker.calls_functions else collector_paused():
+        result = _function(task.phase)(worker, task)
     return evolve(result, seconds=time.monotonic() - begun)
 
 
