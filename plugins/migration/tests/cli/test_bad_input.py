@@ -148,9 +148,12 @@ def test_a_mapping_of_a_table_that_nobody_looks_at(
 @pytest.mark.parametrize(
     "place", ["mongodb:/me:marzipan@host/shop", "sqlite:shop.db", "env:mongodb://me:marzipan@host/shop", "env:A B"]
 )
-def test_a_url_with_a_mistake_is_no_folder(ends: Ends, command: Run, place: str) -> None:
+def test_a_url_with_a_mistake_is_no_folder(
+    ends: Ends, command: Run, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
     """Nobody means an export in a folder of such a name; what is in it may be a secret, and is not shown."""
-    for words in ((ends.source, place), (place, ends.target)):
+    monkeypatch.setenv("MISTAKEN", place if not place.startswith("env:") else "mongodb:/me:marzipan@host/shop")
+    for words in ((ends.source, place), (place, ends.target), (ends.source, "env:MISTAKEN")):
         refused = command("migrate", "plan", *words, "--workdir", ends.workdir)
         assert (refused.code, "marzipan" in refused.err) == (ExitCode.USAGE, False)
     assert not Path(ends.workdir).exists()

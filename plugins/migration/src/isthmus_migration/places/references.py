@@ -108,11 +108,11 @@ def _check_variable(text: str) -> None:
         )
 
 
-def _check_folder(text: str) -> None:
+def _check_folder(text: str, what: str = "a place") -> None:
     scheme = _LIKE_URL.match(text)
     if scheme and not text.startswith(_FILE):
         raise InvalidArgument(
-            f"a place begins with {scheme[0]} and not with {scheme[0]}//: write a database URL with both slashes, or "
+            f"{what} begins with {scheme[0]} and not with {scheme[0]}//: write a database URL with both slashes, or "
             "file:… for a folder of such a name"
         )
 
@@ -188,4 +188,6 @@ def _from_environment(name: str) -> str:
     if not value:
         raise ConfigurationError(f"the environment variable {name} is not set: put the URL of the database into it")
     check_lasting(value)
+    if is_folder(value):
+        _check_folder(value, f"the environment variable {name}")
     return value
