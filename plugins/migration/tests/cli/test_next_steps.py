@@ -36,6 +36,16 @@ def test_what_to_do_next_can_be_pasted_into_a_shell(tmp_path: Path, command: Run
     assert (verify, target) == ("verify", f"file:{folder}")
 
 
+def test_a_difference_says_how_it_is_repaired(copied: Ends, command: Run) -> None:
+    """And how what only the target has is deleted."""
+    copied.change(lambda things: things.delete(id="00001"))
+    copied.change(lambda things: things.put({"id": "more"}))
+    found = command("migrate", "verify", copied.workdir, *INLINE)
+    assert _commands(found.out) == [["isthmus", "migrate", "repair", copied.workdir]]
+    assert "--delete-extra" in found.out
+    assert command("migrate", "repair", copied.workdir, *INLINE, "--delete-extra").code == ExitCode.OK
+
+
 def test_a_refusal_says_what_to_do_instead(copied: Ends, command: Run) -> None:
     """A copy that is done is verified; what was rolled back is planned anew."""
     assert command("migrate", "run", copied.workdir).err.endswith("nothing is left to copy: verify it\n")

@@ -79,7 +79,12 @@ def verify_migration(
         ),
     )  # fmt: skip
     go_on = shell_command("migrate", "verify", migration.work.path, plan=migration.the_plan)
-    return shown_verification(result, settings, go_on=f"go on with {go_on}", dead=migration.status().found.dead)
+    code = shown_verification(result, settings, go_on=f"go on with {go_on}", dead=migration.status().found.dead)
+    if result.finished and result.total.mismatches and not settings.as_json:
+        mend = shell_command("migrate", "repair", migration.work.path, plan=migration.the_plan)
+        extra = "; with --delete-extra it deletes what only the target has" if result.total.extra else ""
+        print(f"copy what differs again with {mend}{extra}")
+    return code
 
 
 @command("repair")
