@@ -53,11 +53,12 @@ def test_the_coordinator_is_killed_again_and_again_while_it_verifies(planned: Pl
 
 def test_the_coordinator_is_killed_again_and_again_while_it_rolls_back(planned: Planned, mongodb_target: str) -> None:
     """The target holds again what it held before: overwritten items, and those that the migration did not touch."""
-    fill(mongodb_target, ({"id": number, "name": "former"} for number in range(ITEMS // 2, ITEMS + 500)))
+    # Few, as a run that is held is slow in looking at them before it copies.
+    fill(mongodb_target, ({"id": number, "name": "former"} for number in range(ITEMS - 100, ITEMS + 50)))
     before = digest_of(mongodb_target)
     run = planned(ITEMS, into_existing="upsert")
     killed_often(run, "copy", moments=1)
-    assert digest_of(run.target).items == ITEMS + 500
+    assert digest_of(run.target).items == ITEMS + 50
     killed_often(run, "rollback")
     assert digest_of(run.target) == before
     assert run.state() == "rolled_back"
