@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -16,10 +17,13 @@ from isthmus_migration.slices.account import Account, Move, digest_of
 from isthmus_migration.slices.images import Image, forget_images, images_file, keep_images, read_images
 from isthmus_migration.tasks import SliceTask
 
+_FIRST_RUN: Final = 20
 _RUN: Final = 200
-"""So many keys are looked up at once."""
-_MOST_BYTES: Final = 16_000_000
-"""So many bytes of canonical text of what is there are held at once."""
+"""So many keys are looked up at first, and at most at once."""
+_RUN_BYTES: Final = 2_000_000
+"""About so many bytes of canonical text are looked up at once."""
+_MOST_BYTES: Final = 8_000_000
+"""So many bytes of canonical text of what is there are held at once; as values they take ten times as much and more."""
 
 
 @define
@@ -56,6 +60,24 @@ class Existing:
     cut: Move | None = None
 
 
+@define
+class _Sizes:
+    """How large the target's items have been so far, which says how many keys to look up at once."""
+
+    items: int = 0
+    size: int = 0
+
+    def take(self, text: bytes) -> None:
+        self.items += 1
+        self.size += len(text)
+
+    @property
+    def run(self) -> int:
+        if not self.items:
+            return min(_FIRST_RUN, _RUN)
+        return max(1, min(_RUN, _RUN_BYTES * self.items // max(self.size, 1)))
+
+
 def look_up(account: Account, moves: list[Move]) -> Existing:
     """Look up the keys of the moves in the target, if anything can be there; items that stay out are accounted for.
 
@@ -66,14 +88,14 @@ def look_up(account: Account, moves: list[Move]) -> Existing:
     # Without images, what is in a table that was empty is what an earlier run of this slice wrote.
     kept = _has_images(account)
     known = former(account.worker.workdir / "images", account.task) if kept else {}
-    wanted, room = Existing([]), _MOST_BYTES
-    for move, now in _found(account, moves):
+    wanted, sizes = Existing([]), _Sizes()
+    for move, now in _found(account, moves, sizes):
         if isinstance(now, IsthmusError):
             leave_unreadable(account, move)
             continue
         text = b"" if now is None else canonical_text(now)
-        room -= len(text)
-        if room < 0 and move is not moves[0]:
+        sizes.take(text)
+        if sizes.size > _MOST_BYTES and move is not moves[0]:
             wanted.cut = move
             break
         digest = digest_of(text) if text else None
@@ -89,11 +111,10 @@ def look_up(account: Account, moves: list[Move]) -> Existing:
     return wanted
 
 
-def _found(account: Account, moves: list[Move]) -> Iterator[tuple[Move, Item | IsthmusError | None]]:
+def _found(account: Account, moves: list[Move], sizes: _Sizes) -> Iterator[tuple[Move, Item | IsthmusError | None]]:
     """The moves with what the target holds under their keys, looked up in runs."""
-    table = account.target_table
-    for start in range(0, len(moves), _RUN):
-        run = moves[start : start + _RUN]
+    table, left = account.target_table, iter(moves)
+    while run := list(islice(left, sizes.run)):
         keys = [table.key_of(move.target) for move in run]
         yield from zip(run, readable_items(account.worker.target, table, keys), strict=True)
 
