@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from isthmus_migration.journal.states import State
 from isthmus_migration.migration import Migration
 from isthmus_migration.transforms import Transform
 from plugins.migration.tests.dead.helpers import digest, fill, held, numbered, run, sqlite
+from plugins.migration.tests.rollback.test_hindered import damage as unreadable
 from plugins.migration.tests.verification.helpers import (
     DAMAGE,
     change,
@@ -199,3 +201,34 @@ def test_a_count_names_nothing_to_repair(tmp_path: Path) -> None:
     assert not verified(migration, "count").equal
     with pytest.raises(WrongState, match="has only counted: verify with the level digest"):
         repaired(migration)
+
+
+@pytest.mark.parametrize("how", ["upsert", "skip"])
+def test_what_has_come_since_the_verification_stays(tmp_path: Path, how: Any) -> None:
+    """Somebody put another item where one was missing: it is named as what it is now, and a second repair is asked."""
+    fill(sqlite(tmp_path, "a"), numbered(0, 20))
+    fill(sqlite(tmp_path, "b"), numbered(15, 40, of="target"))
+    migration = Migration.plan(
+        sqlite(tmp_path, "a"), sqlite(tmp_path, "b"), workdir=tmp_path / "work", into_existing=how
+    )
+    assert run(migration).finished
+    change(tmp_path, delete=["k00007", "k00008"])
+    assert named(verified(migration)) == [("k00007", "missing"), ("k00008", "missing")]
+    change(tmp_path, put=[{"id": "k00007", "by": "somebody"}])
+    result = repaired(migration)
+    assert (result.written, named(result.verification)) == (1, [("k00007", "changed")])
+    assert held(sqlite(tmp_path, "b"))["k00007"] == {"id": "k00007", "by": "somebody"}
+
+
+def test_what_a_repair_could_not_mend_stays_open_among_kept_items(tmp_path: Path) -> None:
+    """Where items of others are kept, what is still wrong is not taken for one of them."""
+    fill(sqlite(tmp_path, "a"), numbered(0, 20))
+    fill(sqlite(tmp_path, "b"), numbered(15, 40, of="target"))
+    migration = Migration.plan(
+        sqlite(tmp_path, "a"), sqlite(tmp_path, "b"), workdir=tmp_path / "work", into_existing="skip"
+    )
+    assert run(migration).finished
+    change(tmp_path, put=[{"id": "k00007", "n": "seven"}])
+    assert named(verified(migration)) == [("k00007", "changed")]
+    unreadable(sqlite(tmp_path, "a"), "k00007")
+    assert named(repaired(migration).verification) == [("k00007", "changed")]

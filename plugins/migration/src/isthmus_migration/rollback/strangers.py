@@ -16,7 +16,7 @@ from isthmus.results import Unreadable
 from isthmus.schema import Table
 from isthmus.values import Item, dumps
 from isthmus_migration.digests import canonical_text, keyed
-from isthmus_migration.journal.journal import Journal
+from isthmus_migration.journal.journal import Journal, JournalUnwritable
 from isthmus_migration.places.base import Place
 from isthmus_migration.plans.plan import TablePlan
 from isthmus_migration.slices.account import digest_of
@@ -39,14 +39,19 @@ def strangers(worker: Worker, journal: Journal, plan: TablePlan) -> Iterator[dic
     if not wanted:
         return
     path = worker.workdir / "rollback.db"
-    path.unlink(missing_ok=True)
-    with closing(sqlite3.connect(path, isolation_level=None)) as known:
-        known.execute("PRAGMA synchronous = OFF")
-        known.execute("CREATE TABLE written (digest BLOB PRIMARY KEY) WITHOUT ROWID")
-        _learn(known, _written(worker, journal, plan, wanted))
-        _learn(known, _written_later(worker.workdir / "images", name))
-        yield from _unknown(known, worker.target, plan.target, wanted)
-    path.unlink(missing_ok=True)
+    try:
+        path.unlink(missing_ok=True)
+        with closing(sqlite3.connect(path, isolation_level=None)) as known:
+            known.execute("PRAGMA synchronous = OFF")
+            known.execute("CREATE TABLE written (digest BLOB PRIMARY KEY) WITHOUT ROWID")
+            _learn(known, _written(worker, journal, plan, wanted))
+            _learn(known, _written_later(worker.workdir / "images", name))
+            yield from _unknown(known, worker.target, plan.target, wanted)
+        path.unlink(missing_ok=True)
+    except (OSError, sqlite3.Error) as error:
+        raise JournalUnwritable(
+            f"{path} can't be written ({error}): make room or mend the disk, then roll back again"
+        ) from error
 
 
 def _learn(known: sqlite3.Connection, digests: Iterator[int]) -> None:

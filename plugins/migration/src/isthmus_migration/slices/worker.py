@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -70,14 +71,19 @@ class Setup:
 class TableWork:
     """One table's plan with its compiled transform.
 
-    :param same_limits: whether what the source can hold fits the target, but perhaps for the digits of numbers
+    :param ample: tells whether what the source can hold fits the target
     :param digits: as many digits as the target has room for in a number
     """
 
     plan: TablePlan
     transform: CompiledTransform
-    same_limits: bool
+    ample: Callable[[], bool]
     digits: bytes
+
+    @property
+    def same_limits(self) -> bool:
+        """Whether what the source can hold fits the target, but perhaps for the digits of numbers."""
+        return self.ample()
 
     def may_hold_long_number(self, text: bytes) -> bool:
         """Whether an item's canonical text has so many digits in a row that it could hold a number with too many."""
@@ -85,16 +91,27 @@ class TableWork:
 
 
 class Worker:
-    """Both places and all transforms, for one thread."""
+    """Both places and all transforms, for one thread. The source is opened when something is asked of it.
+
+    So what only needs the target can be done after the source is gone.
+    """
 
     def __init__(self, setup: Setup) -> None:
         self.plan = Plan.from_json(setup.plan)
         self.workdir = Path(setup.workdir)
-        self.source: Place = open_place(self.plan.source, setup.source)
+        self._setup = setup
+        self._source: Place | None = None
         self.target: Place = open_place(self.plan.target, setup.target, create=setup.writes)
         self._tables: dict[str, TableWork] = {}
         self.calls_functions = any(table.transform and table.transform.get("function") for table in self.plan.tables)
         """Whether transforms call functions of the user's, which may leave any garbage behind."""
+
+    @property
+    def source(self) -> Place:
+        """Where items come from."""
+        if self._source is None:
+            self._source = open_place(self.plan.source, self._setup.source)
+        return self._source
 
     def table(self, name: str) -> TableWork:
         """A table's plan and transform."""
@@ -103,7 +120,7 @@ class Worker:
             transform = Transform.from_dict(plan.transform) if plan.transform else Transform()
             compiled = compile_transform(transform, plan.source, self.target.limits)
             digits = b"0" * self.target.limits.number_digits
-            self._tables[name] = TableWork(plan, compiled, self._same_limits(plan), digits)
+            self._tables[name] = TableWork(plan, compiled, partial(self._same_limits, plan), digits)
         return self._tables[name]
 
     def _same_limits(self, plan: TablePlan) -> bool:
@@ -113,8 +130,9 @@ class Worker:
         return ample and not plan.target.indexes and not plan.target.unique and self.source.unique_keys
 
     def close(self) -> None:
-        """Close both places."""
-        self.source.close()
+        """Close the places that were opened."""
+        if self._source is not None:
+            self._source.close()
         self.target.close()
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from attrs import define, frozen
+from attrs import define, evolve, frozen
 
 from isthmus_migration.coordination.session import Session
 from isthmus_migration.errors import WrongState
@@ -136,7 +136,8 @@ class Repairing:
                 look_up = confirming.look_up(plan)
                 for batch in batches(open_mismatches(journal, plan.source.name), confirming.batch):
                     candidates = [_candidate(one) for one in batch]
-                    rules = confirming.rules(plan, candidates, extra=True)
+                    # The verification has told already what the target was to keep: that is none of these.
+                    rules = evolve(confirming.rules(plan, candidates, extra=True), kept=frozenset())
                     judged = [(judge(both, rules), both) for both in look_up.both(candidates)]
                     found = [finding(both, kind, rules) for kind, both in judged if kind in MISMATCHES]
                     settled = {
@@ -172,9 +173,8 @@ def _write_wanted(worker: Worker, journal: Journal) -> None:
         with (folder / WANTED_FILE).open("wb") as stream:
             for plan in worker.plan.tables:
                 name = plan.source.name
-                stream.writelines(
-                    key_hash(name, one.key) for one in open_mismatches(journal, name) if one.kind != "extra"
-                )  # fmt: skip
+                wanted = (one for one in open_mismatches(journal, name) if one.kind != "extra")
+                stream.writelines(key_hash(name, one.key, missing=one.kind == "missing") for one in wanted)
     except OSError as error:
         raise unwritable(folder / WANTED_FILE, error) from error
 

@@ -124,13 +124,21 @@ def _keep_images(account: Account, existing: Existing) -> None:
 
 def _wanted(account: Account, moves: list[Move]) -> list[Move]:
     """The moves of the keys that differ: the source's items may have got others since they were found."""
-    table, wanted = account.target_table, _wanted_keys(account.worker.workdir / "verify" / WANTED_FILE)
-    return [move for move in moves if key_hash(account.task.unit.table, dumps(table.key_of(move.target))) in wanted]
+    return [move for move in moves if any(_is_wanted(account, move, missing=missing) for missing in (False, True))]
 
 
-def key_hash(table: str, key: str) -> bytes:
-    """What stands for a key of a table in ``repair.keys``."""
-    return sha256(f"{table}\0{key}".encode()).digest()[:_HASH]
+def _is_wanted(account: Account, move: Move, *, missing: bool) -> bool:
+    table, key = account.task.unit.table, dumps(account.target_table.key_of(move.target))
+    wanted = _wanted_keys(account.worker.workdir / "verify" / WANTED_FILE)
+    return key_hash(table, key, missing=missing) in wanted
+
+
+def key_hash(table: str, key: str, *, missing: bool) -> bytes:
+    """What stands for a key of a table in ``repair.keys``.
+
+    :param missing: whether the target held nothing there, and not something else
+    """
+    return sha256(f"{table}\0{key}\0{'missing' if missing else 'changed'}".encode()).digest()[:_HASH]
 
 
 def _wanted_keys(path: Path) -> frozenset[bytes]:
@@ -146,7 +154,8 @@ def _hashes(path: Path, _changed: int) -> frozenset[bytes]:
 def _differing(account: Account, moves: list[Move]) -> Existing:
     """The moves whose items the target does not hold yet, with what it holds in their places.
 
-    What can't be read there could not be put back, so it is overwritten only in tables that the migration made.
+    What has come there since the verification is somebody's, who is not asked: it stays, and is reported. What can't be
+    read there could not be put back, so it is overwritten only in tables that the migration made.
     """
     existing, table = Existing([]), account.target_table
     found = get_readable(account.worker.target, table, [table.key_of(move.target) for move in moves])
@@ -157,7 +166,7 @@ def _differing(account: Account, moves: list[Move]) -> Existing:
         before = None if item is None else item_digest(item)
         if before == move.digest:
             account.unchanged += 1
-        else:
+        elif before is None or not _is_wanted(account, move, missing=True):
             existing.moves.append(move)
             existing.now.append(item)
             existing.before.append(before)
