@@ -10,8 +10,10 @@ import pytest
 from pymongo import MongoClient
 
 import isthmus
-from isthmus import BoundTable
-from isthmus.errors import DeadlineExceeded, Throttled
+from isthmus import BoundTable, Table, Unique
+from isthmus.errors import DeadlineExceeded, Throttled, UniqueViolation
+from isthmus.operations import PutMany
+from isthmus.results import WriteManyResult
 from isthmus.retries import RetryPolicy
 from plugins.mongodb.tests.servers import driver, failing, fresh_name, in_database
 
@@ -85,3 +87,41 @@ def test_a_deadline_between_chunks_says_that_some_are_written(
         took = time.monotonic() - started
     assert took < 1.75
     assert raised.value.maybe_applied is True
+
+
+def put_new(table: BoundTable, items: list[dict[str, Any]]) -> WriteManyResult:
+    """What becomes of items that are said to be new."""
+    operation = PutMany(table.database.context(None), table.schema, tuple(items), new=True)
+    result = table.database.execute(operation)
+    assert isinstance(result, WriteManyResult)
+    return result
+
+
+def test_items_that_are_new_are_inserted(
+    table: BoundTable, admin: MongoClient[dict[str, Any]], application: str
+) -> None:
+    """The server works a third as long for them."""
+    with failing(admin, application, {"failCommands": ["update"], "errorCode": 262}):
+        assert put_new(table, ITEMS).written == len(ITEMS)
+    assert sorted(table.scan(), key=lambda item: int(item["id"])) == ITEMS
+
+
+def test_items_that_are_said_to_be_new_replace_what_is_there(table: BoundTable) -> None:
+    """Those of earlier batches and of the same one; the others are written as well."""
+    table.put_many([{"id": "1", "old": True}, {"id": "1500", "old": True}])
+    assert put_new(table, [*ITEMS, {"id": "7", "last": True}]).written == len(ITEMS) + 1
+    found = {item["id"]: item for item in table.scan()}
+    assert found == {**{item["id"]: item for item in ITEMS}, "7": {"id": "7", "last": True}}
+
+
+def test_new_items_that_another_one_keeps_out_are_told_of(mongodb_url: str) -> None:
+    """A value that must be unique: whose holder is the same item is no failure, whose holder is another one is."""
+    with isthmus.connect(in_database(mongodb_url)) as database:
+        declared = Table(fresh_name(), "id", unique=(Unique(("name",)),))
+        table = database.table(declared).ensure()
+        table.put_many([{"id": "a", "name": "x"}, {"id": "b", "name": "y"}])
+        found = put_new(table, [{"id": "a", "name": "x", "n": 1}, {"id": "c", "name": "z"}, {"id": "d", "name": "y"}])
+        assert [(failure.position, type(failure.error)) for failure in found.failures] == [(2, UniqueViolation)]
+        assert [item["id"] for item in sorted(table.scan(), key=lambda item: str(item["id"]))] == ["a", "b", "c"]
+        assert table.get(id="a") == {"id": "a", "name": "x", "n": 1}
+        table.drop()

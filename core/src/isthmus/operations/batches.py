@@ -30,12 +30,17 @@ class GetMany(TableOperation):
 
 @frozen
 class PutMany(TableOperation):
-    """Write many items, without conditions and not atomically (rules BAT-6, BAT-7)."""
+    """Write many items, without conditions and not atomically (rules BAT-6, BAT-7).
+
+    :param new: whether most of the items are not stored yet: a backend may have a faster way for those, and whatever
+        is stored is replaced all the same
+    """
 
     kind = "put_many"
     writes = True
 
     items: tuple[Item, ...]
+    new: bool = False
 
     @property
     def idempotent(self) -> bool:

@@ -46,11 +46,11 @@ def _failing(patch: pytest.MonkeyPatch, error: Exception, *, after: bool = False
     real, left = DatabasePlace.put_many, [error]
 
     def put_many(
-        self: DatabasePlace, table: Table, items: Sequence[Item], part: Part, *, normal: bool = False
+        self: DatabasePlace, table: Table, items: Sequence[Item], part: Part, *, normal: bool = False, new: bool = False
     ) -> Receipt:
         if left and not after:
             raise left.pop()
-        receipt = real(self, table, items, part, normal=normal)
+        receipt = real(self, table, items, part, normal=normal, new=new)
         if left:
             raise left.pop()
         return receipt
@@ -118,7 +118,7 @@ def _fill_the_disk(patch: pytest.MonkeyPatch) -> None:
     def put_many(_self: BoundTable, _items: Sequence[Item], **_options: object) -> None:
         raise BackendError("the disk is full")
 
-    patch.setattr(DatabasePlace, "_put_normal", lambda _self, _bound, members, _refusals: members)
+    patch.setattr(DatabasePlace, "_put_normal", lambda _self, _bound, members, _refusals, **_new: members)
     patch.setattr(BoundTable, "put_many", put_many)
 
 

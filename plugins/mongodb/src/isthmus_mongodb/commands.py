@@ -12,10 +12,11 @@ from bson.int64 import Int64
 from pymongo.errors import BulkWriteError, DuplicateKeyError, WriteConcernError, WriteError
 from pymongo.results import DeleteResult, UpdateResult
 
-from isthmus_mongodb.native import Call, MadeCollection, Replacements, pinned_to
+from isthmus_mongodb.native import Call, Insertions, MadeCollection, Replacements, pinned_to
 
 Document = dict[str, Any]
-Write = Call | Replacements
+Write = Call | Insertions | Replacements
+_BATCHES: Final = (Insertions, Replacements)
 
 _MAJORITY: Final = {"level": "majority"}
 _DUPLICATE: Final = 11000
@@ -41,7 +42,7 @@ def first(answer: Document) -> Document | None:
 
 def is_write(request: Any) -> bool:
     """Whether there is a command for a request that writes."""
-    return type(request) is Replacements or (type(request) is Call and request.method in _CALLS)
+    return type(request) in _BATCHES or (type(request) is Call and request.method in _CALLS)
 
 
 def write_command(request: Write, concern: Mapping[str, Any], number: int | None) -> Document:
@@ -50,7 +51,7 @@ def write_command(request: Write, concern: Mapping[str, Any], number: int | None
     :param concern: the write concern
     :param number: by which the server knows the command again when it comes twice in a session
     """
-    command = _replacements(request) if isinstance(request, Replacements) else _CALLS[request.method](request)
+    command = _CALLS[request.method](request) if isinstance(request, Call) else _batch(request)
     command["writeConcern"] = concern
     if type(request.collection) is MadeCollection and "findAndModify" not in command:
         command["collectionUUID"] = request.collection.uuid
@@ -59,7 +60,9 @@ def write_command(request: Write, concern: Mapping[str, Any], number: int | None
     return command
 
 
-def _replacements(request: Replacements) -> Document:
+def _batch(request: Insertions | Replacements) -> Document:
+    if isinstance(request, Insertions):
+        return {"insert": request.collection, "ordered": False, "documents": request.documents}
     return {"update": request.collection, "ordered": False, "updates": request.updates}
 
 
@@ -109,7 +112,7 @@ def written(request: Write, answer: Document) -> Any:
     """
     if "writeErrors" in answer or "writeConcernError" in answer:
         _refuse(request, answer)
-    if isinstance(request, Replacements):
+    if not isinstance(request, Call):
         return None
     if request.method in ("update_one", "replace_one"):
         return UpdateResult(answer, acknowledged=True)
@@ -120,7 +123,7 @@ def _refuse(request: Write, answer: Document) -> None:
     labels = {"errorLabels": answer["errorLabels"]} if "errorLabels" in answer else {}
     concern = answer.get("writeConcernError")
     errors = answer.get("writeErrors", [])
-    if isinstance(request, Replacements):
+    if not isinstance(request, Call):
         concerns = [] if concern is None else [concern]
         raise BulkWriteError({"writeErrors": errors, "writeConcernErrors": concerns, **labels})
     if errors:

@@ -79,6 +79,17 @@ class Replacements:
 
 
 @frozen
+class Insertions:
+    """Store documents whose keys are not taken; not atomic, in no order.
+
+    :param documents: each encoded already
+    """
+
+    collection: str
+    documents: Sequence[RawBSONDocument]
+
+
+@frozen
 class InSession:
     """Carry out a plan of its own inside a session, answered by what that plan returns.
 

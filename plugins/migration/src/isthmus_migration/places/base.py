@@ -164,10 +164,13 @@ class Place(ABC):
         """Remove a table with all its items."""
 
     @abstractmethod
-    def put_many(self, table: Table, items: Sequence[Item], part: Part, *, normal: bool = False) -> Receipt:
+    def put_many(
+        self, table: Table, items: Sequence[Item], part: Part, *, normal: bool = False, new: bool = False
+    ) -> Receipt:
         """Store items exactly as given, replacing those with the same keys; no two have the same key.
 
         :param normal: whether all items are known to be in normal form and within the place's limits
+        :param new: whether most likely none of the keys is taken, for which a place may have a faster way
 
         What is throttled or left unprocessed is sent again until it is stored or refused for good.
 

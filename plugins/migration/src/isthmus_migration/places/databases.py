@@ -117,12 +117,14 @@ class DatabasePlace(Place):
         self._bound.pop(table.name, None)
         self._readers.pop(table.name, None)
 
-    def put_many(self, table: Table, items: Sequence[Item], part: Part, *, normal: bool = False) -> Receipt:
+    def put_many(
+        self, table: Table, items: Sequence[Item], part: Part, *, normal: bool = False, new: bool = False
+    ) -> Receipt:
         refusals: list[Refusal] = []
         with self._counted() as met:
             members = list(enumerate(items))
             if normal and items:
-                members = self._put_normal(self._table(table), members, refusals)
+                members = self._put_normal(self._table(table), members, refusals, new=new)
             self._put(self._table(table), members, refusals)
             _check_blame(refusals, len(items))
         return Receipt(tuple(sorted(refusals, key=lambda one: one.position)), met.retried, met.throttled)
@@ -151,10 +153,11 @@ class DatabasePlace(Place):
             left = [left[failure.position] for failure in failures]
 
     def _put_normal(
-        self, bound: BoundTable, members: list[tuple[int, Item]], refusals: list[Refusal]
+        self, bound: BoundTable, members: list[tuple[int, Item]], refusals: list[Refusal], *, new: bool
     ) -> list[tuple[int, Item]]:
         """Store items that need no check; those that are left over for the careful way, all if anything was wrong."""
-        operation = PutMany(self.database.context(None), bound.schema, tuple([item for _place, item in members]))
+        items = tuple([item for _place, item in members])
+        operation = PutMany(self.database.context(None), bound.schema, items, new=new)
         try:
             result = cast("WriteManyResult", self.database.execute(operation))
         except errors.Throttled:

@@ -191,7 +191,9 @@ class ExportPlace(Place):
         self._writer.drop(table)
 
     @_on_disk
-    def put_many(self, table: Table, items: Sequence[Item], part: Part, *, normal: bool = False) -> Receipt:
+    def put_many(
+        self, table: Table, items: Sequence[Item], part: Part, *, normal: bool = False, new: bool = False
+    ) -> Receipt:
         """Write the file of one slice, in the place of the one that an earlier run of the slice wrote.
 
         :raises WrongState: the export is finished

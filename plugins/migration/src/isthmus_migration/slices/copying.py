@@ -114,7 +114,8 @@ def write_moves(account: Account, existing: Existing) -> tuple[int, Receipt]:
     """Write the moves; how many were written."""
     moves, part = existing.moves, Part(account.task.unit.id, account.task.sequence)
     items = [move.target for move in moves]
-    receipt = account.worker.target.put_many(account.target_table, items, part, normal=account.fits)
+    new = not any(existing.now)
+    receipt = account.worker.target.put_many(account.target_table, items, part, normal=account.fits, new=new)
     refused = {refusal.position for refusal in receipt.refusals}
     for refusal in receipt.refusals:
         _refuse(account, moves[refusal.position], refusal)
