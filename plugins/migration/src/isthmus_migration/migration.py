@@ -96,7 +96,7 @@ class Migration:
         :param mapping: a file with transforms, or what stands beneath ``tables`` in one
         :param into_existing: what happens to items that are in the target already
         :param keep_images: whether a rollback can restore what is replaced
-        :param units: how many units each table is divided into; by default its size decides
+        :param units: how many units each table is divided into, 10,000 at most; by default its size decides
         :param workers: how many the run will have, for the division and the estimate of its time
         :param sample: items of each table that are put through everything but the writing
         :param seed: of the chance by which they are chosen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import ceil
@@ -13,12 +14,14 @@ import pytest
 
 import isthmus
 from isthmus import Index, Table
+from isthmus.slices import Slice
 from isthmus.values import Item, item_size
 from isthmus_migration.migration import Migration
 from isthmus_migration.places.base import TableFacts
 from isthmus_migration.places.databases import DatabasePlace
 from isthmus_migration.plans.estimates import Prices, Sampled, estimate
 from isthmus_migration.plans.findings import Estimate, Preflight, TablePreflight
+from isthmus_migration.plans.sampling import take_sample
 from isthmus_migration.plans.table_plans import TablePlanner, Wish
 from plugins.migration.tests.plans.helpers import THINGS, contents, filled, numbered, planned, sqlite
 
@@ -51,6 +54,7 @@ def test_a_sample_of_everything_is_counted() -> None:
 def test_a_sample_that_was_not_tried_means_no_guess() -> None:
     """Where items could not be tried, a table of millions does not take no time."""
     assert _guess(TableFacts(1_000_000, 90_000), Sampled(items=5, tried=False)) == Estimate(1_000_000, 90_000)
+    assert _guess(TableFacts(1_000_000, 90_000), Sampled()) == Estimate(1_000_000, 90_000)
     assert _guess(TableFacts(0, 0), Sampled(whole=True)) == Estimate(0, 0, 0.0, 0, 0, 0.0)
 
 
@@ -62,6 +66,25 @@ def test_counts_come_from_the_store_or_from_its_size() -> None:
     assert _guess(TableFacts(200), sample).size == 20_000
     assert _guess(TableFacts(), sample) == Estimate()
     assert _guess(TableFacts(5), sample).items == 10
+
+
+class _Empty(DatabasePlace):
+    """A place of which every unit is empty."""
+
+    reads = 0
+
+    def read(self, table: Table, unit: str, cursor: str | None, *, items: int, size: int) -> Slice:
+        self.reads += 1
+        return Slice([], None, ())
+
+
+def test_a_sample_is_not_searched_for_in_thousands_of_empty_units() -> None:
+    """Each of them is a request; a larger sample may take as many of them as items."""
+    for size, reads in ((10, 1_000), (3_000, 3_000)):
+        with isthmus.connect("memory://") as database:
+            place = _Empty(database, borrowed=True)
+            taken = list(take_sample(place, THINGS, list(map(str, range(9_000))), size, random.Random(0)))
+        assert (place.reads, len(taken), taken[-1].last) == (reads, reads, False)
 
 
 def test_dynamodb_units_are_those_of_items_and_of_their_entries_in_indexes() -> None:

@@ -69,6 +69,7 @@ def test_a_source_without_tables_is_refused_and_one_without_items_is_not(tmp_pat
     [
         ({"tables": ["nothing"]}, TableNotFound, "nothing"),
         ({"units": 0}, InvalidArgument, "units"),
+        ({"units": 1_000_000}, InvalidArgument, "at most 10,000 units"),
         ({"sample": 0}, InvalidArgument, "sample"),
         ({"workers": "2"}, InvalidArgument, "workers is a positive whole number"),
         ({"transforms": {"things": {"drop": ["n"]}}}, InvalidArgument, "give a Transform"),

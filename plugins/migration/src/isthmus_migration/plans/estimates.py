@@ -83,7 +83,7 @@ def estimate(
     :param looks: whether each key is looked up in the target before it is written
     """
     items = _items(facts, sample)
-    if items is None or not sample.tried:
+    if items is None or not sample.tried or (items and not sample.items):
         return Estimate(items, facts.size)
     share = items / sample.items if sample.items else 0.0
     reads = sample.read_units if source.form == _DYNAMODB else 0.0

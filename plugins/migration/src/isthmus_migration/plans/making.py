@@ -15,7 +15,7 @@ from isthmus_migration.places.base import Place
 from isthmus_migration.plans.estimates import assumptions
 from isthmus_migration.plans.findings import Preflight
 from isthmus_migration.plans.plan import PlacePlan, Plan
-from isthmus_migration.plans.table_plans import TablePlanner, Wish, overlaps, refuse
+from isthmus_migration.plans.table_plans import MOST_UNITS, TablePlanner, Wish, overlaps, refuse
 from isthmus_migration.transforms import Sample, Transform, compile_transform
 
 
@@ -65,6 +65,8 @@ def _check(wish: Wish) -> None:
         if (number is None and name == "units") or (type(number) is int and number > 0):
             continue
         raise InvalidArgument(f"{name} is a positive whole number, not {number!r}")
+    if wish.units is not None and wish.units > MOST_UNITS:
+        raise InvalidArgument(f"a table is divided into at most {MOST_UNITS:,} units, not {wish.units:,}")
     if wish.into_existing not in ("refuse", "upsert", "fail", "skip"):
         raise InvalidArgument(f"into_existing is refuse, upsert, fail or skip, not {wish.into_existing!r}")
 

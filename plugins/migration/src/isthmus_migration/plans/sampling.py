@@ -17,6 +17,8 @@ from isthmus_migration.places.base import Place
 _SPREAD: Final = 20
 """So many units share a sample, while they have items enough."""
 _BYTES: Final = 8_000_000
+_EMPTY: Final = 1_000
+"""A table whose units are mostly empty is not searched through for a few items."""
 
 
 @frozen
@@ -38,13 +40,14 @@ def take_sample(place: Place, table: Table, units: Sequence[str], size: int, cha
     :param size: items, unreadable ones included
     """
     left: deque[tuple[str, str | None]] = deque((unit, None) for unit in chance.sample(list(units), len(units)))
-    share, taken = max(1, size // min(len(units), _SPREAD)), 0
-    while left and taken < size:
+    share, taken, empty = max(1, size // min(len(units), _SPREAD)), 0, 0
+    while left and taken < size and empty < max(size, _EMPTY):
         unit, cursor = left.popleft()
         begun = time.perf_counter()
         found = place.read(table, unit, cursor, items=min(share, size - taken), size=_BYTES)
         seconds = time.perf_counter() - begun
-        taken += len(found.items) + len(found.unreadable)
+        number = len(found.items) + len(found.unreadable)
+        taken, empty = taken + number, empty + (not number)
         if found.cursor is not None:
             left.append((unit, found.cursor))
         yield Taken(found, seconds, not left)

@@ -21,7 +21,9 @@ from isthmus_migration.transforms import CompiledTransform, Sample, Transform, c
 
 UNIT_BYTES: Final = 128 << 20
 """About how many bytes a unit should have."""
-_MOST_UNITS: Final = 4_096
+MOST_UNITS: Final = 10_000
+"""More are refused: each of them is looked at when a plan is made, and read on its own."""
+_MOST_BY_SIZE: Final = 4_096
 
 
 @frozen
@@ -206,7 +208,7 @@ def is_occupied(place: Place, table: Table) -> bool:
 
 def _unit_count(size: int | None, workers: int) -> int:
     by_size = 1 if size is None else size // UNIT_BYTES
-    return max(4 * workers, min(by_size, _MOST_UNITS))
+    return max(min(4 * workers, MOST_UNITS), min(by_size, _MOST_BY_SIZE))
 
 
 def overlaps(here: Place, there: Place, decisions: Iterable[Decision]) -> list[str]:
