@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import re
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +23,8 @@ from isthmus.errors import (
 from isthmus.schema import Table
 from isthmus.values import Item
 from isthmus_migration.coordination.waiting import Waiting
+from isthmus_migration.engines.members import portable
+from isthmus_migration.engines.origins import origin_of
 from isthmus_migration.errors import MigrationError, WorkDirectoryDamaged
 from isthmus_migration.journal.states import State
 from isthmus_migration.migration import Migration
@@ -86,7 +90,7 @@ def test_an_error_that_is_not_ours_becomes_one(tmp_path: Path, monkeypatch: pyte
     """It is told by its type, because its words may be values; the run has failed, and can be resumed."""
     migration = _planned(tmp_path)
     _failing(monkeypatch, ValueError("words of a value"))
-    with pytest.raises(MigrationError, match="failed with ValueError") as caught:
+    with pytest.raises(MigrationError, match=r"failed with ValueError at runs/test_failing\.py:\d+: mend") as caught:
         run(migration)
     assert isinstance(caught.value.__cause__, ValueError)
     assert "words" not in str(caught.value)
@@ -95,6 +99,15 @@ def test_an_error_that_is_not_ours_becomes_one(tmp_path: Path, monkeypatch: pyte
         assert [event["unit"] for event in journal.events() if event["code"] == "slice_failed"] == ["things-00000"]
     assert run(migration).finished
     assert digest(sqlite(tmp_path, "b")) == expected(migration)
+
+
+def test_an_error_of_a_worker_process_says_where_it_began() -> None:
+    """Its traceback stays in that process."""
+    try:
+        raise KeyError("words of a value")
+    except KeyError as error:
+        sent = pickle.loads(portable(error))
+    assert re.fullmatch(r"runs/test_failing\.py:\d+", origin_of(sent))
 
 
 def test_a_store_that_refuses_everything_is_to_blame_and_not_its_items(

@@ -23,6 +23,7 @@ from isthmus_migration.coordination.schedule import Schedule, Turn
 from isthmus_migration.coordination.waiting import Waiting, is_passing
 from isthmus_migration.engines.base import Engine
 from isthmus_migration.engines.failures import EngineLost, WorkerDied
+from isthmus_migration.engines.origins import origin_of
 from isthmus_migration.errors import MigrationError
 from isthmus_migration.journal.journal import Journal
 from isthmus_migration.slices.claims import fingerprint
@@ -216,8 +217,9 @@ class Coordinator:
         if not isinstance(error, Exception):
             return error
         if not isinstance(error, IsthmusError):
+            kind, origin = type(error).__name__, origin_of(error) or "its cause"
             cause, error = error, MigrationError(
-                f"a slice of unit {task.unit.id} failed with {type(error).__name__}: see its cause; what is journaled "
+                f"a slice of unit {task.unit.id} failed with {kind} at {origin}: mend that; what is journaled "
                 "counts, and a resume does the slice again"
             )  # fmt: skip
             error.__cause__ = cause

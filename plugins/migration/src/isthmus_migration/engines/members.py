@@ -18,6 +18,7 @@ from queue import SimpleQueue
 from typing import Any, Final
 
 from isthmus_migration.engines.failures import WorkerDied, WorkersFail
+from isthmus_migration.engines.origins import note_origin
 from isthmus_migration.engines.spawning import ending, spawned
 from isthmus_migration.errors import MigrationError
 from isthmus_migration.slices.collector import collector_paused
@@ -225,6 +226,7 @@ def _outcome(setup: Setup, task: SliceTask) -> tuple[bool, bytes]:
 
 def portable(error: Exception) -> bytes:
     """The error pickled; where it would not survive that, one that tells of it."""
+    note_origin(error)
     try:
         data = pickle.dumps(error)
         pickle.loads(data)  # noqa: S301  # made in this line
