@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 
 import isthmus
+from isthmus_migration.errors import PlanRefused
 from isthmus_migration.migration import Migration
 from isthmus_migration.places.databases import DatabasePlace
 from isthmus_migration.places.identities import Identity, folder_identity
@@ -126,6 +127,16 @@ def test_a_folder_is_one_through_links(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "real")
     assert folder_identity(str(tmp_path / "link")).same(folder_identity(f"{tmp_path}/real/../real"))
     assert not folder_identity(str(tmp_path)).same(folder_identity(str(tmp_path / "real")))
+
+
+@pytest.mark.parametrize("target", ["{}/export/sub", "sqlite:///{}/export/things/target.db", "{}/link/things/sub"])
+def test_nothing_is_written_into_an_export_that_is_read(tmp_path: Path, target: str) -> None:
+    """A file that its manifest does not know would make it a damaged one."""
+    filled(sqlite(tmp_path, "source"), numbered(3))
+    assert planned(tmp_path, target=str(tmp_path / "export")).run(engine="inline").finished
+    (tmp_path / "link").symlink_to(tmp_path / "export")
+    with pytest.raises(PlanRefused, match="lies in the export"):
+        Migration.plan(str(tmp_path / "export"), target.format(tmp_path), workdir=tmp_path / "again")
 
 
 def test_databases_in_memory_are_each_their_own() -> None:

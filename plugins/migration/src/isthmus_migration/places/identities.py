@@ -18,6 +18,7 @@ from isthmus.redaction import HIDDEN
 if TYPE_CHECKING:
     from isthmus.database import Database
 
+_FOLDER: Final = "folder"
 _MONGODB_PORT: Final = 27_017
 _PORTS: Final = {"http": 80, "https": 443}
 
@@ -45,6 +46,16 @@ class Identity:
         """Whether both are one store, apart from prefixes."""
         return (self.kind, self.space) == (other.kind, other.space) and bool(self.addresses & other.addresses)
 
+    @property
+    def paths(self) -> list[Path]:
+        """Where on a disk it is; none for what is no folder and no file."""
+        found = map(Path, self.addresses if self.kind in (_FOLDER, "sqlite") else ())
+        return [path for path in found if path.is_absolute()]
+
+    def holds(self, path: Path) -> bool:
+        """Whether it is a folder, and a path, free of links, lies in it or is it."""
+        return self.kind == _FOLDER and any(path.is_relative_to(own) for own in self.paths)
+
     def stored_name(self, table: str) -> str:
         """What a table is called in the store."""
         return self.prefix + table
@@ -52,7 +63,7 @@ class Identity:
 
 def folder_identity(folder: str) -> Identity:
     """The identity of a folder, whatever links lead to it."""
-    return Identity("folder", (os.path.realpath(folder),))
+    return Identity(_FOLDER, (os.path.realpath(folder),))
 
 
 def database_identity(database: Database, url: str) -> Identity:

@@ -64,12 +64,10 @@ def check_beside(workdir: Path, place: Place) -> None:
     :raises InvalidArgument: one lies in the other
     """
     work, identity = workdir.resolve(), place.identity
-    for path in map(Path, identity.addresses if identity.kind in ("folder", "sqlite") else ()):
-        inside = identity.kind == "folder" and work.is_relative_to(path)
-        if path.is_absolute() and (inside or path.is_relative_to(work)):
-            raise InvalidArgument(
-                f"the work directory {workdir} and {place.name} lie in each other: name a work directory beside it"
-            )
+    if identity.holds(work) or any(path.is_relative_to(work) for path in identity.paths):
+        raise InvalidArgument(
+            f"the work directory {workdir} and {place.name} lie in each other: name a work directory beside it"
+        )
 
 
 def source_plan(source: Given, definitions: Sequence[Table]) -> PlacePlan:

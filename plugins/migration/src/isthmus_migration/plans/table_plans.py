@@ -218,6 +218,10 @@ def overlaps(here: Place, there: Place, decisions: Iterable[Decision]) -> list[s
     found = [f"two tables would be moved into {name!r}" for name in sorted({n for n in names if names.count(n) > 1})]
     source, target = here.identity, there.identity
     if not source.same(target):
+        if any(map(source.holds, target.paths)):
+            found.append(
+                f"{there.name} lies in the export that is read, which would be damaged: name a place beside it"
+            )
         return found
     read = {source.stored_name(decision.source.name) for decision in decided}
     own = [decision.target.name for decision in decided if target.stored_name(decision.target.name) in read]
