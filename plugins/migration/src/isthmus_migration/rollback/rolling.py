@@ -19,6 +19,7 @@ from isthmus_migration.journal.states import State
 from isthmus_migration.places.opening import is_export
 from isthmus_migration.plans.plan import TablePlan
 from isthmus_migration.plans.starting import may_be_ours
+from isthmus_migration.rollback.again import forget_put_back, put_back_later, put_back_refused
 from isthmus_migration.rollback.beginning import BEFORE
 from isthmus_migration.rollback.digesting import add_target_units
 from isthmus_migration.rollback.lost import require_images
@@ -110,6 +111,7 @@ class Rollback:
                     connection.execute("DELETE FROM unit WHERE phase = ?", (phase,))
                     connection.execute("DELETE FROM digest WHERE phase = ?", (phase,))
                 connection.execute("DELETE FROM conflict")
+                forget_put_back(connection)
                 connection.executemany(
                     "INSERT OR REPLACE INTO meta VALUES (?, ?)",
                     [(_FORCE, "yes"), ("state", State.ROLLING_BACK.value)],
@@ -171,6 +173,9 @@ class Rollback:
             outcome = self.session.do(phase) if self._journal.units(phase) else PhaseOutcome("finished")
             if not outcome.finished:
                 return outcome
+        for plan in self.session.plan.tables:
+            if not plan.created:
+                put_back_refused(self._worker, self._journal, plan)
         return PhaseOutcome("finished")
 
     def _parts(self) -> tuple[list[Unit], list[Unit]]:
@@ -227,7 +232,9 @@ class Rollback:
             action: Action = "kept" if there and left else "dropped" if self._is_ours(plan) else "absent"
             return TableRollback(name, action, conflicts=left)
         counts = self._journal.counts("rollback_later", table) + self._journal.counts("rollback", table)
-        done = TableRollback(name, "restored", counts.written, counts.unchanged, left)
+        done = TableRollback(
+            name, "restored", counts.written + put_back_later(self._journal, table), counts.unchanged, left
+        )  # fmt: skip
         if not self._was_digested(plan):
             return done
         found = list(_wanted(self._journal, table).differences(

@@ -56,9 +56,9 @@ class UndoPart:
 
 @define
 class _Undo:
-    """What is put back, and what is left."""
+    """What is put back, with the image's place in its file, and what is left."""
 
-    put: list[tuple[Image, Item]] = field(factory=list)
+    put: list[tuple[Image, Item, int]] = field(factory=list)
     delete: list[Image] = field(factory=list)
     unchanged: int = 0
     conflicts: list[dict[str, Any]] = field(factory=list)
@@ -75,7 +75,7 @@ def undo_slice(worker: Worker, task: SliceTask) -> SliceResult:
     place = next(place for place, path in enumerate(files) if number_of(path) == number)
     images = list(islice(ImageFile.of(files[place]).images(), line, line + task.budget.items))
     undo = _judged(worker, task, part, files[place], images)
-    _put_back(worker, task, undo)
+    _put_back(worker, task, undo, files[place].relative_to(folder), line)
     pace.keep(len(images), 0)
     return SliceResult(
         task, _following(task, files[place:], line, len(images)),
@@ -95,7 +95,8 @@ def _judged(worker: Worker, task: SliceTask, part: UndoPart, path: Path, images:
     table, undo = worker.table(task.unit.table).plan.target, _Undo()
     found = readable_items(worker.target, table, [image.key for image in images])
     earlier, moment = _earlier_runs(worker, path), time.time()
-    for image, now in zip((_by_now(table, one, moment) for one in images), found, strict=True):
+    by_now = (_by_now(table, one, moment) for one in images)
+    for place, (image, now) in enumerate(zip(by_now, found, strict=True)):
         known = earlier.get(dumps(image.key)) if earlier else None
         digest = _UNREADABLE if isinstance(now, IsthmusError) else digest_or_none(now)
         if digest == digest_or_none(image.before):
@@ -104,7 +105,7 @@ def _judged(worker: Worker, task: SliceTask, part: UndoPart, path: Path, images:
             if image.before is None:
                 undo.delete.append(image)
             else:
-                undo.put.append((image, image.before))
+                undo.put.append((image, image.before, place))
         elif known is None:
             # With an image of an earlier run, that one comes next and decides.
             undo.conflicts.append(_conflict(table, image, now, "changed"))
@@ -130,28 +131,28 @@ def _is_ours(digest: int | None, image: Image, known: Former | None) -> bool:
     return digest == image.written_digest or (known is not None and digest in known.written)
 
 
-def _put_back(worker: Worker, task: SliceTask, undo: _Undo) -> None:
+def _put_back(worker: Worker, task: SliceTask, undo: _Undo, file: Path, line: int) -> None:
     table = worker.table(task.unit.table).plan.target
     worker.target.delete_many(table, [image.key for image in undo.delete])
     part = Part(task.unit.id, task.sequence)
-    receipt = worker.target.put_many(table, [item for _image, item in undo.put], part)
+    receipt = worker.target.put_many(table, [item for _image, item, _place in undo.put], part)
     refused = {refusal.position: refusal.error for refusal in receipt.refusals}
     for position, error in sorted(refused.items(), reverse=True):
-        image, item = undo.put[position]
+        image, item, place = undo.put[position]
         if isinstance(error, InvalidArgument) and expired(table, item, time.time()):
             worker.target.delete_many(table, [image.key])
             continue
         del undo.put[position]
         (now,) = readable_items(worker.target, table, [image.key])
-        undo.conflicts.append(_conflict(table, image, now, error.code))
+        undo.conflicts.append(_conflict(table, image, now, error.code, image=[str(file), line + place]))
 
 
-def _conflict(table: Table, image: Image, now: Item | IsthmusError | None, reason: str) -> dict[str, Any]:
+def _conflict(table: Table, kept: Image, now: Item | IsthmusError | None, reason: str, **more: Any) -> dict[str, Any]:
     detail = {
-        "reason": reason, "bucket": bucket_of(image.key[name] for name in table.key_names),
-        "before": _text(image.before), "found": None if isinstance(now, IsthmusError) else _text(now),
+        **more, "reason": reason, "bucket": bucket_of(kept.key[name] for name in table.key_names),
+        "before": _text(kept.before), "found": None if isinstance(now, IsthmusError) else _text(now),
     }  # fmt: skip
-    return {"kind": "conflict", "key": dumps(image.key), "detail": detail}
+    return {"kind": "conflict", "key": dumps(kept.key), "detail": detail}
 
 
 def _text(item: Item | None) -> str | None:
