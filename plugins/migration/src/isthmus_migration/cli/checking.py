@@ -82,8 +82,8 @@ def verify_migration(
     code = shown_verification(result, settings, go_on=f"go on with {go_on}", dead=migration.status().found.dead)
     if result.finished and result.total.mismatches and not settings.as_json:
         mend = shell_command("migrate", "repair", migration.work.path, plan=migration.the_plan)
-        extra = "; with --delete-extra it deletes what only the target has" if result.total.extra else ""
-        print(f"copy what differs again with {mend}{extra}")
+        hint = "; with --delete-extra it deletes what only the target has" if result.total.extra else ""
+        print(f"copy what differs again with {mend}{hint}")
     return code
 
 
