@@ -65,6 +65,17 @@ def test_the_command_reads_a_file(source: str, aws: str, tmp_path: Path) -> None
     assert verify(source, target, engine="inline").equal
 
 
+def test_definitions_that_contradict_are_refused(source: str, aws: str, tmp_path: Path) -> None:
+    """Two for one table, and another key than an export says itself: none is passed over in silence."""
+    other, target = Table("things", "n"), f"sqlite:///{tmp_path}/target.db"
+    with pytest.raises(InvalidArgument, match="two definitions"):
+        Migration.plan(aws, target, workdir=tmp_path / "work", definitions=[THINGS, other])
+    Migration.plan(source, str(tmp_path / "own"), workdir=tmp_path / "writing2").run(engine="inline")
+    with pytest.raises(InvalidArgument, match="not that of the definition"):
+        Migration.plan(str(tmp_path / "own"), target, workdir=tmp_path / "work", definitions=[other])
+    Migration.plan(str(tmp_path / "own"), target, workdir=tmp_path / "work", definitions=[THINGS])
+
+
 def test_a_database_takes_none(source: str, tmp_path: Path) -> None:
     """It knows its own."""
     with pytest.raises(InvalidArgument, match="the source is a database: leave them out"):

@@ -198,6 +198,16 @@ def test_no_export_is_written_into(tmp_path: Path) -> None:
     assert not (tmp_path / "work2").exists()
 
 
+def test_what_a_format_would_lose_is_refused_before_anything_is_copied(tmp_path: Path) -> None:
+    """As far as a sample shows it; otherwise it would be refused when the copy is done."""
+    filled(sqlite(tmp_path, "source"), [{"id": "a", "tags": {"x"}}])
+    error = refused(tmp_path, target=str(tmp_path / "export"), format="parquet")
+    assert "'tags': sets become lists" in error.problems[0]
+    assert (
+        planned(tmp_path, target=str(tmp_path / "export"), format="parquet", lossy=True).run(engine="inline").finished
+    )
+
+
 def test_a_table_that_a_format_can_not_hold_is_refused(tmp_path: Path) -> None:
     """While it is planned."""
     filled(sqlite(tmp_path, "source"), numbered(3), Table("isthmus_things", "id"))

@@ -76,6 +76,16 @@ def test_what_does_not_stay_is_told() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "change", [{"types": {"kind": "boolean"}}, {"compute": {"kind": {"value": 1, "replace": True}}}]
+)
+def test_a_constraint_on_a_value_that_becomes_another_one_is_left_out(change: dict[str, Any]) -> None:
+    """It would hold for no item any more, and say that it does."""
+    target = target_of(Transform(**change), SOURCE)
+    assert target.table.unique == (Unique("name"),)
+    assert "unique constraint code+name of city is left out" in target.notes[0]
+
+
 def test_a_projection_loses_what_is_dropped() -> None:
     """The index itself stays."""
     assert target_of(Transform(drop=["zip"]), SOURCE).table.index("by_name").projection == ("pop",)

@@ -160,8 +160,24 @@ _FOREIGN: Final[tuple[tuple[Callable[[Path], bool], Callable[[Path], Contents]],
 
 def _with_definitions(found: Contents, tables: Iterable[Table]) -> Contents:
     if found.definitions:
+        _check_agreeing(found, tables)
         return found
     given: dict[str, Table] = {}
     for table in tables:
-        given[found.named(table)] = table
+        name = found.named(table)
+        if name in given:
+            raise InvalidArgument(
+                f"table {name!r} of the export in {found.layout.folder} has two definitions: give one"
+            )
+        given[name] = table
     return Contents(found.layout, found.files, given, found.items, found.digests) if given else found
+
+
+def _check_agreeing(found: Contents, tables: Iterable[Table]) -> None:
+    for table in tables:
+        known = found.definitions.get(table.name)
+        if known is not None and known.keys != table.keys:
+            raise InvalidArgument(
+                f"the export in {found.layout.folder} says itself what the key of table {table.name!r} is, and that is "
+                "not that of the definition: leave the definition out"
+            )

@@ -12,8 +12,9 @@ from attrs import frozen
 
 from isthmus.capabilities import Limits
 from isthmus.dumps import DumpCodec
-from isthmus.errors import InvalidArgument
+from isthmus.errors import InvalidArgument, IsthmusError
 from isthmus.schema import Table
+from isthmus.values import Item
 from isthmus_migration.digests import BucketDigest
 from isthmus_migration.errors import ExportDamaged
 from isthmus_migration.formats.compression import SUFFIXES, Compression, compression_named
@@ -81,6 +82,10 @@ class Layout(ABC):
 
         :raises ExportUnsupported: it has none
         """
+
+    def loss(self, table: Table, items: Sequence[Item]) -> IsthmusError | None:
+        """Why a table of these items can't be completed without loss; ``None`` for formats that lose nothing."""
+        return None
 
     def settings(self, table: Table) -> dict[str, Any]:
         """What is decided for a table when it is created, JSON-ready."""

@@ -6,7 +6,7 @@ would lose something is refused by name, unless losses were allowed; the manifes
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -48,8 +48,8 @@ class ParquetFiles(Layout):
         return self.staged(begun, part)
 
     def complete(self, begun: Begun, parts: Sequence[WrittenPart]) -> TableEntry:
-        columns = self._columns(begun.table, parts)
-        lost = [f"{column.name!r}: {'; '.join(column.losses)}" for column in columns if column.losses]
+        columns = self._columns(begun.table, self._runs(parts))
+        lost = _lost(columns)
         if lost and not begun.settings["lossy"]:
             raise _would_lose(begun.table, lost)
         path = self.folder / begun.table.name / f"{begun.table.name}.parquet"
@@ -60,10 +60,14 @@ class ParquetFiles(Layout):
         details = {"folder": begun.table.name, "own_folder": begun.table.name, "lost": lost}
         return entry_of(begun.table, parts, [file], details)
 
-    def _columns(self, table: Table, parts: Sequence[WrittenPart]) -> list[Column]:
+    def loss(self, table: Table, items: Sequence[Item]) -> ExportUnsupported | None:
+        lost = _lost(self._columns(table, [list(items)]))
+        return _would_lose(table, lost) if lost else None
+
+    def _columns(self, table: Table, runs: Iterable[list[Item]]) -> list[Column]:
         facts: dict[str, ColumnFacts] = {key.name: ColumnFacts() for key in table.keys}
         count = 0
-        for items in self._runs(parts):
+        for items in runs:
             count += len(items)
             for item in items:
                 for name, value in item.items():
@@ -89,6 +93,10 @@ class ParquetFiles(Layout):
                 arrays = [pa.array(values_of(column, items), schema.field(place).type)
                           for place, column in enumerate(columns)]  # fmt: skip
                 writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+
+
+def _lost(columns: Iterable[Column]) -> list[str]:
+    return [f"{column.name!r}: {'; '.join(column.losses)}" for column in columns if column.losses]
 
 
 def _arrow_type(pa: Any, column: Column) -> Any:

@@ -127,6 +127,10 @@ class Place(ABC):
         """Why an item can't be written, as far as can be told without writing it."""
         return None
 
+    def losses(self, table: Table, items: Sequence[Item]) -> list[str]:
+        """What would be lost of items that are taken and may not be lost, a sentence for each reason."""
+        return []
+
     def digest(self, table: Table) -> BucketDigest | None:
         """What the place says itself that all items of a table come to; ``None`` where it says nothing."""
         return None

@@ -62,6 +62,7 @@ class ExportPlace(Place):
         self.format, self.compression = layout.name, layout.compression
         self.form, self.limits = layout.form, layout.limits
         self._folder, self._layout, self._given = folder, layout, tuple(tables)
+        self._lossy = lossy
         self._writer = ExportWriter(folder, layout, lossy=lossy)
         self._known = found
         self._for_writing = found is None
@@ -138,6 +139,10 @@ class ExportPlace(Place):
         except IsthmusError as error:
             return error
         return None
+
+    def losses(self, table: Table, items: Sequence[Item]) -> list[str]:
+        loss = None if self._lossy else self._layout.loss(table, items)
+        return [] if loss is None else [loss.message]
 
     # ---- reading ----
 

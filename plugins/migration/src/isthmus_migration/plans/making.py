@@ -47,6 +47,7 @@ def make_plan(source: Place, target: Place, ends: tuple[PlacePlan, PlacePlan], w
     decisions = [planner.decide(name) for name in dict.fromkeys(names)]
     refuse([*planner.problems, *overlaps(source, target, decisions)])
     planned = [planner.plan(decision) for decision in decisions]
+    refuse(planner.problems)
     preflight = Preflight(
         [one.preflight for one in planned], [finding for one in planned for finding in one.findings],
         tuple(assumptions((source, target), wish.prices, wish.workers)),

@@ -95,6 +95,7 @@ class TablePlanner:
         with apart(decision.compiled, table, self.there.limits) as trial:
             check = SampleCheck(self.here, self.there, table, wanted, trial)
             check.run(units, self.wish.sample, self.wish.seed)
+        self.problems += self.there.losses(wanted, [one.after for one in check.samples if one.after is not None])
         present = check.present() if decision.occupied else 0
         looks = decision.occupied or decision.compiled.changes_keys or not self.here.unique_keys
         guess = estimate(

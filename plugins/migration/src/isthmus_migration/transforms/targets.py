@@ -144,6 +144,11 @@ class _Derivation:
         for unique in self.source.unique:
             names = [self._name(name) for name in unique.attributes]
             only = None if unique.only is None else self._name(unique.only[0])
+            if unique.only is not None and only is not None and (self._type(only) or only in self.made):
+                self.notes.append(
+                    f"unique constraint {unique.name} is left out: {only!r}, on which it depends, gets other values"
+                )
+                continue
             if None in names or (unique.only is not None and only is None):
                 self.notes.append(f"unique constraint {unique.name} is left out: an attribute of it does not stay")
                 continue
