@@ -29,6 +29,17 @@ def test_a_plan_says_what_is_moved(ends: Ends, command: Run) -> None:
         assert database.tables.list() == []
 
 
+def test_a_finding_names_its_path_once(ends: Ends, command: Run, tmp_path: Path) -> None:
+    """Transforms say it in their reason already."""
+    (tmp_path / "mapping.toml").write_text('[tables.things.types]\nsize = "date"\n')
+    ends.change(lambda things: things.put({"id": "x", "size": "never"}), source=True)
+    made = command(
+        "migrate", "plan", ends.source, ends.target, "--workdir", ends.workdir, "-c", str(tmp_path / "mapping.toml")
+    )
+    (line,) = [line for line in made.out.splitlines() if line.startswith('error: things {"id":"x"}')]
+    assert (made.code, line.count("size")) == (ExitCode.DEAD_LETTERS, 1)
+
+
 def test_a_dry_run_shows_what_becomes_of_items(ends: Ends, command: Run, tmp_path: Path) -> None:
     """It shows changes, and leaves neither a work directory nor a target behind."""
     mapping = tmp_path / "mapping.toml"

@@ -147,7 +147,8 @@ def _print(plan: Plan, workdir: Path, found: Preflight) -> None:
 def _remark(finding: Finding) -> str:
     """A finding as a line; an error is an item of the sample that would become a dead letter."""
     key = finding.name if finding.key is None else dumps(finding.key)
-    where = "" if key is None else f" {key}" + (f" at {finding.path}" if finding.path else "")
+    said = finding.path is None or finding.reason.startswith(f"{finding.path}:")
+    where = "" if key is None else f" {key}" + ("" if said else f" at {finding.path}")
     return f"{finding.level}: {finding.table}{where}: {finding.reason}"
 
 
