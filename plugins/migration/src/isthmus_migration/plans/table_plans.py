@@ -137,7 +137,7 @@ class TablePlanner:
         if occupied and self.wish.into_existing == "refuse":
             self.problems.append(
                 f"table {wanted.name!r} of the target holds items: choose an empty one, or say what happens to items "
-                "that are there already (upsert, fail or skip)"
+                "that are there already (--into-existing, or into_existing in Python: upsert, fail or skip)"
             )
         return False, occupied
 
