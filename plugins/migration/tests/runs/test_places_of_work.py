@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
@@ -12,12 +13,14 @@ from typing import Any
 
 import pytest
 
+from isthmus.errors import AlreadyExists
 from isthmus_migration.coordination.options import RunOptions
 from isthmus_migration.engines import members
 from isthmus_migration.engines.failures import WorkerDied
 from isthmus_migration.engines.inline import InlineEngine
 from isthmus_migration.engines.processes import ProcessEngine
 from isthmus_migration.errors import WorkDirectoryDamaged
+from isthmus_migration.journal import workdir
 from isthmus_migration.migration import Migration
 from isthmus_migration.plans import planning
 from isthmus_migration.tasks import SliceResult, SliceTask
@@ -93,6 +96,38 @@ def test_a_work_directory_that_cannot_be_written_to_is_named(tmp_path: Path, nam
         run(migration)
     (tmp_path / "work" / name).rmdir()
     assert run(migration).finished
+
+
+class _Killed(BaseException):
+    """The end of a process."""
+
+
+def test_a_plan_that_was_never_finished_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither is it taken for something to resume, nor does anybody go round in circles."""
+
+    def killed(_path: Path, _text: str) -> None:
+        raise _Killed
+
+    with monkeypatch.context() as patched, pytest.raises(_Killed):
+        patched.setattr(workdir, "write_whole", killed)
+        _planned(tmp_path, sqlite(tmp_path, "b"))
+    with pytest.raises(AlreadyExists, match="never finished.*remove the folder"):
+        _planned(tmp_path, sqlite(tmp_path, "b"))
+    with pytest.raises(WorkDirectoryDamaged, match="never finished.*remove the folder"):
+        Migration.open(tmp_path / "work")
+
+
+def test_a_disk_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not somebody who had the lock before."""
+    migration = _planned(tmp_path, sqlite(tmp_path, "b"))
+
+    def flock(_stream: object, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(WorkDirectoryDamaged, match="can't be locked .No locks available.*disk that has locks"):
+        run(migration)
+    assert migration.status().holder is None
 
 
 def test_a_full_disk_under_the_lock_is_named(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from isthmus_migration.errors import WorkDirectoryDamaged, WorkDirectoryInUse
 
 _ATTEMPTS: Final = 5
 _BETWEEN: Final = 0.05
+_TAKEN: Final = (BlockingIOError, PermissionError)  # flock(2) and fcntl(2): EAGAIN, or EACCES on some network disks
 
 
 class WorkLock:
@@ -43,7 +44,14 @@ class WorkLock:
             stream = self._path.open("a+", encoding="utf-8")
         except OSError as error:
             raise self._unwritable(error) from error
-        if not _locked(stream):
+        try:
+            locked = _locked(stream)
+        except OSError as error:
+            stream.close()
+            raise WorkDirectoryDamaged(
+                f"{self._path} can't be locked ({error.strerror}): put the work directory on a disk that has locks"
+            ) from error
+        if not locked:
             stream.seek(0)
             holder = _holder(stream.read())
             stream.close()
@@ -78,7 +86,7 @@ def _locked(stream: IO[str]) -> bool:
     for _attempt in range(_ATTEMPTS):
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except _TAKEN:
             time.sleep(_BETWEEN)
         else:
             return True
@@ -114,8 +122,10 @@ def holder_of(workdir: Path) -> Holder | None:
     with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
+        except _TAKEN:
             return _holder(stream.read())
+        except OSError:  # a disk without locks: nobody can have one
+            return None
     return None
 
 

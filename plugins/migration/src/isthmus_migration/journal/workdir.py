@@ -66,6 +66,9 @@ class WorkDirectory:
         self.images.mkdir()
         write_whole(self.plan_file, plan.to_json())
 
+    def _is_unfinished(self) -> bool:
+        return _is_file(self.journal_file) and not _is_file(self.plan_file)
+
     def _empty(self, *, remove: bool) -> None:
         """Take back what was made of a directory that could not be finished, as far as that is possible."""
         with suppress(OSError):
@@ -81,6 +84,8 @@ class WorkDirectory:
         :raises WorkDirectoryDamaged: it is none
         """
         work = cls(path)
+        if work._is_unfinished():
+            raise WorkDirectoryDamaged(_unfinished(path))
         for file in (work.plan_file, work.journal_file):
             if not _is_file(file):
                 raise WorkDirectoryDamaged(
@@ -135,6 +140,8 @@ def check_free(path: Path) -> None:
             "the name of the work directory has a zero byte in it, which no path may have: leave it out"
         )
     try:
+        if path.is_dir() and WorkDirectory(path)._is_unfinished():
+            raise AlreadyExists(_unfinished(path))
         if path.exists() and any(path.iterdir()):
             raise AlreadyExists(f"{path} is not empty: resume what is there, or name another work directory")
         there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
@@ -142,6 +149,12 @@ def check_free(path: Path) -> None:
         raise _unwritable(path, error) from error
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise _unwritable(path)
+
+
+def _unfinished(path: Path) -> str:
+    return (
+        f"the plan in {path} was never finished or was taken away: remove the folder if nothing was run, and plan anew"
+    )
 
 
 def _unwritable(path: Path, error: Exception | None = None) -> ConfigurationError:
