@@ -149,8 +149,12 @@ def _decode_list(members: Sequence[Mapping[str, Any]]) -> list[Any]:
 
 
 def _decode_number(text: str) -> int | Decimal:
-    if len(text) <= _SHORT and text.isascii() and text.isdigit():
-        return int(text)
+    if len(text) <= _SHORT and text.isascii():
+        if text.isdigit():
+            return int(text)
+        # Most decimals: plain ones without a sign, in normal form.
+        if text[-1:] not in "0." and text.replace(".", "", 1).isdigit():
+            return Decimal(text)
     if _NUMBER.fullmatch(text) is None:
         raise ValueError
     # DynamoDB Local writes small members of sets with exponents.

@@ -55,8 +55,10 @@ def _bits(coefficient: int, exponent: int) -> Decimal128:
 
 
 def _stored(halves: Any) -> Decimal128:
-    # PyMongo documents the pair of halves, which its annotation leaves out.
-    return Decimal128(halves)
+    # As when it is unpickled: making one from a pair of halves takes twice as long.
+    stored = Decimal128.__new__(Decimal128)
+    stored.__setstate__(halves)
+    return stored
 
 
 def unpack(stored: Decimal128) -> int | Decimal | None:

@@ -64,16 +64,16 @@ def _integer(number: int) -> Int64 | Decimal128:
 
 def _map(value: dict[str, Any]) -> Document:
     stored = value if plain(value) else {escape(name): member for name, member in value.items()}
-    document: Document = {}
-    for name in sorted(stored):
-        member = stored[name]
-        encode = _ENCODERS.get(type(member))
-        document[name] = member if encode is None else encode(member)
-    return document
+    get = _ENCODERS.get
+    return {
+        name: member if (encode := get(type(member := stored[name]))) is None else encode(member)
+        for name in sorted(stored)
+    }
 
 
 def _list(value: list[Any]) -> list[Any]:
-    return [encode_value(member) for member in value]
+    get = _ENCODERS.get
+    return [member if (encode := get(type(member))) is None else encode(member) for member in value]
 
 
 def _set(members: frozenset[Any]) -> Document:
