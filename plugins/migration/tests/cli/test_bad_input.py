@@ -159,6 +159,14 @@ def test_a_url_with_a_mistake_is_no_folder(
     assert not Path(ends.workdir).exists()
 
 
+def test_options_of_a_target_that_is_not_there_yet(ends: Ends, command: Run) -> None:
+    """Wrong ones are found by the plan, and not by the run; right ones are no trouble."""
+    refused = command("migrate", "plan", ends.source, f"{ends.target}?bogus=1", "--workdir", ends.workdir)
+    assert (refused.code, "bogus" in refused.err) == (ExitCode.CONFIGURATION, True)
+    right = f"{ends.target}?create=true&busy_timeout=9"
+    assert command("migrate", "plan", ends.source, right, "--workdir", ends.workdir).code == ExitCode.OK
+
+
 def test_a_database_file_that_is_named_as_a_folder(ends: Ends, command: Run) -> None:
     """The message has the form of a URL."""
     refused = command("verify", str(ends.folder / "source.db"), ends.target)

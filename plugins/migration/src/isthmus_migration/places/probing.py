@@ -30,7 +30,8 @@ def probe_target(plan: PlacePlan, given: Given | None = None) -> Place:
         return open_place(plan, given, create=True)
     if not os.access(path.parent, os.W_OK):
         raise ConfigurationError(f"{path} can't be made: is there a folder {path.parent} that may be written?")
-    return DatabasePlace(isthmus.connect("sqlite://"), url=where)
+    options = urlsplit(where).query  # wrong ones are refused now, and not when the plan is run
+    return DatabasePlace(isthmus.connect(f"sqlite://?{options}" if options else "sqlite://"), url=where)
 
 
 def _missing_file(where: str) -> Path | None:
