@@ -108,12 +108,13 @@ def test_a_plan_that_was_never_finished_is_named(tmp_path: Path, monkeypatch: py
     def killed(_path: Path, _text: str) -> None:
         raise _Killed
 
-    with monkeypatch.context() as patched, pytest.raises(_Killed):
+    with monkeypatch.context() as patched:
         patched.setattr(workdir, "write_whole", killed)
+        with pytest.raises(_Killed):
+            _planned(tmp_path, sqlite(tmp_path, "b"))
+    with pytest.raises(AlreadyExists, match=r"never finished.*remove the folder"):
         _planned(tmp_path, sqlite(tmp_path, "b"))
-    with pytest.raises(AlreadyExists, match="never finished.*remove the folder"):
-        _planned(tmp_path, sqlite(tmp_path, "b"))
-    with pytest.raises(WorkDirectoryDamaged, match="never finished.*remove the folder"):
+    with pytest.raises(WorkDirectoryDamaged, match=r"never finished.*remove the folder"):
         Migration.open(tmp_path / "work")
 
 
@@ -125,7 +126,7 @@ def test_a_disk_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.Monke
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr("fcntl.flock", flock)
-    with pytest.raises(WorkDirectoryDamaged, match="can't be locked .No locks available.*disk that has locks"):
+    with pytest.raises(WorkDirectoryDamaged, match=r"can't be locked .No locks available.*disk that has locks"):
         run(migration)
     assert migration.status().holder is None
 

@@ -66,8 +66,10 @@ class WorkDirectory:
         self.images.mkdir()
         write_whole(self.plan_file, plan.to_json())
 
-    def _is_unfinished(self) -> bool:
-        return _is_file(self.journal_file) and not _is_file(self.plan_file)
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether whoever planned was killed before the end, so that there is nothing to resume."""
+        return _is_file(self.journal_file) and not self.plan_file.exists()
 
     def _empty(self, *, remove: bool) -> None:
         """Take back what was made of a directory that could not be finished, as far as that is possible."""
@@ -84,7 +86,7 @@ class WorkDirectory:
         :raises WorkDirectoryDamaged: it is none
         """
         work = cls(path)
-        if work._is_unfinished():
+        if work.is_unfinished:
             raise WorkDirectoryDamaged(_unfinished(path))
         for file in (work.plan_file, work.journal_file):
             if not _is_file(file):
@@ -140,7 +142,7 @@ def check_free(path: Path) -> None:
             "the name of the work directory has a zero byte in it, which no path may have: leave it out"
         )
     try:
-        if path.is_dir() and WorkDirectory(path)._is_unfinished():
+        if path.is_dir() and WorkDirectory(path).is_unfinished:
             raise AlreadyExists(_unfinished(path))
         if path.exists() and any(path.iterdir()):
             raise AlreadyExists(f"{path} is not empty: resume what is there, or name another work directory")
@@ -153,7 +155,8 @@ def check_free(path: Path) -> None:
 
 def _unfinished(path: Path) -> str:
     return (
-        f"the plan in {path} was never finished or was taken away: remove the folder if nothing was run, and plan anew"
+        f"plan.json in {path} is missing, so the plan was never finished, or was taken away: restore it, or remove the "
+        "folder if nothing was run, and plan anew"
     )
 
 
