@@ -1,4 +1,7 @@
-"""What is measured: ``python -m tests.bench.migration.isthmus_run SOURCE TARGET WORKDIR TABLE``."""
+"""What is measured: ``python -m tests.bench.migration.isthmus_run SOURCE TARGET WORKDIR TABLE``.
+
+As in the ``isthmus`` command, the module itself loads nothing: worker processes load it anew.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,13 @@ import sys
 from time import time
 from typing import Any
 
-from isthmus_migration import Migration
-from isthmus_migration.coordination.options import RunOptions
 from tests.bench.migration.landings import Landing, summary
 
 
 def main() -> None:
     """Plan and run a migration, and tell how that went."""
+    from isthmus_migration import Migration, RunOptions
+
     source, target, workdir, table = sys.argv[1:]
     landings: list[Landing] = []
 
