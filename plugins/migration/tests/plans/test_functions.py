@@ -66,15 +66,27 @@ Migration.plan({source!r}, {target!r}, workdir={work!r}, transforms={{"things": 
 """
 
 
+def _planned_by(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Let a script without a guard plan, from its file or from the standard input."""
+    filled(sqlite(folder, "source"), numbered(1))
+    (folder / "changing.py").write_text("def same(item):\n    return item\n")
+    names = {"source": sqlite(folder, "source"), "target": sqlite(folder, "target"), "work": str(folder / "work")}
+    script = _SCRIPT.format(**names)
+    (folder / "script.py").write_text(script)
+    return subprocess.run(
+        [sys.executable, *words], cwd=folder, input=script, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
 def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
     """Its new process would plan again instead of trying the transform; nothing is left behind."""
-    filled(sqlite(tmp_path, "source"), numbered(1))
-    (tmp_path / "changing.py").write_text("def same(item):\n    return item\n")
-    names = {"source": sqlite(tmp_path, "source"), "target": sqlite(tmp_path, "target"), "work": str(tmp_path / "work")}
-    (tmp_path / "script.py").write_text(_SCRIPT.format(**names))
-    ended = subprocess.run(  # a script of this test
-        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
-    )
+    ended = _planned_by(tmp_path, "script.py")
     assert ended.returncode == 1
     assert 'a script that plans with a function needs `if __name__ == "__main__":`' in ended.stderr.splitlines()[-1]
     assert not (tmp_path / "work").exists()
+
+
+def test_a_script_from_the_standard_input_needs_no_guard(tmp_path: Path) -> None:
+    """Nobody can run it again."""
+    assert _planned_by(tmp_path, "-").stderr == ""
+    assert (tmp_path / "work" / "plan.json").exists()

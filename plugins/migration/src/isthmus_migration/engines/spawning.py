@@ -31,7 +31,7 @@ def spawned(work: Callable[..., None], *given: Any) -> tuple[SpawnProcess, Conne
     name = work.__module__, work.__qualname__
     process = context.Process(target=_begin, args=(name, theirs, os.getpid(), pickle.dumps(given)), daemon=True)
     try:
-        with _interrupts_held_back():
+        with _interrupts_held_back(), _program_without_file():
             process.start()
     except BaseException:
         ours.close()
@@ -71,6 +71,20 @@ def _interrupts_held_back() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
+@contextmanager
+def _program_without_file() -> Iterator[None]:
+    """Let a new process not look for the file of a program that came from the standard input: there is none."""
+    main = sys.modules["__main__"]
+    if getattr(main, "__file__", None) != "<stdin>":
+        yield
+        return
+    main.__file__ = None
+    try:
+        yield
+    finally:
+        main.__file__ = "<stdin>"
 
 
 def ending(code: int | None) -> str:

@@ -32,7 +32,8 @@ def check_source(plan: Plan, journal: Journal, source: Place) -> None:
             continue
         if promised != journal.digest("copy", table.source.name, "source"):
             raise ExportDamaged(
-                f"table {table.source.name!r} of {source.name} gave other items than its manifest promises: export anew"
+                f"table {table.source.name!r} of {source.name} gave other items than its manifest promises: export "
+                "anew, or plan anew where another export has taken its place"
             )
 
 
