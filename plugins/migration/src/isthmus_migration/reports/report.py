@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from attrs import field, frozen
@@ -78,6 +79,11 @@ class Report:
 
     def digests(self) -> list[Row]:
         """The digests that were taken: of each phase, table and side."""
+        return self._digests
+
+    @cached_property
+    def _digests(self) -> list[Row]:
+        # Each format shows them, and to add them up takes most of a report's time.
         places = self.journal.rows("SELECT DISTINCT phase, source_table, side FROM digest ORDER BY 2, 1, 3")
         return [self._digest(*place) for place in places]
 
