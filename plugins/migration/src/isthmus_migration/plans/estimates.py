@@ -69,10 +69,10 @@ class Sampled:
     def add_target(self, table: Table, target: Item) -> None:
         """Count an item that would be written, with its entries in indexes."""
         self.keys.append(table.key_of(target))
-        units = ceil(max(item_size(target), 1) / _WRITE_UNIT)
+        size = max(item_size(target), 1)
         entries = sum(all(key.name in target for key in index.keys) for index in table.indexes)
-        self.write_units += units * (1 + entries)
-        self.target_reads += ceil(max(item_size(target), 1) / _READ_UNIT)
+        self.write_units += ceil(size / _WRITE_UNIT) * (1 + entries)
+        self.target_reads += ceil(size / _READ_UNIT)
 
 
 def estimate(
