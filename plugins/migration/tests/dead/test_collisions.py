@@ -39,10 +39,11 @@ def test_one_item_of_each_key_stays(tmp_path: Path, engine: str) -> None:
     assert digest(sqlite(tmp_path, "b")) == expected(migration)
 
 
-def _export_with_a_key_thrice(folder: Path) -> Path:
+def export_with_a_key_thrice(folder: Path, *, same: bool = False) -> Path:
+    """An export with three items of one key, which are the same in everything or not at all."""
     with open_export(folder, create=True) as export:
         export.create(THINGS)
-        again: list[Item] = [{"id": "k00007", "n": number} for number in (-1, -2)]
+        again: list[Item] = [{"id": "k00007", "n": number} for number in ((7, 7) if same else (-1, -2))]
         parts: list[list[Item]] = [[*numbered(0, 60), again[0]], [*numbered(60, 120), again[1]]]
         for sequence, items in enumerate(parts):
             export.put_many(THINGS, items, Part("things-00000", sequence))
@@ -51,9 +52,9 @@ def _export_with_a_key_thrice(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("engine", ["inline", "threads"])
-def test_an_export_with_a_key_thrice(tmp_path: Path, engine: str) -> None:
+def test_anexport_with_a_key_thrice(tmp_path: Path, engine: str) -> None:
     """Files can hold anything: one of the items with one key is imported, each other one is kept as a dead letter."""
-    source, target = _export_with_a_key_thrice(tmp_path / "export"), sqlite(tmp_path, "b")
+    source, target = export_with_a_key_thrice(tmp_path / "export"), sqlite(tmp_path, "b")
     migration = Migration.plan(str(source), target, workdir=tmp_path / "work", units=2)
     assert run(migration, engine=engine).finished
     assert letters(migration) == [('{"id":"k00007"}', "transform", "key_collision")] * 2

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from isthmus_migration.coordination.options import RunOptions
 from isthmus_migration.errors import WrongState
 from isthmus_migration.journal.states import State
 from isthmus_migration.migration import Migration
 from isthmus_migration.transforms import Transform
 from plugins.migration.tests.dead.helpers import digest, fill, held, numbered, run, sqlite
+from plugins.migration.tests.dead.test_collisions import export_with_a_key_thrice
 from plugins.migration.tests.rollback.test_hindered import damage as unreadable
 from plugins.migration.tests.verification.helpers import (
     DAMAGE,
@@ -232,3 +234,21 @@ def test_what_a_repair_could_not_mend_stays_open_among_kept_items(tmp_path: Path
     assert named(verified(migration)) == [("k00007", "changed")]
     unreadable(sqlite(tmp_path, "a"), "k00007")
     assert named(repaired(migration).verification) == [("k00007", "changed")]
+
+
+@pytest.mark.parametrize("same", [False, True])
+@pytest.mark.parametrize("level", ["digest", "full"])
+def test_a_key_that_an_export_has_thrice(tmp_path: Path, level: str, same: bool) -> None:
+    """Two of its items are dead letters; the third is missed where it is lost or changed, and is the one put back."""
+    export = export_with_a_key_thrice(tmp_path / "export", same=same)
+    migration = Migration.plan(str(export), sqlite(tmp_path, "b"), workdir=tmp_path / "work", units=2)
+    assert run(migration).finished
+    stayed = held(sqlite(tmp_path, "b"))["k00007"]
+    assert verified(migration, level).equal
+    change(tmp_path, put=[{"id": "k00007", "n": 99}])
+    assert named(verified(migration, level)) == [("k00007", "changed")]
+    change(tmp_path, delete=["k00007"])
+    assert named(verified(migration, level)) == [("k00007", "missing")]
+    result = migration.repair(engine="inline", options=RunOptions(slice_items=7))
+    assert (result.written, result.dead, named(result.verification)) == (1, 0, [])
+    assert held(sqlite(tmp_path, "b"))["k00007"] == stayed

@@ -12,13 +12,16 @@ from typing import Final, TypeVar, cast
 
 from attrs import define
 
+from isthmus.errors import IsthmusError
 from isthmus.values import Item, dumps, loads
 from isthmus_migration.dead.replayed import replayed_items
-from isthmus_migration.digests import bucket_of
+from isthmus_migration.digests import bucket_of, item_digest
 from isthmus_migration.journal.journal import Journal
 from isthmus_migration.plans.plan import TablePlan
+from isthmus_migration.slices.claims import CODE as COLLISION
 from isthmus_migration.slices.images import files_of_table
 from isthmus_migration.slices.worker import Worker
+from isthmus_migration.transforms import TransformError
 from isthmus_migration.verification.buckets import unpack_buckets
 from isthmus_migration.verification.candidates import Candidate, Differences
 from isthmus_migration.verification.expected import was_copied
@@ -109,11 +112,33 @@ class Confirming:
         keys = {one.key for one in batch} if self._keeps(plan) else set[str]()
         return Rules(
             extra=settings.counts_extra(occupied=plan.occupied) if extra is None else extra,
-            dead=dead_keys(self.journal, name, batch),
+            dead=(dead := dead_keys(self.journal, name, batch)),
+            shared={} if self.worker.source.unique_keys else self._shared(name, dead),
             kept=frozenset(keys - self.differences.ours(name, keys)),
             alone=not was_copied(self.journal),
             with_fields=settings.level == "full",
         )
+
+    def _shared(self, name: str, keys: Iterable[str]) -> dict[str, frozenset[int]]:
+        """What dead letters would have come to whose keys other items of the source have too."""
+        rows = self.journal.rows(
+            "SELECT item_key, original, code FROM dead WHERE source_table = ? AND status != 'replayed' "
+            "AND form = 'json' AND item_key IN (SELECT value FROM json_each(?))",
+            (name, json.dumps(list(keys))),
+        )
+        collided = {key for key, _original, code in rows if code == COLLISION}
+        found: dict[str, set[int]] = {key: set() for key in collided}
+        for key, original, _code in rows:
+            if key in collided:
+                found[key] |= self._digest_of(name, original)
+        return {key: frozenset(digests) for key, digests in found.items()}
+
+    def _digest_of(self, name: str, original: bytes) -> set[int]:
+        try:
+            image = self.worker.table(name).transform(cast("Item", loads(original.decode())))
+        except (IsthmusError, TransformError, ValueError):
+            return set()
+        return set() if image is None else {item_digest(image)}
 
 
 def dead_keys(journal: Journal, table: str, batch: list[Candidate]) -> frozenset[str]:

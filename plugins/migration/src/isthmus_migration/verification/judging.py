@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 from isthmus_migration.verification.fields import field_differences
 from isthmus_migration.verification.lookups import Both, Held
@@ -22,6 +22,7 @@ class Rules:
 
     :param extra: whether items that only the target has count
     :param dead: keys of the source whose items are dead letters, as text
+    :param shared: of these, keys that several items of an export have; with the digests of those that are dead letters
     :param alone: whether nothing was copied, so that what can't be told of the source has no dead letters
     :param kept: keys of the target whose items the target had before, and kept
     :param with_fields: whether fields of changed items are compared
@@ -29,6 +30,7 @@ class Rules:
 
     extra: bool
     dead: frozenset[str] = frozenset()
+    shared: Mapping[str, frozenset[int]] = field(factory=dict)
     kept: frozenset[str] = frozenset()
     alone: bool = False
     with_fields: bool = False
@@ -39,7 +41,7 @@ def judge(both: Both, rules: Rules) -> Judgement:
     sources, targets = _left(both, rules)
     if not sources and not targets:
         return "equal"
-    living = [held for held in sources if held.source_key not in rules.dead]
+    living = _living(both, sources, targets, rules)
     if sources and not living:
         return "dead"
     sources = living
@@ -54,6 +56,22 @@ def judge(both: Both, rules: Rules) -> Judgement:
     if any(key in rules.dead for key, _digest in both.candidate.sources):
         return "dead"
     return "extra" if rules.extra else "other"
+
+
+def _living(both: Both, sources: list[Held], targets: list[Held], rules: Rules) -> list[Held]:
+    """Those of the sources left that should be in the target."""
+    living = [held for held in sources if not _is_dead(held, rules)]
+    if living or len(targets) < len(both.targets):
+        return living
+    # Of items that are the same in everything one has the key, and the others' letters look like its own.
+    alike = Counter(held.digest for held in both.sources)
+    return [held for held in sources if held.source_key in rules.shared and alike[held.digest] > 1][:1]
+
+
+def _is_dead(held: Held, rules: Rules) -> bool:
+    if held.source_key not in rules.dead:
+        return False
+    return held.source_key not in rules.shared or held.digest in rules.shared[held.source_key]
 
 
 def _left(both: Both, rules: Rules) -> tuple[list[Held], list[Held]]:
@@ -80,7 +98,7 @@ def _pick(held: Iterable[Held], wanted: Counter[int]) -> list[Held]:
 def finding(both: Both, kind: Judgement, rules: Rules) -> dict[str, Any]:
     """A mismatch as the journal keeps it: keys, digests, paths; no values."""
     sources, targets = _left(both, rules)
-    sources = [held for held in sources if held.source_key not in rules.dead]
+    sources = _living(both, sources, targets, rules)
     detail: dict[str, Any] = {}
     if sources:
         detail = {"source_key": sources[0].source_key, "expected": f"{sources[0].digest:032x}"}

@@ -86,6 +86,8 @@ class LookUp:
         held = {key: self._image(key, item) for key, item in items.items()}
         return [
             tuple(image for key in some if (image := held[key]) is not None and self._belongs(image, one))
+            if self._worker.source.unique_keys or len(some) >= len(one.sources)
+            else _noted_sources(one)  # several items of an export have one key: a look-up finds only one of them
             for one, some in zip(candidates, wanted, strict=True)
         ]
 

@@ -174,9 +174,14 @@ def _write_wanted(worker: Worker, journal: Journal) -> None:
             for plan in worker.plan.tables:
                 name = plan.source.name
                 wanted = (one for one in open_mismatches(journal, name) if one.kind != "extra")
-                stream.writelines(key_hash(name, one.key, missing=one.kind == "missing") for one in wanted)
+                stream.writelines(_hash_of(worker, name, one) for one in wanted)
     except OSError as error:
         raise unwritable(folder / WANTED_FILE, error) from error
+
+
+def _hash_of(worker: Worker, table: str, one: _Open) -> bytes:
+    expected = None if worker.source.unique_keys else one.expected
+    return key_hash(table, one.key, expected, missing=one.kind == "missing")
 
 
 def open_mismatches(journal: Journal, table: str) -> Iterator[_Open]:

@@ -130,15 +130,18 @@ def _wanted(account: Account, moves: list[Move]) -> list[Move]:
 def _is_wanted(account: Account, move: Move, *, missing: bool) -> bool:
     table, key = account.task.unit.table, dumps(account.target_table.key_of(move.target))
     wanted = _wanted_keys(account.worker.workdir / "verify" / WANTED_FILE)
-    return key_hash(table, key, missing=missing) in wanted
+    expected = None if account.worker.source.unique_keys else move.digest
+    return key_hash(table, key, expected, missing=missing) in wanted
 
 
-def key_hash(table: str, key: str, *, missing: bool) -> bytes:
+def key_hash(table: str, key: str, expected: int | None, *, missing: bool) -> bytes:
     """What stands for a key of a table in ``repair.keys``.
 
+    :param expected: digest of what the target should hold, where several items of the source may have the key
     :param missing: whether the target held nothing there, and not something else
     """
-    return sha256(f"{table}\0{key}\0{'missing' if missing else 'changed'}".encode()).digest()[:_HASH]
+    kind = "missing" if missing else "changed"
+    return sha256(f"{table}\0{key}\0{kind}\0{expected}".encode()).digest()[:_HASH]
 
 
 def _wanted_keys(path: Path) -> frozenset[bytes]:
