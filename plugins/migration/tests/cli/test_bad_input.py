@@ -103,6 +103,21 @@ def test_a_work_directory_that_is_used(planned: Ends, command: Run) -> None:
     assert (again.code, "is not empty" in again.err) == (ExitCode.NO, True)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("verify", "--sample", "5"),
+        ("report", "--format", "html", "--json"),
+        ("plan", "sqlite:///s.db", "sqlite:///t.db", "--sample", "5", "--no-images", "--workdir"),
+    ],
+)
+def test_options_that_would_do_nothing(planned: Ends, command: Run, options: tuple[str, ...]) -> None:
+    """Whoever says them expects something."""
+    name, *words = options
+    refused = command("migrate", name, *words, planned.workdir)
+    assert (refused.code, "leave" in refused.err) == (ExitCode.USAGE, True)
+
+
 def test_a_plan_needs_a_work_directory(ends: Ends, command: Run) -> None:
     """Unless it is a dry run."""
     assert command("migrate", "plan", ends.source, ends.target).code == ExitCode.USAGE

@@ -10,6 +10,7 @@ import click
 
 from isthmus.cli.exit_codes import ExitCode
 from isthmus.cli.output import print_grid
+from isthmus.errors import InvalidArgument
 from isthmus.schema import Table
 from isthmus.values import dumps
 from isthmus_migration.cli.base import (
@@ -31,6 +32,7 @@ from isthmus_migration.verification.settings import Level
 from isthmus_migration.verification.standalone import verify_places
 
 _SHOWN = 20
+_SAMPLED = 1_000
 
 
 def level_options(function: Decorated) -> Decorated:
@@ -43,8 +45,8 @@ def level_options(function: Decorated) -> Decorated:
             help="Whether what only the target has is a difference; usually, unless the table held items before.",
         ),
         click.option(
-            "--sample", type=click.IntRange(1), default=1_000, show_default=True, metavar="N",
-            help="Keys of each table that the level sample looks up.",
+            "--sample", type=click.IntRange(1), metavar="N",
+            help=f"Keys of each table that the level sample looks up, by default {_SAMPLED:,}.",
         ),
         click.option(
             "--level", type=click.Choice(get_args(Level)), default="digest", show_default=True,
@@ -55,13 +57,23 @@ def level_options(function: Decorated) -> Decorated:
     return function
 
 
+def _sampled(level: str, sample: int | None) -> int:
+    """How many keys the level sample looks up.
+
+    :raises InvalidArgument: it is another level, for which a number says nothing
+    """
+    if sample is not None and level != "sample":
+        raise InvalidArgument(f"--sample is for the level sample, not for {level}: add --level sample, or leave it out")
+    return _SAMPLED if sample is None else sample
+
+
 @command("verify")
 @workdir_argument
 @level_options
 @run_options
 @place_options
 def verify_migration(
-    workdir: Path, level: str, sample: int, extra: bool | None, again: bool, settings: RunSettings,
+    workdir: Path, level: str, sample: int | None, extra: bool | None, again: bool, settings: RunSettings,
     source: str | None, target: str | None,
 ) -> int:  # fmt: skip
     """Compare what was copied with what should be there, or name what differs.
@@ -74,8 +86,8 @@ def verify_migration(
         settings,
         workdir,
         lambda options: migration.verify(
-            level, sample=sample, extra=extra, again=again, engine=settings.engine, workers=settings.workers,
-            options=options,
+            level, sample=_sampled(level, sample), extra=extra, again=again, engine=settings.engine,
+            workers=settings.workers, options=options,
         ),
     )  # fmt: skip
     go_on = shell_command("migrate", "verify", migration.work.path, plan=migration.the_plan)
@@ -140,7 +152,7 @@ def _not_finished(reason: str, migration: Migration, settings: RunSettings) -> N
 )  # fmt: skip
 @run_options
 def verify(
-    source: str, target: str, tables: tuple[str, ...], level: str, sample: int, extra: bool | None, again: bool,
+    source: str, target: str, tables: tuple[str, ...], level: str, sample: int | None, extra: bool | None, again: bool,
     config: Path | None, workdir: Path | None, settings: RunSettings, definitions: Sequence[Table],
 ) -> int:  # fmt: skip
     """Compare any two places: database URLs, env:NAME, or folders with an export. Nothing is written to either.
@@ -152,9 +164,9 @@ def verify(
         settings,
         workdir,
         lambda options: verify_places(
-            source, target, tables=tables, transforms=transforms, level=level, sample=sample, extra=extra,
-            definitions=definitions, again=again, workdir=workdir, engine=settings.engine, workers=settings.workers,
-            options=options,
+            source, target, tables=tables, transforms=transforms, level=level, sample=_sampled(level, sample),
+            extra=extra, definitions=definitions, again=again, workdir=workdir, engine=settings.engine,
+            workers=settings.workers, options=options,
         ),
     )  # fmt: skip
     go_on = "give it a --workdir, so that it can go on" if workdir is None else "the same command goes on"

@@ -97,6 +97,9 @@ def plan(
     The exit code is 8 if items of the preflight's sample would become dead letters.
     """
     if sample is not None:
+        _check_dry({
+            "--workdir": workdir, "--into-existing": into_existing, "--units": units, "--no-images": no_images,
+        })  # fmt: skip
         transforms = {} if config is None else read_mapping_file(config)
         show_sample(source, target, tables, transforms, sample, definitions=definitions, as_json=as_json)
         return ExitCode.OK
@@ -114,6 +117,13 @@ def plan(
 
 
 plan.epilog = EXIT_CODES
+
+
+def _check_dry(options: dict[str, object]) -> None:
+    """Refuse options of a plan for a dry run: whoever says them expects a plan."""
+    idle = [name for name, given in options.items() if given]
+    if idle:
+        raise InvalidArgument(f"--sample is a dry run, which plans nothing: leave out {', '.join(idle)}, or --sample")
 
 
 def planned(plan: Plan, workdir: Path) -> dict[str, Any]:

@@ -25,6 +25,8 @@ def report(workdir: Path, form: str | None, output: Path | None, as_json: bool) 
 
     Keys are named, values never. The same report is in the work directory at the end of each run, in all formats.
     """
+    if as_json and form not in (None, "json"):
+        raise InvalidArgument(f"--json and --format {form} are two formats: leave one out")
     migration = opened_migration(workdir)
     chosen = form or ("json" if as_json else _named(output))
     if output is None:
