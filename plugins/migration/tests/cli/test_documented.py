@@ -69,6 +69,12 @@ def test_every_name_that_programs_get_is_documented(ends: Ends, command: Run) ->
     for name in ("status", "verify", "rollback"):
         assert of[name]["tables"][0].keys() <= tables, name
     assert of["verify"]["mismatches"][0].keys() <= results["mismatches"]
+    report = json.loads(ran["report"].out)
+    assert report.keys() <= results["report"]
+    for name in ("mismatches", "paces", "digests", "phases"):
+        known = results[name] if name != "phases" else _rows("Events")["progress"]
+        assert report[name][0].keys() <= known, name
+    assert report["verification"].keys() <= results["verification"]
     assert of["status"]["rates"] is None
     assert of["rate"]["rates"].keys() <= results["rates"]
     assert of["status"]["found"].keys() <= results["found"]
