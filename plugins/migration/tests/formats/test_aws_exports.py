@@ -173,6 +173,15 @@ def test_manifests_without_bottom_are_refused(name: str, tmp_path: Path) -> None
         open_export(tmp_path, tables=[MUSIC])
 
 
+def test_a_checksum_that_leads_out_of_the_export_is_refused(tmp_path: Path) -> None:
+    """It could be anything, of any length."""
+    path = aws_export(tmp_path / "export", _FILES) / "manifest-files.checksum"
+    path.rename(tmp_path / "outside")
+    path.symlink_to(tmp_path / "outside")
+    with pytest.raises(ExportDamaged, match="inside"):
+        open_export(tmp_path / "export", tables=[MUSIC])
+
+
 def test_a_file_that_was_replaced_is_found(tmp_path: Path) -> None:
     """A file that is sound in itself but not the one of the manifest is found by its checksum."""
     path = aws_export(tmp_path, _FILES) / "data" / "a.json.gz"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -146,6 +147,21 @@ def test_names_in_manifests_stay_inside(name: str, tmp_path: Path) -> None:
     (tmp_path / "export" / "cities" / "cities-00000-000000.jsonl.zst").unlink()
     with pytest.raises(ExportDamaged, match="inside"):
         items_of(tmp_path / "export")
+
+
+def test_a_file_that_is_a_link_to_itself_is_refused(export: Path, form: str) -> None:
+    """As one that leads nowhere inside."""
+    path = data_file(export, form)
+    path.unlink()
+    path.symlink_to(path.name)
+    assert "inside" in _refused(export, path.name)
+
+
+def test_a_pipe_in_the_place_of_a_manifest_is_not_waited_for(tmp_path: Path) -> None:
+    """Nobody ever writes into it."""
+    os.mkfifo(tmp_path / "manifest.json")
+    with pytest.raises(ExportUnsupported, match="no export"):
+        open_export(tmp_path)
 
 
 @pytest.mark.parametrize("change", [{"own_folder": "../mine"}, {"own_folder": "."}, {"beside": ["../mine/notes.txt"]}])

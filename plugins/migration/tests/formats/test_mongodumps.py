@@ -15,6 +15,7 @@ import isthmus
 from isthmus import Index, Table, Unique
 from isthmus_migration.errors import ExportDamaged, ExportUnsupported
 from isthmus_migration.formats.compression import compressed
+from isthmus_migration.formats.mongodump_layout import mongodump_format
 from isthmus_migration.places.exports import open_export
 from plugins.migration.tests.formats.helpers import CITIES, cities, city, items_of, read, write
 from plugins.migration.tests.formats.mongo_tools import dump, restore
@@ -132,6 +133,17 @@ def test_what_is_no_bson_is_refused(data: bytes, tmp_path: Path) -> None:
     path.write_bytes(compressed(data, "gzip"))
     with pytest.raises(ExportDamaged, match="BSON"), open_export(tmp_path / "export") as place:
         read(place)
+
+
+def test_a_catalogue_that_leads_out_of_the_dump_is_refused(tmp_path: Path) -> None:
+    """As any other file."""
+    write(tmp_path / "export", "mongodump", cities(1))
+    (tmp_path / "export" / "manifest.json").unlink()
+    path = tmp_path / "export" / "isthmus" / f"{mongodump_format().catalogue}.bson.gz"
+    path.rename(tmp_path / "outside")
+    path.symlink_to(tmp_path / "outside")
+    with pytest.raises(ExportDamaged, match="inside"):
+        open_export(tmp_path / "export")
 
 
 def test_several_databases_need_a_choice(tmp_path: Path) -> None:

@@ -122,13 +122,19 @@ def _content(export: Path, name: str) -> bytes:
     if path.stat().st_size > _LARGEST:
         raise _damaged(path)
     content = path.read_bytes()
-    stored = next((path.with_suffix(end) for end in _CHECKSUMS if path.with_suffix(end).exists()), None)
     digest = md5(content, usedforsecurity=False)
-    if stored is not None and stored.read_bytes()[:100].decode("ascii", "replace").strip() not in (
-        b64encode(digest.digest()).decode(), digest.hexdigest(),
-    ):  # fmt: skip
+    if _stored_checksum(export, name) not in (None, b64encode(digest.digest()).decode(), digest.hexdigest()):
         raise _damaged(path)
     return content
+
+
+def _stored_checksum(export: Path, name: str) -> str | None:
+    """The checksum of a manifest, where its export has one."""
+    found = next((f"{name}{end}" for end in _CHECKSUMS if (export / f"{name}{end}").exists()), None)
+    if found is None:
+        return None
+    with inside(export, found).open("rb") as file:
+        return file.read(100).decode("ascii", "replace").strip()
 
 
 def _entry(folder: Path, export: Path, line: Mapping[str, Any]) -> FileEntry:

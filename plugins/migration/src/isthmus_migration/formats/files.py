@@ -100,7 +100,11 @@ def below(folder: Path, relative: str) -> Path:
     if not name.parts or name.is_absolute() or ".." in name.parts or "\\" in relative or "\0" in relative:
         raise _outside(relative)
     path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
+    try:
+        real = path.resolve()
+    except (RuntimeError, OSError):  # a link to itself
+        raise _outside(relative) from None
+    if not real.is_relative_to(folder.resolve()):
         raise _outside(relative)
     return path
 

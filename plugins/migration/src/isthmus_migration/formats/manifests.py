@@ -176,8 +176,11 @@ def _checksum(content: Mapping[str, Any]) -> str:
 
 def is_ours(folder: Path) -> bool:
     """Whether a folder has a manifest of ours, be it damaged."""
+    path = folder / NAME
     try:
-        with (folder / NAME).open("rb") as file:
+        if not path.is_file():  # a pipe would never end
+            return False
+        with path.open("rb") as file:
             return f'"{KIND}"'.encode() in file.read(4096)
     except OSError:
         return False

@@ -67,7 +67,7 @@ def read_dump(folder: Path, form: DumpFormat) -> list[Dumped]:
             f"{database} is a dump of a database that Isthmus did not make, so the keys of its documents are unknown:"
             " restore it into a MongoDB and name that with a mapping, which says what the keys are"
         )
-    dumped = form.tables(_records(catalogue))
+    dumped = form.tables(_records(inside(database, catalogue.name)))
     if len({one.table.name for one in dumped}) != len(dumped):
         raise ExportUnsupported(f"{database} has tables of one name under two prefixes: restore it and name one prefix")
     return [Dumped(one.table, (_entry(folder, database, one.collection),)) for one in dumped]
