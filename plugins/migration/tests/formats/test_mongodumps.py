@@ -135,6 +135,17 @@ def test_what_is_no_bson_is_refused(data: bytes, tmp_path: Path) -> None:
         read(place)
 
 
+@pytest.mark.parametrize("compression", ["gzip", "none"])
+def test_nothing_is_guessed_from_compressed_bytes(compression: str, tmp_path: Path) -> None:
+    """A dump says nothing of the number of its items, and as compressed as this one is, its size doesn't either."""
+    items = [{**city(number), "text": "x" * 10_000} for number in range(50)]
+    write(tmp_path / "export", "mongodump", items, compression=compression)
+    (tmp_path / "export" / "manifest.json").unlink()
+    with open_export(tmp_path / "export") as place:
+        facts = place.facts(CITIES)
+    assert (facts.items, (facts.size or 0) > 500_000) == (None, compression == "none")
+
+
 def test_a_catalogue_that_leads_out_of_the_dump_is_refused(tmp_path: Path) -> None:
     """As any other file."""
     write(tmp_path / "export", "mongodump", cities(1))

@@ -14,6 +14,7 @@ from isthmus.slices import Slice
 from isthmus.values import Item, ValueLimits, normalise_attributes
 from isthmus_migration.digests import BucketDigest, canonical_text
 from isthmus_migration.errors import ExportDamaged, ExportUnsupported, WrongState
+from isthmus_migration.formats.compression import compression_of
 from isthmus_migration.formats.contents import Contents, contents_of, layout_named
 from isthmus_migration.formats.files import check_makeable, reachable
 from isthmus_migration.formats.layouts import Layout
@@ -104,7 +105,10 @@ class ExportPlace(Place):
             return TableFacts()
         found = self._contents()
         name = found.named(table)
-        return TableFacts(found.items.get(name), sum(size_of(self._folder, file) for file in found.files[name]))
+        items, files = found.items.get(name), found.files[name]
+        if items is None and any(compression_of(file.path) != "none" for file in files):
+            return TableFacts()  # compressed bytes say little of how many items there are
+        return TableFacts(items, sum(size_of(self._folder, file) for file in files))
 
     @_on_disk
     def digest(self, table: Table) -> BucketDigest | None:
