@@ -196,3 +196,10 @@ def test_a_file_that_cannot_be_read(planned: Ends, command: Run, name: str) -> N
     path.mkdir()
     refused = command("migrate", "status", planned.workdir)
     assert (refused.code, refused.err.count("\n"), name in refused.err) == (ExitCode.DAMAGED, 1, True)
+
+
+def test_a_plan_that_is_no_text(planned: Ends, command: Run) -> None:
+    """The message says why it can't be read."""
+    (Path(planned.workdir) / "plan.json").write_bytes(b"\xff\xfe")
+    refused = command("migrate", "run", planned.workdir)
+    assert (refused.code, "(it is no text)" in refused.err) == (ExitCode.DAMAGED, True)

@@ -55,7 +55,8 @@ def rate(workdir: Path, unlimited: bool, as_json: bool, **given: Any) -> int:
         raise InvalidArgument("say how fast, with --items-per-second and the like, or --unlimited")
     opened_migration(workdir)
     shown = ControlFile(workdir).say(rates=rates).to_dict()["rates"]
-    print(json.dumps({"rates": shown}) if as_json else "the rate holds from the next slices on")
+    told = "nothing is limited" if unlimited else "the rate holds"
+    print(json.dumps({"rates": shown}) if as_json else f"{told} from the next slices on")
     return ExitCode.OK
 
 

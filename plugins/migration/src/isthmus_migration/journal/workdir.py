@@ -117,7 +117,10 @@ class WorkDirectory:
         try:
             return self.plan_file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise WorkDirectoryDamaged(f"{self.plan_file} can't be read: restore it, or plan anew") from error
+            reason = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise WorkDirectoryDamaged(
+                f"{self.plan_file} can't be read ({reason}): mend that, restore it, or plan anew"
+            ) from error
 
     def journal(self, *, writable: bool) -> Journal:
         """The journal, opened."""
