@@ -48,6 +48,10 @@ from isthmus_migration.verification.verifying import Verifying, opened
 class Migration:
     """One migration. ``plan`` begins one, ``open`` goes on with one.
 
+    It holds nothing open: each method opens what it needs and closes it again.
+
+    :param work: the work directory; its ``path`` is the folder
+    :param plan: what is moved and how; the attribute ``the_plan`` afterwards
     :param source: the source's URL again, where the plan had to leave out its secrets, or the opened database
     :param target: the target's, likewise
     """
