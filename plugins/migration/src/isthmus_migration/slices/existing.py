@@ -162,11 +162,12 @@ def keep_images_of(account: Account, existing: Existing) -> None:
     """Keep what stands in the places of the moves, unless the migration made the table.
 
     Where nobody wants to roll back, it is still needed to tell what was there from what a run that died has written; so
-    it is kept until the slice is journaled.
+    it is kept until the slice is journaled. Where items of others stay, verifications ask later what is ours: there the
+    images, which hold no items then, are always kept.
     """
     if not _has_images(account):
         return
-    if not account.worker.plan.keep_images:
+    if not account.worker.plan.keep_images and account.worker.plan.into_existing != "skip":
         forget_images(account.worker.workdir / "images", account.task)
     now: Iterable[Item | None] = existing.now or [None] * len(existing.moves)
     table = account.target_table

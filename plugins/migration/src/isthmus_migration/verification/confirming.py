@@ -16,8 +16,10 @@ from isthmus.errors import IsthmusError
 from isthmus.values import Item, dumps, loads
 from isthmus_migration.dead.replayed import replayed_items
 from isthmus_migration.digests import bucket_of, item_digest
+from isthmus_migration.errors import WorkDirectoryDamaged
 from isthmus_migration.journal.journal import Journal
 from isthmus_migration.plans.plan import TablePlan
+from isthmus_migration.rollback.lost import lost_images
 from isthmus_migration.slices.claims import CODE as COLLISION
 from isthmus_migration.slices.images import files_of_table
 from isthmus_migration.slices.worker import Worker
@@ -60,6 +62,7 @@ class Confirming:
         if level_of(record.settings, plan) in ("digest", "full"):
             self.differences.suspect_replayed(name, self._in_question(plan))
         if self._keeps(plan):
+            self._require_images(name)
             self.differences.note_ours(name, _written_keys(self.worker.workdir / "images", name))
         for batch in batches(self._suspects(name), self.batch):
             rules = self.rules(plan, batch)
@@ -102,6 +105,19 @@ class Confirming:
     def _keeps(self, plan: TablePlan) -> bool:
         """Whether the migration left items as the target had them."""
         return plan.occupied and self.worker.plan.into_existing == "skip" and was_copied(self.journal)
+
+    def _require_images(self, name: str) -> None:
+        """Refuse to take what the migration wrote for what it left alone.
+
+        :raises WorkDirectoryDamaged: it is not known any more what it wrote
+        """
+        images = self.worker.workdir / "images"
+        lost = lost_images(self.journal, name, images)
+        if lost:
+            raise WorkDirectoryDamaged(
+                f"{images} does not tell any more which {lost:,} items of table {name!r} the migration has written: "
+                "restore it from a copy of the work directory"
+            )
 
     def rules(self, plan: TablePlan, batch: list[Candidate], *, extra: bool | None = None) -> Rules:
         """What is no mismatch, for some keys.
