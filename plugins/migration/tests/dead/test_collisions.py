@@ -10,6 +10,7 @@ import pytest
 import isthmus
 from isthmus.values import Item
 from isthmus_migration.coordination.options import RunOptions
+from isthmus_migration.journal.journal import Journal
 from isthmus_migration.migration import Migration
 from isthmus_migration.places.base import Part
 from isthmus_migration.places.exports import open_export
@@ -36,6 +37,29 @@ def test_one_item_of_each_key_stays(tmp_path: Path, engine: str) -> None:
     assert len(held(sqlite(tmp_path, "b"))) == 30
     assert {(phase, code) for _key, phase, code in letters(migration)} == {("transform", "key_collision")}
     assert len(letters(migration)) == 370
+    assert digest(sqlite(tmp_path, "b")) == expected(migration)
+
+
+def test_a_key_whose_item_went_before_it_was_read_again_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The source deletes an item between the claim and the write: another one with its key is not turned away."""
+    fill(sqlite(tmp_path, "a"), [{"id": "k0", "group": "same"}, {"id": "k1", "group": "same"}])
+    migration = Migration.plan(
+        sqlite(tmp_path, "a"), sqlite(tmp_path, "b"), workdir=tmp_path / "work", units=2, transforms={"things": FOLDED}
+    )
+    claim, left = Journal.claim, ["k0"]
+
+    def claimed(journal: Journal, unit: str, wanted: bytes) -> frozenset[bytes]:
+        refused = claim(journal, unit, wanted)
+        if left:
+            with isthmus.connect(sqlite(tmp_path, "a")) as source:
+                source.table(THINGS).delete(id=left.pop())
+        return refused
+
+    monkeypatch.setattr(Journal, "claim", claimed)
+    assert run(migration).finished
+    assert (letters(migration), [item["group"] for item in held(sqlite(tmp_path, "b")).values()]) == ([], ["same"])
     assert digest(sqlite(tmp_path, "b")) == expected(migration)
 
 

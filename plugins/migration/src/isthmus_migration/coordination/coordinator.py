@@ -246,7 +246,7 @@ class Coordinator:
     def _grant(self, task: SliceTask, result: SliceResult) -> None:
         """Let a slice go on without the items whose keys were claimed before, and let it take no more items."""
         refused = self.journal.claim(task.unit.id, result.claims)
-        budget = evolve(task.budget, items=result.counts.read)
+        budget = evolve(task.budget, items=max(result.counts.read, 1))
         self._launch(evolve(task, budget=budget, granted=fingerprint(result.claims), refused=refused))
 
     def _died(self, task: SliceTask, error: WorkerDied) -> None:

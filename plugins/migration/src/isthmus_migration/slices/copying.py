@@ -46,7 +46,9 @@ def _copy(worker: Worker, task: SliceTask) -> SliceResult | int:
     if may_collide(account):
         claims = claims_of(account, moves)
         text = b"".join(claims)
-        if claims and fingerprint(text) != task.granted:
+        # Where all items went meanwhile, none is claimed: that is asked for too, so that their keys are free again.
+        asked = fingerprint(text) if claims or task.granted else b""
+        if asked != task.granted:
             pace.keep(len(read.items), account.size)
             counts = Counts(read=len(read.items) + len(read.unreadable))
             return SliceResult(task, read.cursor, counts, claims=text, pending=True, waited=pace.waited, owed=pace.owed)
