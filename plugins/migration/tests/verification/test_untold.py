@@ -51,6 +51,7 @@ def test_two_unreadable_items_are_not_equal(tmp_path: Path, level: str) -> None:
     change(tmp_path, delete=["k00009"])
     result = compared(tmp_path, level=level)
     assert named(result) == [("k00007", "changed"), ("k00008", "changed")]
+    assert [one.to_dict()["unreadable"] for one in result.mismatches] == [True, True]
     assert result.tables[0].dead == 3
 
 

@@ -234,5 +234,5 @@ def _remarks(result: Verification) -> list[str]:
 
 
 def _named(one: Mismatch) -> str:
-    where = ", ".join(str(field["path"]) for field in one.fields)
+    where = "can't be read" if one.unreadable else ", ".join(str(field["path"]) for field in one.fields)
     return f"{one.kind} {one.table} {dumps(one.key)}" + (f": {where}" if where else "")

@@ -23,6 +23,7 @@ class Mismatch:
     :param kind: the target lacks the item, has another one, or has one that the source has not
     :param fields: after a ``full`` verification, where a changed item differs: paths and kinds of difference
     :param status: ``open``, ``repaired``, or ``dead`` where a repair made a dead letter of the item
+    :param unreadable: whether one side's item can't be read, or the source's not be transformed
     """
 
     table: str
@@ -30,11 +31,13 @@ class Mismatch:
     kind: MismatchKind
     fields: tuple[Mapping[str, Any], ...] = ()
     status: str = "open"
+    unreadable: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The mismatch as JSON-ready data; the key as lossless JSON text."""
         data = {"table": self.table, "key": dumps(self.key), "kind": self.kind, "status": self.status}
-        return {**data, "fields": [dict(one) for one in self.fields]} if self.fields else data
+        more = {"unreadable": True} if self.unreadable else {}
+        return {**data, **more, "fields": [dict(one) for one in self.fields]} if self.fields else {**data, **more}
 
 
 def _facts(facts: Iterable[str]) -> tuple[str, ...]:
