@@ -47,6 +47,28 @@ def test_an_import_that_read_other_items_is_no_success(tmp_path: Path) -> None:
         imported(tmp_path, export).run(engine="inline")
 
 
+def test_two_migrations_can_write_one_export(tmp_path: Path) -> None:
+    """Whichever ends last finishes it, and both can be verified then."""
+    source, export = f"sqlite:///{tmp_path}/source.db", tmp_path / "export"
+    with isthmus.connect(source) as database:
+        for name in ("first", "second"):
+            database.table(name, partition_key="id").ensure().put_many([{"id": name} for name in "abc"])
+    first, second = (
+        Migration.plan(source, str(export), workdir=tmp_path / name, tables=[name]) for name in ("first", "second")
+    )
+
+    def stop(code: str, _data: dict[str, Any]) -> None:
+        if code == "slice":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        first.run(engine="inline", options=RunOptions(listener=stop))
+    assert second.run(engine="inline").finished
+    assert not (export / manifests.NAME).exists()
+    assert first.run(engine="inline").finished
+    assert [one.verify(engine="inline").equal for one in (first, second)] == [True, True]
+
+
 def test_an_export_whose_files_changed_before_its_end_is_no_success(tmp_path: Path) -> None:
     """A part that is still well-formed and as long, but holds another item than its slice has written, is found."""
     source = f"sqlite:///{tmp_path}/source.db"
