@@ -183,7 +183,7 @@ class PageRun:
             env={**os.environ, "COLUMNS": "120"},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             check=False,
         )
         wanted = int(exits[1]) if exits else 0

@@ -64,7 +64,7 @@ def told(folder: Path, *arguments: str, **variables: str) -> list[Any]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     found: list[Any] = json.loads(done.stdout)

@@ -12,8 +12,8 @@ from attrs import define, field
 
 from isthmus.errors import IsthmusError
 
-GRACE = 0.25
-"""How much longer than its deadline a call may take, seconds."""
+GRACE = 5.0
+"""How much longer than its deadline a call may take on a busy machine, seconds; without one it would last longer."""
 
 
 @define

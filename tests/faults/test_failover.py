@@ -67,7 +67,9 @@ def kill_the_primary(members: MongoDBSet) -> None:
     time.sleep(LOAD)
     members.restart(killed)
     server = members.servers[killed]
-    wait_until(lambda: ask(server.port, lambda admin: bool(admin.command("hello").get("secondary"))), 30, "a secondary")
+    wait_until(
+        lambda: ask(server.port, lambda admin: bool(admin.command("hello").get("secondary"))), 120, "a secondary"
+    )
 
 
 @pytest.mark.slow

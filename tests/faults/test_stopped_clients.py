@@ -25,9 +25,9 @@ from tests.faults.transfers import LEASE, START, SUM, Transfer, Way, accounts, c
 
 _ROOT: Final = Path(__file__).parents[2]
 _DATABASE: Final = f"isthmus-stopped-{os.getpid()}"
-_BUSY: Final = 3.0
+_BUSY: Final = 30.0
 """Seconds that a busy machine may need in addition."""
-_PATIENCE: Final = 15.0
+_PATIENCE: Final = 120.0
 """Seconds after which what is still there counts as left behind."""
 _KINDS: Final[list[tuple[Way, int]]] = [("bulk", 2), ("bulk", 3), ("ordered", 2), ("ordered", 3)]
 

@@ -92,7 +92,7 @@ def plugin_imports(folder: str) -> list[str]:
 def printed(script: str, names: list[str]) -> str:
     """Run `script` on `names` in a process of its own and return what it printed."""
     command = [sys.executable, "-c", script, ",".join(names)]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout.strip()
 
 
 def test_imports_are_read_in_every_form() -> None:

@@ -16,7 +16,7 @@ from isthmus.cli.exit_codes import MEANINGS, ExitCode, exit_code_for
 
 def _python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.mark.parametrize("package", ["click", "rich"])
@@ -74,7 +74,7 @@ sys.exit(run(["scan", "memory://", "things"]))
         process.stdout.readline()
         process.stdout.close()
         error = process.stderr.read()
-        assert (process.wait(60), error) == (141, "")
+        assert (process.wait(300), error) == (141, "")
 
 
 def test_an_interrupt_ends_with_130(command: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -214,7 +214,7 @@ def test_core_alone_does_not_import_typed_settings() -> None:
         "import sys, isthmus; isthmus.connect('memory://', timeout=1, retry={'attempts': 2}).close();"
         "print('typed_settings' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=300)
     assert done.stdout.strip() == "False"
 
 

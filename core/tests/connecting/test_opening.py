@@ -38,7 +38,7 @@ class Slow(Plugin):
     @hookimpl
     def isthmus_database_opened(self, database: DatabaseView) -> None:
         self.entered.set()
-        assert self.go_on.wait(10)
+        assert self.go_on.wait(60)
 
 
 @pytest.mark.parametrize("finished", [False, True])
@@ -49,7 +49,7 @@ def test_a_cancelled_opening_closes_the_backend(finished: bool) -> None:
     async def cancel() -> None:
         opening = isthmus.aconnect(backend, plugins=[plugin])
         task = asyncio.ensure_future(opening._open())
-        assert await asyncio.to_thread(plugin.entered.wait, 10)
+        assert await asyncio.to_thread(plugin.entered.wait, 60)
         if finished:
             plugin.go_on.set()
             while opening._pipeline is None:  # without giving the loop a turn, so that nobody takes the result
@@ -60,7 +60,7 @@ def test_a_cancelled_opening_closes_the_backend(finished: bool) -> None:
         plugin.go_on.set()
 
     asyncio.run(cancel())
-    assert backend.closed.wait(5)
+    assert backend.closed.wait(60)
 
 
 def test_an_opening_that_is_awaited_stays_open() -> None:

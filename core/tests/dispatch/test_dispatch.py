@@ -256,12 +256,12 @@ def test_deadline_that_passed_during_the_last_attempt(run: Run) -> None:
     class Slow(Flaky):
         def execute(self, operation: op.Operation) -> Result:
             if isinstance(operation, op.Get):
-                time.sleep(0.06)
+                time.sleep(0.4)
             return super().execute(operation)
 
     backend = Slow(Unavailable("no answer"))
     with pytest.raises(DeadlineExceeded):
-        run(backend, "find", policy=RetryPolicy(attempts=1), id="a", timeout=0.05)
+        run(backend, "find", policy=RetryPolicy(attempts=1), id="a", timeout=0.3)
     assert backend.attempts == 1
 
 

@@ -8,7 +8,7 @@ import isthmus
 from isthmus import Flow, Layer, Plugin, Sleep, Stage, hookimpl
 from isthmus.operations import Get, Operation
 
-PAUSE = 0.05
+PAUSE = 0.2
 
 
 class Slow(Layer):

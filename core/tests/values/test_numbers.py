@@ -67,7 +67,7 @@ def test_refused_numbers(number: Any, reason: str) -> None:
     started = time.monotonic()
     with pytest.raises(InvalidValue, match=reason):
         normalise_number(number)
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 5
 
 
 @given(st.integers(29, 38), st.data())

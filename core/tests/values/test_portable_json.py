@@ -115,7 +115,7 @@ def test_refused_texts(text: str, reason: str) -> None:
     started = time.monotonic()
     with pytest.raises(InvalidValue, match=reason):
         loads(text)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 10
 
 
 @given(st.text('[]{}",:$setmapbinary01.eE-\\ \n', max_size=20))

@@ -60,7 +60,7 @@ def run(folder: Path) -> Run:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ISTHMUS_")}
         environment = {**kept, **variables}
         done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False
         )
         return Ran(done.returncode, done.stdout + done.stderr)
 

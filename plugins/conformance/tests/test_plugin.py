@@ -52,7 +52,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any], 
     (folder / "test_limited.py").write_text(SUITE)
     command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "--isthmus-profile", "dev"]
     command += ["--isthmus-report", "out/report.json", "test_limited.py"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=3000, check=False)
     return done.stdout + done.stderr, json.loads((folder / "out/report.json").read_text()), folder / "out/report.json"
 
 
@@ -224,13 +224,13 @@ def test_names_of_tests_are_the_same_in_every_process(tmp_path: Path) -> None:
 def _pytest(folder: Path, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
     return subprocess.run(
-        command, cwd=folder, env={**os.environ, **variables}, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=folder, env={**os.environ, **variables}, capture_output=True, text=True, timeout=3000, check=False
     )
 
 
 def _printed(report: Path, *options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "isthmus_conformance.report", str(report), *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_a_suite_without_a_source_says_what_is_missing(tmp_path: Path) -> None:

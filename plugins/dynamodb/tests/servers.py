@@ -24,7 +24,7 @@ from isthmus_dynamodb.transports.fast import FastTransport
 
 Handler = Callable[[socket.socket], None]
 LIST_TABLES = Request("ListTables", {})
-LONGEST_WAIT = 10.0
+LONGEST_WAIT = 60.0
 
 
 class Caller:

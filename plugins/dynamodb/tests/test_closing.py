@@ -45,7 +45,7 @@ def test_closing_closes_the_sockets(mode: str) -> None:
         with calling(mode, server.url) as call:
             call(echo(1))
             assert server.at_once == 1
-        until = time.monotonic() + 5
+        until = time.monotonic() + 60
         while server.at_once and time.monotonic() < until:
             time.sleep(0.01)
         assert server.at_once == 0
@@ -67,13 +67,13 @@ def test_closing_refuses_the_threads_that_wait() -> None:
     """Who waits for a connection is told at once, and opens none."""
     held = Holding()
     with serving(held) as server, ThreadPoolExecutor(3) as threads:
-        transport = open_fast(server.url, max_connections=1, pool_timeout=20)
+        transport = open_fast(server.url, max_connections=1, pool_timeout=120)
         first = threads.submit(transport.send, echo(1), None)
         held.until_begun()
         others = [threads.submit(transport.send, echo(number), None) for number in (2, 3)]
         until_queued(transport, 2)
         transport.close()
-        assert [type(one.exception(5)) for one in others] == [Closed, Closed]
+        assert [type(one.exception(60)) for one in others] == [Closed, Closed]
         held.let_go()
         assert (first.result(), server.connections) == ({"n": 1}, 1)
 
@@ -89,12 +89,12 @@ def test_closing_refuses_the_tasks_that_wait() -> None:
         await until_queued_here(transport, 2)
         others[1].cancel()
         await transport.aclose()
-        done, _ = await asyncio.wait(others, timeout=5)
+        done, _ = await asyncio.wait(others, timeout=60)
         held.let_go()
         return [len(done), type(others[0].exception()), others[1].cancelled(), await first]
 
     with serving(held) as server:
-        transport = open_fast(server.url, max_connections=1, pool_timeout=20)
+        transport = open_fast(server.url, max_connections=1, pool_timeout=120)
         assert asyncio.run(run(transport)) == [2, Closed, True, {"n": 1}]
         assert server.connections == 1
 
@@ -105,7 +105,7 @@ def test_a_loop_that_ends_closes_its_connections() -> None:
         warnings.simplefilter("always")
         transport = open_fast(server.url)
         assert [asyncio.run(transport.asend(echo(number), None)) for number in (1, 2)] == [{"n": 1}, {"n": 2}]
-        until = time.monotonic() + 5
+        until = time.monotonic() + 60
         while server.at_once and time.monotonic() < until:
             time.sleep(0.01)
         assert (server.connections, server.at_once) == (2, 0)

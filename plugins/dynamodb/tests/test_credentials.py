@@ -254,7 +254,7 @@ def test_a_clock_that_differs_is_corrected(mode: str, hours: int) -> None:
 def test_a_clock_that_differs_is_corrected_for_all_at_once(together: Together) -> None:
     """Calls that were refused while another one corrected the clock are repeated too."""
     arrived, seen = threading.Barrier(4), list[bool]()
-    refused = clock_ahead(timedelta(hours=1), seen, before_refusal=lambda: arrived.wait(10))
+    refused = clock_ahead(timedelta(hours=1), seen, before_refusal=lambda: arrived.wait(60))
     with serving(refused) as server:
         transport = open_transport(Options(endpoint=server.url, region="x", access_key_id="x", secret_access_key="y"))
         assert together(transport, 4) == [{}] * 4

@@ -25,7 +25,7 @@ class Resolver:
     def __call__(self, host: str, *rest: Any, **more: Any) -> Any:
         self.asked.append(host)
         if host == "localhost":
-            self.gate.wait(20)
+            self.gate.wait(60)
         return self._resolve(host, *rest, **more)
 
 
@@ -51,10 +51,10 @@ def test_a_name_server_that_hangs_costs_one_thread(resolver: Resolver, mode: str
             started = time.monotonic()
             with pytest.raises(DeadlineExceeded, match=r"before .* was reached"):
                 call(timeout=0.1)
-            assert time.monotonic() - started < 0.5
+            assert time.monotonic() - started < 5
         assert resolver.asked == ["localhost"]
         resolver.gate.set()
-        assert call(timeout=10) == {}
+        assert call(timeout=60) == {}
 
 
 def test_addresses_are_not_looked_up_in_a_thread(resolver: Resolver, mode: str) -> None:

@@ -54,7 +54,7 @@ def test_as_many_connections_as_callers_are_opened(together: Together) -> None:
 
     def handle(sock: socket.socket) -> None:
         request = read_request(sock)
-        arrived.wait(20)
+        arrived.wait(60)
         sock.sendall(answer(request.partition(b"\r\n\r\n")[2]))
 
     with serving(handle) as server:
@@ -143,7 +143,7 @@ def test_cancellation_closes_the_connection_and_the_next_call_gets_its_own_answe
 
     async def run(transport: Transport) -> Json:
         task = asyncio.ensure_future(transport.asend(echo(1), None))
-        assert await asyncio.to_thread(begun.wait, 10)
+        assert await asyncio.to_thread(begun.wait, 60)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -153,7 +153,7 @@ def test_cancellation_closes_the_connection_and_the_next_call_gets_its_own_answe
 
     with serving(handle) as server:
         assert asyncio.run(run(open_fast(server.url, max_connections=1))) == {"n": 2}
-        assert ended.wait(5)
+        assert ended.wait(60)
 
 
 def test_cancelled_waiters_take_no_place() -> None:
@@ -171,7 +171,7 @@ def test_cancelled_waiters_take_no_place() -> None:
         return found
 
     with serving(echoing(0.002)) as server:
-        transport = open_fast(server.url, max_connections=2, pool_timeout=5)
+        transport = open_fast(server.url, max_connections=2, pool_timeout=60)
         assert asyncio.run(run(transport)) == [{"n": number} for number in range(4)]
 
 
@@ -184,7 +184,7 @@ def test_loops_in_several_threads_have_connections_of_their_own() -> None:
     def in_a_loop(number: int) -> list[Json]:
         with asyncio.Runner() as runner:
             found = runner.run(run(number))
-            arrived.wait(10)
+            arrived.wait(60)
             transport.close()
             runner.run(asyncio.sleep(0.05))
             return found

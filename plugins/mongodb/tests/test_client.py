@@ -165,7 +165,17 @@ def test_a_cancelled_transaction_locks_nothing(mongodb_url: str) -> None:
 
     blocking = {"failCommands": ["commitTransaction"], "blockConnection": True, "blockTimeMS": 500}
     with driver(mongodb_url) as admin, failing(admin, application, blocking, {"times": 1}):
-        assert asyncio.run(run()) < 5
+        assert asyncio.run(run()) < 30
+
+
+def until_at_work(admin: Any, application: str, command: str) -> None:
+    """Wait until the server has begun with a command of an application."""
+    until = time.monotonic() + 60
+    while not any(command in one.get("command", {}) for one in admin.admin.aggregate(
+        [{"$currentOp": {}}, {"$match": {"appName": application}}]
+    )):  # fmt: skip
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 def test_closing_waits_for_calls_at_work(mongodb_url: str) -> None:
@@ -175,11 +185,11 @@ def test_closing_waits_for_calls_at_work(mongodb_url: str) -> None:
     table = database.table(name, partition_key="id").ensure()
     table.find(id="a")
     answers: list[Any] = []
-    blocking = {"failCommands": ["update"], "blockConnection": True, "blockTimeMS": 300}
+    blocking = {"failCommands": ["update"], "blockConnection": True, "blockTimeMS": 1_000}
     with driver(mongodb_url) as admin, failing(admin, application, blocking, {"times": 1}):
         thread = threading.Thread(target=lambda: answers.append(table.put({"id": "a"}, returning="new")))
         thread.start()
-        time.sleep(0.1)
+        until_at_work(admin, application, "update")
         database.close()
         thread.join()
         admin["isthmus-tests"].drop_collection(name)
@@ -204,8 +214,8 @@ def test_a_child_process_connects_for_itself(database: Database) -> None:
     answers = context.Queue()
     child = context.Process(target=_in_child, args=(table, answers))
     child.start()
-    answer = answers.get(timeout=20)
-    child.join(20)
+    answer = answers.get(timeout=60)
+    child.join(60)
     found = table.get(id="child")
     table.drop()
     assert (answer, found, child.exitcode) == ({"id": "parent"}, {"id": "child"}, 0)

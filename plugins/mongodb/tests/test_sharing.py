@@ -18,7 +18,7 @@ from isthmus_mongodb.native import Shared
 from isthmus_mongodb.on_loop import OnLoop
 from isthmus_mongodb.options import Options, read_options
 
-CALLERS, WORK = 6, 0.1
+CALLERS, WORK = 6, 0.3
 
 
 class Reading:
@@ -95,7 +95,7 @@ def test_who_waits_ends_at_the_deadline(options: Options) -> None:
     transport, reading = Blocking(options), Reading()
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(transport.send, Shared(reading.plan), None)
-        assert reading.entered.wait(10)
+        assert reading.entered.wait(60)
         with pytest.raises(DeadlineExceeded):
             transport.send(Shared(reading.plan), time.monotonic() + WORK / 4)
         assert first.result() == "it"

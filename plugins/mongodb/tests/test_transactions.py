@@ -228,7 +228,7 @@ def test_a_commit_that_is_given_up_leaves_no_lock(
     with failing(admin, application, late, {"times": 2}), pytest.raises(DeadlineExceeded) as raised:
         table.database.transact_write([table.actions.update(id="a", add={"n": 1})], timeout=0.4)
     assert raised.value.maybe_applied is False
-    table.update(id="a", add={"n": 10}, timeout=1)
+    table.update(id="a", add={"n": 10}, timeout=20)
     assert table.get(id="a")["n"] == 10
 
 

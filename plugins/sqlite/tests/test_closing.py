@@ -61,7 +61,7 @@ def test_closing_under_other_threads(tmp_path: Path, source: str, mode: str, tim
     """Threads at work while the database is closed get Closed, with nothing applied."""
     target = url(tmp_path / "file.db", "?synchronous=off") if source == "file" else "sqlite://"
     ended = subprocess.run(
-        [sys.executable, "-c", CLOSE, target, mode, timeout], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", CLOSE, target, mode, timeout], capture_output=True, text=True, timeout=300, check=False
     )
     assert (ended.returncode, ended.stderr) == (0, "")
 
@@ -76,8 +76,8 @@ def test_a_write_at_work_is_finished(tmp_path: Path) -> None:
             closing = pool.submit(database.close)
             time.sleep(0.1)
             waited = not closing.done()
-        writing.result(10)
-        closing.result(10)
+        writing.result(60)
+        closing.result(60)
     database, table = open_counters(tmp_path / "file.db")
     stored = table.find(id="a")
     database.close()
@@ -97,8 +97,8 @@ def test_a_long_read_is_interrupted() -> None:
         database.close()
         waited = time.monotonic() - started
         with pytest.raises(Closed, match="at work"):
-            reading.result(10)
-    assert waited < 0.5
+            reading.result(60)
+    assert waited < 5
 
 
 SIGNAL = """
@@ -126,7 +126,7 @@ def test_a_signal_may_close_in_the_middle_of_a_read(tmp_path: Path, source: str)
     """The handler runs inside the statement, in the same thread, and need not wait for itself."""
     target = url(tmp_path / "file.db", "?synchronous=off") if source == "file" else "sqlite://"
     command = [sys.executable, "-c", SIGNAL, target]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "closed\n", "")
 
 
@@ -178,7 +178,7 @@ def test_a_child_has_threads_of_its_own(tmp_path: Path, source: str) -> None:
     find_async(database, table)
     child = multiprocessing.get_context("fork").Process(target=find_async, args=(database, table))
     child.start()
-    child.join(20)
+    child.join(60)
     code = child.exitcode
     child.kill()
     database.close()
@@ -207,7 +207,7 @@ def test_a_child_takes_no_lock_of_a_thread() -> None:
         child = multiprocessing.get_context("fork").Process(target=table.put, args=({"id": "b"},))
         child.start()
         forked.set()
-    child.join(10)
+    child.join(60)
     code = child.exitcode
     child.kill()
     database.close()

@@ -67,7 +67,7 @@ def test_no_increment_of_four_processes_is_lost(tmp_path: Path) -> None:
     """Processes set up one file together, and none of them overwrites what another one wrote."""
     command = [sys.executable, "-c", INCREMENT, url(tmp_path / "file.db", "?busy_timeout=30"), str(ROUNDS)]
     children = [subprocess.Popen(command) for _ in range(4)]
-    codes = [child.wait(60) for child in children]
+    codes = [child.wait(300) for child in children]
     database, table = open_counters(tmp_path / "file.db")
     count = table.get(id="n")["count"]
     database.close()
@@ -109,9 +109,9 @@ def killed_writer(path: Path, start: int) -> list[int]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
-        time.sleep(random.uniform(0.0, 0.06))
+        seen = [child.stdout.readline() for _write in range(random.randint(2, 20))]
         child.send_signal(signal.SIGKILL)
-        lines = child.stdout.read().split("\n")
+        lines = "".join([*seen, child.stdout.read()]).split("\n")
     # The last piece is either empty or a line that was cut.
     return [int(line) for line in lines[:-1]]
 
@@ -148,12 +148,12 @@ def test_a_deadline_ends_the_wait_for_a_lock(tmp_path: Path) -> None:
     table.put({"id": "a", "n": 3})
     database.close()
     assert (item["n"], caught.value.maybe_applied) == (1, False)
-    assert 0.2 < waited < 2.0
+    assert 0.2 < waited < 4.0
 
 
 def test_a_lock_that_stays_is_a_conflict(tmp_path: Path) -> None:
     """Without a deadline the option bounds the wait, once: it is not multiplied by retries."""
-    database, table = open_counters(tmp_path / "file.db", "?busy_timeout=0.3")
+    database, table = open_counters(tmp_path / "file.db", "?busy_timeout=1")
     with locked(tmp_path / "file.db"):
         started = time.monotonic()
         with pytest.raises(Conflict, match="busy_timeout") as caught:
@@ -162,7 +162,7 @@ def test_a_lock_that_stays_is_a_conflict(tmp_path: Path) -> None:
     table.update(id="a", add={"n": 1}, upsert=True)
     database.close()
     assert (caught.value.retryable, caught.value.maybe_applied) == (False, False)
-    assert 0.25 < waited < 0.6
+    assert 0.9 < waited < 1.9
 
 
 def test_a_deadline_interrupts_a_long_scan() -> None:
@@ -260,7 +260,7 @@ def test_children_open_connections_of_their_own(tmp_path: Path) -> None:
         child.start()
     count_up(table, 50)
     for child in children:
-        child.join(30)
+        child.join(120)
     count = table.get(id="n")["count"]
     sound = database.native().execute("PRAGMA integrity_check").fetchone()[0]
     database.close()

@@ -94,6 +94,6 @@ def test_an_interrupted_read_leaves_one_file(tmp_path: Path) -> None:
         time.sleep(0.1)
         database.close()
         with pytest.raises(Closed):
-            reading.result(10)
+            reading.result(60)
     assert [entry.name for entry in tmp_path.iterdir()] == ["file.db"]
     assert items_of_the_file_alone(tmp_path / "file.db") == ITEMS

@@ -28,7 +28,7 @@ def run(folder: Path, source: str, *options: str, **variables: str) -> subproces
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ISTHMUS_", "PYTEST_", "CI"))}
     command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", *options, str(folder)]
     return subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**kept, **variables}, cwd=folder, timeout=120
+        command, capture_output=True, text=True, check=False, env={**kept, **variables}, cwd=folder, timeout=600
     )
 
 

@@ -127,14 +127,14 @@ def test_servers_end_with_a_killed_owner(with_signal: signal.Signals) -> None:
     owner, server, root = start_owner("own")
     assert is_alive(server)
     owner.send_signal(with_signal)
-    owner.wait(10)
+    owner.wait(60)
     assert_gone(server, root)
 
 
 def test_a_server_outlives_the_process_that_started_it(engines: Engines) -> None:
     """A worker may end before the others: what it started ends with the owner of the run."""
     worker, server, root = start_owner(str(engines.root))
-    worker.wait(10)
+    worker.wait(60)
     assert (is_alive(server), root) == (True, engines.root)
     engines.close()
     assert_gone(server, root)
@@ -152,4 +152,4 @@ def test_a_forked_child_does_not_keep_servers(engines: Engines) -> None:
     engines.close()
     assert_gone(server.process_id, engines.root)
     os.killpg(child.pid, signal.SIGKILL)
-    child.wait(10)
+    child.wait(60)

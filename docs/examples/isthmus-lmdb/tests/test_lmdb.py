@@ -96,7 +96,7 @@ def test_processes_do_not_lose_updates(url: str) -> None:
         counters = db.table("counters", partition_key="id").ensure()
         counters.put({"id": "one", "count": 0})
         running = [subprocess.Popen([sys.executable, "-c", WRITER, url]) for _ in range(2)]
-        assert [process.wait(60) for process in running] == [0, 0]
+        assert [process.wait(300) for process in running] == [0, 0]
         assert counters.get(id="one")["count"] == 100
 
 
