@@ -38,7 +38,9 @@ class ThreadEngine(Engine):
         if self._pool is not None:
             self._pool.shutdown(wait=wait, cancel_futures=True)
             self._pool = None
-        if wait:
+        while wait and self._opened:
             # Threads end without a word, so what they opened is closed for them.
-            while self._opened:
-                self._opened.pop().close()
+            self._opened.pop().close()
+        for worker in list(self._opened):
+            # They can't be ended; but a write that comes late could meet a run, or a rollback, that came next.
+            worker.target.give_up()

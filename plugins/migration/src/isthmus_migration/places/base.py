@@ -135,6 +135,12 @@ class Place(ABC):
         """What the place says itself that all items of a table come to; ``None`` where it says nothing."""
         return None
 
+    def give_up(self) -> None:  # noqa: B027  # what a slice writes to a file harms nobody
+        """Send no more writes, although a thread is in the middle of them: nobody waits for it. It ends by ``Closed``.
+
+        Called from another thread.
+        """
+
     # ---- reading ----
 
     @abstractmethod

@@ -56,6 +56,7 @@ class DatabasePlace(Place):
         self.form = database.backend_name
         self.limits = database.limits
         self._traffic = Traffic()
+        self._given_up = False
         self._borrowed = borrowed
         self._sleep = sleep
         self._bound: dict[str, BoundTable] = {}
@@ -64,6 +65,13 @@ class DatabasePlace(Place):
     def close(self) -> None:
         if not self._borrowed:
             self.database.close()
+
+    def give_up(self) -> None:
+        self._given_up = True
+
+    def _check_wanted(self) -> None:
+        if self._given_up:
+            raise errors.Closed("the run of this slice was ended: nothing more of it is written")
 
     @property
     def identity(self) -> Identity:
@@ -144,6 +152,7 @@ class DatabasePlace(Place):
     def _delete(self, bound: BoundTable, keys: Sequence[Item]) -> None:
         left, waits = list(keys), _Waits(self._sleep)
         while left:
+            self._check_wanted()
             failures = bound.delete_many(left).failures
             for failure in failures:
                 if not failure.error.retryable:
@@ -156,6 +165,7 @@ class DatabasePlace(Place):
         self, bound: BoundTable, members: list[tuple[int, Item]], refusals: list[Refusal], *, new: bool
     ) -> list[tuple[int, Item]]:
         """Store items that need no check; those that are left over for the careful way, all if anything was wrong."""
+        self._check_wanted()
         items = tuple([item for _place, item in members])
         operation = PutMany(self.database.context(None), bound.schema, items, new=new)
         try:
@@ -179,6 +189,7 @@ class DatabasePlace(Place):
         """Store the members; what the store turns away for a moment is sent again, and bad ones are searched for."""
         waits = _Waits(self._sleep)
         while members:
+            self._check_wanted()
             try:
                 failures = bound.put_many([item for _place, item in members]).failures
             except errors.Throttled as error:
