@@ -104,8 +104,14 @@ def _scanned(account: Account, unit: str) -> tuple[Slice, str | None]:
 
 
 def _copy(account: Account, read: Slice) -> Counts:
-    moves = _wanted(account, moves_of(account, read))
-    existing = _differing(account, distinct(account, moves))
+    wanted = _wanted_keys(account.worker.workdir / "verify" / WANTED_FILE)
+    # The source's items may have got other keys since the verification found these.
+    moves = [
+        move
+        for move in moves_of(account, read)
+        if _was(account, move, wanted, missing=False) or _was(account, move, wanted, missing=True)
+    ]
+    existing = _differing(account, distinct(account, moves), wanted)
     _keep_images(account, existing)
     written, receipt = write_moves(account, existing)
     return Counts(len(read.items), written, account.unchanged, account.skipped, len(account.dead), account.size,
@@ -122,14 +128,9 @@ def _keep_images(account: Account, existing: Existing) -> None:
     keep_images(account.worker.workdir / "images", account.task, images)
 
 
-def _wanted(account: Account, moves: list[Move]) -> list[Move]:
-    """The moves of the keys that differ: the source's items may have got others since they were found."""
-    return [move for move in moves if any(_is_wanted(account, move, missing=missing) for missing in (False, True))]
-
-
-def _is_wanted(account: Account, move: Move, *, missing: bool) -> bool:
+def _was(account: Account, move: Move, wanted: frozenset[bytes], *, missing: bool) -> bool:
+    """Whether the verification found a move's key missing, or changed."""
     table, key = account.task.unit.table, dumps(account.target_table.key_of(move.target))
-    wanted = _wanted_keys(account.worker.workdir / "verify" / WANTED_FILE)
     expected = None if account.worker.source.unique_keys else move.digest
     return key_hash(table, key, expected, missing=missing) in wanted
 
@@ -154,7 +155,7 @@ def _hashes(path: Path, _changed: int) -> frozenset[bytes]:
     return frozenset(data[start : start + _HASH] for start in range(0, len(data), _HASH))
 
 
-def _differing(account: Account, moves: list[Move]) -> Existing:
+def _differing(account: Account, moves: list[Move], wanted: frozenset[bytes]) -> Existing:
     """The moves whose items the target does not hold yet, with what it holds in their places.
 
     What has come there since the verification is somebody's, who is not asked: it stays, and is reported. What can't be
@@ -169,7 +170,7 @@ def _differing(account: Account, moves: list[Move]) -> Existing:
         before = None if item is None else item_digest(item)
         if before == move.digest:
             account.unchanged += 1
-        elif before is None or not _is_wanted(account, move, missing=True):
+        elif before is None or not _was(account, move, wanted, missing=True):
             existing.moves.append(move)
             existing.now.append(item)
             existing.before.append(before)
