@@ -82,7 +82,8 @@ schema = { name = "elsewhere", partition_key = { name = "pk", type = "binary" } 
         ({"keys": ["a", "b", "c"]}, "a partition key and at most a sort key"),
         ({"keys": [{"name": "a", "type": "list"}]}, "keys: "),
         ({"into": "x"}, "into: "),
-        ({"schema": {"name": "places"}}, "schema: "),
+        ({"schema": {"name": "places"}}, "schema: is no definition of a table: give what"),
+        ({"schema": {"name": "a/b", "partition_key": {"name": "a", "type": "string"}}}, "schema: The table name 'a/b'"),
         (
             {"schema": {"name": "places", "partition_key": {"name": "a", "type": "string"}}, "into": "all"},
             "leave out keys",

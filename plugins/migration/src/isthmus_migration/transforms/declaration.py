@@ -216,7 +216,16 @@ def _table(given: Any) -> Table:
     if not isinstance(given, Mapping):
         raise InvalidArgument("is a table with name and partition_key")
     check_fields(given, ["name", "partition_key", "unique", *_TABLE_FIELDS])
-    return Table.from_dict({**dict.fromkeys(_TABLE_FIELDS), "indexes": (), **given})
+    try:
+        return Table.from_dict({**dict.fromkeys(_TABLE_FIELDS), "indexes": (), **given})
+    except ConfigurationError as error:
+        # Its own message is about a definition that was stored.
+        reason = (
+            error.__cause__.message if isinstance(error.__cause__, InvalidArgument) else "is no definition of a table"
+        )
+        raise InvalidArgument(
+            f"{reason}: give what `isthmus tables describe --json` prints, partition_key = {{ name = …, type = … }} say"
+        ) from error
 
 
 def _check_filter(given: Any) -> None:
