@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from time import process_time
@@ -111,10 +112,24 @@ def test_from_mongodb_to_dynamodb(dynamodb: str, mongodb: str, tmp_path: Path) -
 
 
 def test_hashing_is_fast() -> None:
-    """100,000 items a second and core, by the process's own time and the best of three: others share the machine."""
-    best = 0.0
-    for _run in range(3):
-        begun = process_time()
-        digest = BucketDigest.of(cities(), CITIES.key_names)
-        best = max(best, digest.items / (process_time() - begun))
-    assert best > 100_000
+    """At least 0.6 times as fast as the standard library writes the items as JSON, whatever the machine.
+
+    Where it was measured, that bound is 90,000 items a second and core, and hashing comes to 190,000. By the process's
+    own time and the best of three, as others share the machine.
+    """
+    assert min(_seconds(_hashed) for _run in range(3)) < min(_seconds(_written) for _run in range(3)) / 0.6
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    begun = process_time()
+    work()
+    return process_time() - begun
+
+
+def _hashed() -> None:
+    assert BucketDigest.of(cities(), CITIES.key_names).items == len(cities())
+
+
+def _written() -> None:
+    for city in cities():
+        json.dumps(city, sort_keys=True, default=str)
