@@ -103,7 +103,7 @@ def test_items_that_are_new_are_inserted(
     """The server works a third as long for them."""
     with failing(admin, application, {"failCommands": ["update"], "errorCode": 262}):
         assert put_new(table, ITEMS).written == len(ITEMS)
-    assert sorted(table.scan(), key=lambda item: int(item["id"])) == ITEMS
+    assert sorted(table.scan(), key=lambda item: int(str(item["id"]))) == ITEMS
 
 
 def test_items_that_are_said_to_be_new_replace_what_is_there(table: BoundTable) -> None:
