@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import time
@@ -144,6 +145,20 @@ def test_writes_meanwhile_hide_no_other_item(table: BoundTable, seed: int) -> No
     assert {place: found.items[place] for place in found.items if place[1] in staying} == {
         (f"p{number % 7}", number): 1 for number in staying
     }
+
+
+def test_a_table_that_grows_as_fast_as_it_is_read_has_an_end(backend: str, table: BoundTable) -> None:
+    """In the middle of a unit and behind the last key, whatever was there before the last unit was begun is read."""
+    if BACKENDS[backend] is SegmentReader:
+        pytest.skip("the reader for any store can't ask which key is the last, and so follows a table that grows")
+    there = _filled(table, 60)
+    more = itertools.count(1_000)
+
+    def grow(found: Slice) -> None:
+        table.put_many([{"place": "p9", "n": next(more)} for _item in found.items]).raise_for_failures()
+
+    found = read_all(table.database, table.schema, wanted=1, items=3, chance=random.Random(0), between=grow)
+    assert {place: times for place, times in found.items.items() if place in there} == dict.fromkeys(there, 1)
 
 
 def test_expired_items_are_absent(table: BoundTable, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,8 @@
 """Reading collections in ranges of ``_id``, side by side: see ``isthmus.slices``.
 
 Only an index scan between ``min`` and ``max`` meets documents of all types in one order. A filter on ``_id`` compares
-values of one type alone, so ranges of filters leave out what lies between two types. The last unit has no upper bound:
-what is written beyond all others while it is read is read as well.
+values of one type alone, so ranges of filters leave out what lies between two types. The last unit ends where its first
+slice found the greatest ``_id``: a collection that grows as fast as it is read has an end.
 """
 
 from __future__ import annotations
@@ -152,12 +152,26 @@ class Span:
 
     :param low: an ``_id`` with which it begins
     :param high: an ``_id`` before which it ends
+    :param last: an ``_id`` with which it ends, where there is no ``high``
     :param passed: how many documents with that first ``_id`` were read; shards may have several
     """
 
     low: bytes | None
     high: bytes | None
+    last: bytes | None = None
     passed: int = 0
+
+    @property
+    def has_middle(self) -> bool:
+        """Whether something may be left before the end; no index scan has equal bounds."""
+        return self.low is None or self.low != self.last
+
+    @property
+    def ending(self) -> Span | None:
+        """The part of all documents with the last ``_id``; ``None`` where nobody knows of one."""
+        if self.last is None:
+            return None
+        return Span(self.last, None, passed=self.passed if self.low == self.last else 0)
 
     def request(self, source: Source, count: int, fields: tuple[str, ...] | None = None) -> RawDocuments:
         """The request for the next documents.
@@ -165,7 +179,8 @@ class Span:
         :param fields: the only ones that are wanted beside the key; all when ``None``
         """
         low = RawBSONDocument(_LEAST if self.low is None else self.low)
-        high = {} if self.high is None else {"max": RawBSONDocument(self.high)}
+        bound = self.last if self.high is None else self.high
+        high = {} if bound is None else {"max": RawBSONDocument(bound)}
         size = count + self.passed
         command = {
             "find": source.collection, "filter": source.match, "hint": _BY_ID, "min": low, **high, "sort": _BY_ID,
@@ -183,18 +198,18 @@ class Span:
     def after(self, document: bytes) -> Span:
         """What is left after a document."""
         found = raw_id(document)
-        return Span(found, self.high, self.passed + 1 if found == self.low else 1)
+        return Span(found, self.high, self.last, self.passed + 1 if found == self.low else 1)
 
     def after_all(self, documents: list[bytes]) -> Span:
         """What is left after a run of documents."""
         last = raw_id(documents[-1])
         same = sum(1 for _one in takewhile(lambda one: raw_id(one) == last, reversed(documents)))
-        return Span(last, self.high, same + (self.passed if last == self.low else 0))
+        return Span(last, self.high, self.last, same + (self.passed if last == self.low else 0))
 
     @property
     def cursor(self) -> str:
         """The text of a cursor."""
-        return json.dumps({"after_id": to_text(self.low), "passed": self.passed})
+        return json.dumps({"after_id": to_text(self.low), "last_id": to_text(self.last), "passed": self.passed})
 
 
 def read(source: Source, operation: ReadSlice) -> Plan:
@@ -202,7 +217,7 @@ def read(source: Source, operation: ReadSlice) -> Plan:
 
     An answer may end at the server's 16 MB: only an empty one says that the unit has ended.
     """
-    span, taken = _span(operation), _Taken(source, operation)
+    span, taken = (yield from _span(source, operation)), _Taken(source, operation)
     while not taken.is_full():
         documents = yield from _next(source, span, taken.portion())
         if not documents:
@@ -217,7 +232,7 @@ def read(source: Source, operation: ReadSlice) -> Plan:
 
 def count(source: Source, operation: CountSlice) -> Plan:
     """The plan of counting a run: of keys alone, which the index answers, where nothing else tells what counts."""
-    span, total, held = _span(operation), 0, list[Item]()
+    span, total, held = (yield from _span(source, operation)), 0, list[Item]()
     while total + len(held) < operation.items:
         documents = yield from _next(source, span, min(operation.items - total, _MOST_KEYS), source.counted)
         if not documents:
@@ -232,28 +247,44 @@ def count(source: Source, operation: CountSlice) -> Plan:
 def _next(source: Source, span: Span, count: int, fields: tuple[str, ...] | None = None) -> Plan:
     if span.low == _GREATEST:
         return []
-    documents = span.fresh((yield span.request(source, count, fields)))
+    documents = span.fresh((yield span.request(source, count, fields))) if span.has_middle else []
     if documents or span.high is not None:
         return documents
+    if (ending := span.ending) is not None:
+        found = ending.fresh((yield ending.request(source, 1, fields)))
+        if found and raw_id(found[0]) == span.last:
+            return found[:1]
     # An open end of an index scan leaves out the greatest of all values.
     command = {"find": source.collection, "filter": _IS_GREATEST, **_only(fields)}
     return (yield RawDocuments({**command, **pinned_to(source.collection)}))
+
+
+def _greatest(source: Source, low: bytes | None) -> Plan:
+    """The plan of asking for the last ``_id`` of a unit without a bound; ``None`` where nothing is left of it."""
+    command = {
+        "find": source.collection, "hint": _BY_ID, "min": RawBSONDocument(_LEAST if low is None else low),
+        "sort": {"_id": -1}, "projection": _BY_ID, "limit": 1, "singleBatch": True, "readConcern": _MAJORITY,
+    }  # fmt: skip
+    found = yield RawDocuments({**command, **pinned_to(source.collection)})
+    return raw_id(found[0]) if found else None
 
 
 def _only(fields: tuple[str, ...] | None) -> dict[str, Any]:
     return {} if fields is None else {"projection": {"_id": 1, **dict.fromkeys(fields, 1)}}
 
 
-def _span(operation: ReadSlice | CountSlice) -> Span:
+def _span(source: Source, operation: ReadSlice | CountSlice) -> Plan:
     unit = parts_of(operation.unit, "from_id", "to_id")
     low, high = from_text(unit["from_id"]), from_text(unit["to_id"])
-    if operation.cursor is None:
-        return Span(low, high)
-    cursor = parts_of(operation.cursor, "after_id", "passed")
-    after, passed = from_text(cursor["after_id"]), cursor["passed"]
-    if after is None or type(passed) is not int or passed < 1:
-        raise damaged()
-    return Span(after, high, passed)
+    passed, last = 0, None
+    if operation.cursor is not None:
+        cursor = parts_of(operation.cursor, "after_id", "last_id", "passed")
+        low, last, passed = from_text(cursor["after_id"]), from_text(cursor["last_id"]), cursor["passed"]
+        if low is None or type(passed) is not int or passed < 1:
+            raise damaged()
+    if high is None and last is None:
+        last = yield from _greatest(source, low)
+    return Span(low, high, last, passed)
 
 
 @define(eq=False)

@@ -1,6 +1,7 @@
 """Reading tables in ranges of their keys, side by side: see ``isthmus.slices``.
 
 Bounds and cursors are what the key columns hold, so that a row whose columns somebody else filled has its place too.
+The last unit ends where its first slice found the greatest key: a table that grows as fast as it is read has an end.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import json
 from contextlib import closing
 from itertools import pairwise
 from typing import Any
+
+from attrs import frozen
 
 from isthmus.errors import InvalidStoredValue
 from isthmus.results import Unreadable
@@ -58,19 +61,49 @@ def facts(session: Session, layout: Layout) -> Facts:
 # ---- slices ----
 
 
+@frozen
+class Span:
+    """What is left of a unit.
+
+    :param after: whether it begins behind ``low``, and not with it
+    :param high: the key before which it ends
+    :param last: the key with which it ends, where there is no ``high``
+    """
+
+    low: Place | None
+    after: bool
+    high: Place | None
+    last: Place | None
+
+    def where(self, layout: Layout, now: float) -> Condition:
+        """The rows that are left and count."""
+        bounds = ((">" if self.after else ">=", self.low), ("<", self.high), ("<=", self.last))
+        parts = [_compared(layout, operator, place) for operator, place in bounds if place is not None]
+        if layout.visible:
+            parts.append((layout.visible, (now,)))
+        return " AND ".join(sql for sql, _params in parts) or "1", tuple(
+            param for _sql, params in parts for param in params
+        )
+
+    def cursor(self, last_read: Place) -> str:
+        """The text of a cursor."""
+        return json.dumps({"after": _to_json(last_read), "last": _to_json(self.last)})
+
+
 def read(session: Session, layout: Layout, operation: ReadSlice, now: float) -> Slice:
     """One slice."""
-    where, params = _where(layout, operation, now)
+    span = _span(session, layout, operation)
+    where, params = span.where(layout, now)
     names = _names(layout)
     sql = f"SELECT item, {names} FROM {layout.name} WHERE {where} ORDER BY {names} LIMIT ?"
     items: list[Item] = []
     faults: list[Unreadable] = []
-    size, last = 0, None
+    size, last = 0, Place()
     # An open cursor holds its snapshot, and with it the log file; a slice that ends early closes it.
     with closing(session.execute(sql, (*params, operation.items + 1))) as rows:
         for text, *values in rows:
             if len(items) + len(faults) >= operation.items or size >= operation.size:
-                return Slice(items, json.dumps({"after": _to_json(last)}), faults)
+                return Slice(items, span.cursor(last), faults)
             try:
                 items.append(stored_item(text))
             except InvalidStoredValue as error:
@@ -81,37 +114,42 @@ def read(session: Session, layout: Layout, operation: ReadSlice, now: float) -> 
 
 def count(session: Session, layout: Layout, operation: CountSlice, now: float) -> Counted:
     """How many rows are left of a unit; the cursor is that of a run that ends early."""
-    where, params = _where(layout, operation, now)
+    span = _span(session, layout, operation)
+    where, params = span.where(layout, now)
     names = _names(layout)
     run = f"SELECT {names} FROM {layout.name} WHERE {where} ORDER BY {names} LIMIT ?"
     ((found,),) = session.execute(f"SELECT count(*) FROM ({run})", (*params, operation.items))
     if found < operation.items:
         return Counted(found)
     (last,) = session.execute(f"{run} OFFSET ?", (*params, 1, found - 1))
-    return Counted(found, json.dumps({"after": _to_json(tuple(last))}))
+    return Counted(found, span.cursor(tuple(last)))
 
 
 def _length(stored: Any) -> int:
     return len(stored) if isinstance(stored, (str, bytes)) else 0
 
 
-def _where(layout: Layout, operation: ReadSlice | CountSlice, now: float) -> tuple[str, Place]:
+def _span(session: Session, layout: Layout, operation: ReadSlice | CountSlice) -> Span:
     unit = parts_of(operation.unit, "from", "to")
     low, high = _from_json(layout, unit["from"]), _from_json(layout, unit["to"])
-    parts = [] if low is None else [_compared(layout, ">=", low)]
+    after, last = False, None
     if operation.cursor is not None:
-        after = _from_json(layout, parts_of(operation.cursor, "after")["after"])
-        if after is None:
-            raise damaged()
+        cursor = parts_of(operation.cursor, "after", "last")
         # In place of the unit's own bound: of two lower bounds SQLite would use either one.
-        parts = [_compared(layout, ">", after)]
-    if high is not None:
-        parts.append(_compared(layout, "<", high))
-    if layout.visible:
-        parts.append((layout.visible, (now,)))
-    return " AND ".join(sql for sql, _params in parts) or "1", tuple(
-        param for _sql, params in parts for param in params
-    )
+        after, low, last = True, _from_json(layout, cursor["after"]), _from_json(layout, cursor["last"])
+        if low is None:
+            raise damaged()
+    if high is None and last is None:
+        last = _greatest(session, layout)
+    return Span(low, after, high, last)
+
+
+def _greatest(session: Session, layout: Layout) -> Place | None:
+    order = ", ".join(f"{column.name} DESC" for column in layout.keys)
+    found: Place | None = session.execute(
+        f"SELECT {_names(layout)} FROM {layout.name} ORDER BY {order} LIMIT 1"
+    ).fetchone()
+    return found
 
 
 def _compared(layout: Layout, operator: str, place: Place) -> Condition:
