@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from isthmus.values import Item
 from isthmus_migration.migration import Migration
 from isthmus_migration.transforms import Transform
 from plugins.migration.tests.dead.helpers import fill, held, numbered, run, sqlite
@@ -58,7 +59,7 @@ def test_two_unreadable_items_are_not_equal(tmp_path: Path, level: str) -> None:
 def test_an_image_that_has_moved_on_is_not_put_over_another(tmp_path: Path) -> None:
     """The source's item got another key in the target after the verification: whose item is there now stays."""
     compute = {"id": {"template": "{name}", "replace": True}}
-    items = [{"id": f"k{number}", "name": f"name {number}"} for number in range(40)]
+    items: list[Item] = [{"id": f"k{number}", "name": f"name {number}"} for number in range(40)]
     migration = copied(tmp_path, items, transforms={"things": Transform(compute=compute)})
     change(tmp_path, delete=["name 7"])
     assert named(verified(migration)) == [("name 7", "missing")]
