@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from isthmus_migration.engines.failures import WorkerDied, WorkersFail
 from isthmus_migration.engines.origins import note_origin
-from isthmus_migration.engines.spawning import ending, spawned
+from isthmus_migration.engines.spawning import buried, ending, spawned
 from isthmus_migration.errors import MigrationError
 from isthmus_migration.slices.collector import collector_paused
 from isthmus_migration.slices.worker import Setup, close_workers, run_slice, worker_of
@@ -178,18 +178,11 @@ class Member(threading.Thread):
     def _buried(self, *, wait: float = 0.2) -> int | None:
         """End what is left of the process; its exit code, negative for a signal.
 
-        :param wait: seconds for which it may end by itself: its pipe closes a moment before it is gone
+        :param wait: seconds for which it may end by itself
         """
         process, self._process = self._process, None
-        if self._pipe is not None:
-            self._pipe.close()
-            self._pipe = None
-        if process is None:
-            return None
-        process.join(wait)
-        process.kill()
-        process.join()
-        return process.exitcode
+        pipe, self._pipe = self._pipe, None
+        return buried(process, pipe, wait)
 
 
 def _heard(pipe: Connection, seconds: float) -> None:

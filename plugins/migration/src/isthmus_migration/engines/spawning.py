@@ -87,6 +87,22 @@ def _program_without_file() -> Iterator[None]:
         main.__file__ = "<stdin>"
 
 
+def buried(process: SpawnProcess | None, pipe: Connection | None, wait: float) -> int | None:
+    """End what is left of a process; its exit code, negative for a signal.
+
+    :param pipe: our end of its pipe, which is closed
+    :param wait: seconds for which it may end by itself: its pipe closes a moment before it is gone
+    """
+    if pipe is not None:
+        pipe.close()
+    if process is None:
+        return None
+    process.join(wait)
+    process.kill()
+    process.join()
+    return process.exitcode
+
+
 def ending(code: int | None) -> str:
     """How a process ended, in words.
 

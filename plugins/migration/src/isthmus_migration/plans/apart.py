@@ -22,7 +22,7 @@ from isthmus.schema import Table
 from isthmus.values import Item
 from isthmus_migration.engines.failures import WorkersFail
 from isthmus_migration.engines.members import portable
-from isthmus_migration.engines.spawning import ending, spawned
+from isthmus_migration.engines.spawning import buried, ending, spawned
 from isthmus_migration.errors import MigrationError
 from isthmus_migration.transforms import CompiledTransform, Transform, TransformError, compile_transform
 
@@ -158,18 +158,11 @@ class _Process:
     def _buried(self, *, wait: float = _ENDING) -> int | None:
         """End what is left of the process; its exit code, negative for a signal.
 
-        :param wait: seconds for which it may end by itself: its pipe closes a moment before it is gone
+        :param wait: seconds for which it may end by itself
         """
         process, self._process = self._process, None
         pipe, self._pipe = self._pipe, None
-        if pipe is not None:
-            pipe.close()
-        if process is None:
-            return None
-        process.join(wait)
-        process.kill()
-        process.join()
-        return process.exitcode
+        return buried(process, pipe, wait)
 
 
 def _heard(pipe: Connection, seconds: float) -> Any:
