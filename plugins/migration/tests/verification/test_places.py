@@ -99,6 +99,14 @@ def test_a_folder_of_other_places_is_refused(both: Path) -> None:
         verify_places(sqlite(both, "b"), sqlite(both, "a"), workdir=both / "work", engine="inline")
 
 
+def test_its_folder_does_not_lie_in_an_export(both: Path) -> None:
+    """Nothing is written to either place."""
+    assert run(Migration.plan(sqlite(both, "a"), str(both / "export"), workdir=both / "work")).finished
+    with pytest.raises(InvalidArgument, match="lie in each other"):
+        verify_places(sqlite(both, "a"), str(both / "export"), workdir=both / "export" / "here", engine="inline")
+    assert not (both / "export" / "here").exists()
+
+
 def test_a_place_is_not_compared_with_itself(both: Path) -> None:
     """That would prove nothing."""
     with pytest.raises(InvalidArgument, match="same"):

@@ -23,7 +23,7 @@ from isthmus_migration.places.opening import open_place
 from isthmus_migration.places.references import Given
 from isthmus_migration.plans.making import check_apart, check_transforms, table_names, target_table
 from isthmus_migration.plans.plan import PlacePlan, Plan, TablePlan
-from isthmus_migration.plans.planning import compared_plans
+from isthmus_migration.plans.planning import check_beside, compared_plans
 from isthmus_migration.slices.worker import Setup
 from isthmus_migration.transforms import Transform
 from isthmus_migration.verification.results import Verification
@@ -65,7 +65,8 @@ def verify_places(
     :param definitions: of tables, for exports that AWS wrote, which have none; on either side
     :param workdir: a folder for what an interrupted verification needs to go on; temporary when ``None``
     :param again: begin anew in that folder, even if the last verification was interrupted
-    :raises InvalidArgument: there is no such level, both places are one, or a transform is for another table
+    :raises InvalidArgument: there is no such level, both places are one, a transform is for another table, or the
+        folder lies in one of the places
     :raises TableNotFound: the source lacks a table
     """
     settings = Settings.checked(level, sample, seed, extra)
@@ -100,6 +101,8 @@ def _work(
         return work
     with open_place(ends[0], source) as here, open_place(ends[1], target) as there:
         check_apart(here, there)
+        for place in (here, there):
+            check_beside(folder, place)
         names = _names(here, tables, transforms)
         plans = tuple(_table_plan(here, there, name, transforms.get(name, Transform())) for name in names)
     made = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
