@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+import isthmus
 from isthmus.cli.output import grid
 
 MAIN = "import sys\nfrom isthmus.cli.main import main\nsys.exit(main())"
@@ -35,6 +36,16 @@ def test_an_output_without_room_is_said_in_one_line() -> None:
     """A full disk behind a redirection: no traceback, and not the code that means no."""
     done = _shell(">/dev/full", "explain", "memory://")
     assert (done.returncode, done.stderr.count("\n"), "No space left" in done.stderr) == (3, 1, True)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_file_without_room_is_named(tmp_path: Path) -> None:
+    """And not the standard output, which has room."""
+    url = f"sqlite:///{tmp_path}/shop.db"
+    with isthmus.connect(url) as database:
+        database.tables.create(isthmus.Table("things", "id")).put({"id": "1"})
+    done = _shell("", "tables", "export", url, "things", "/dev/full", "--force")
+    assert (done.returncode, done.stderr.startswith("error: /dev/full can't be used")) == (3, True)
 
 
 def test_what_an_encoding_lacks_is_escaped() -> None:

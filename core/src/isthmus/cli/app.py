@@ -125,11 +125,9 @@ def _run(arguments: list[str]) -> int:
 
 
 def _file_error(error: OSError) -> dict[str, str]:
-    name = "the standard output" if error.filename is None else str(error.filename)
-    return {
-        "code": "file",
-        "message": f"{name} can't be used ({error.strerror}): check the path, its permissions and room",
-    }
+    name = "the standard output or a file" if error.filename is None else str(error.filename)
+    reason = error.strerror or type(error).__name__
+    return {"code": "file", "message": f"{name} can't be used ({reason}): check the path, its permissions and room"}
 
 
 def _usage_error(error: click.ClickException) -> dict[str, str]:

@@ -152,5 +152,9 @@ def _writing(file: str, *, force: bool) -> Iterator[IO[str]]:
         raise AlreadyExists(f"{file} exists: choose another name, or --force to replace it") from None
     except OSError as error:
         raise click.UsageError(f"{file} can't be written: {error.strerror}.") from None
-    with stream:
-        yield stream
+    try:
+        with stream:
+            yield stream
+    except OSError as error:
+        # What a full disk raises does not say which file it is of.
+        raise OSError(error.errno, error.strerror, file) from None
