@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+import isthmus
 from isthmus.cli.exit_codes import ExitCode
 from isthmus_migration.coordination.control import ControlFile, Rates
 from isthmus_migration.journal.lock import WorkLock
-from plugins.migration.tests.cli.helpers import Ends, Run
+from plugins.migration.tests.cli.helpers import THINGS, Ends, Run
 
 INLINE = ("--engine", "inline")
 
@@ -34,6 +35,20 @@ def test_what_to_do_next_can_be_pasted_into_a_shell(tmp_path: Path, command: Run
     exported = command("export", ends.source, folder, *INLINE)
     ((_isthmus, verify, _source, target),) = _commands(exported.out)
     assert (verify, target) == ("verify", f"file:{folder}")
+
+
+def test_what_was_moved_is_verified_and_nothing_else(ends: Ends, command: Run) -> None:
+    """One table of several, into one that held items before: the command that is named finds no difference."""
+    with isthmus.connect(ends.source) as database:
+        database.tables.create(isthmus.Table("others", "id")).put({"id": "1"})
+    folder = str(ends.folder / "dump")
+    exported = command("export", ends.source, folder, "--table", "things", *INLINE)
+    (step,) = _commands(exported.out)
+    assert command(*step[1:], *INLINE).code == ExitCode.OK
+    with isthmus.connect(ends.target) as database:
+        database.tables.create(THINGS).put({"id": "more"})
+    (step,) = _commands(command("import", folder, ends.target, "--into-existing", "upsert", *INLINE).out)
+    assert command(*step[1:], *INLINE).code == ExitCode.OK
 
 
 def test_a_difference_says_how_it_is_repaired(copied: Ends, command: Run) -> None:

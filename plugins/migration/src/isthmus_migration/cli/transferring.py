@@ -17,6 +17,7 @@ from isthmus_migration.cli.base import EXIT_CODES, command, shell_command
 from isthmus_migration.cli.planning import INTO_EXISTING, TABLES, definition_option
 from isthmus_migration.cli.running import RunSettings, carried_out, max_dead_option, run_options
 from isthmus_migration.migration import Migration
+from isthmus_migration.plans.plan import Plan
 
 _WORKDIR = click.option(
     "--workdir",
@@ -59,7 +60,7 @@ def export(
             source, _folder(folder), workdir=work, tables=tables, format=form, compression=compression, lossy=lossy
         )
 
-    return _moved(planned, workdir, settings)
+    return _moved(planned, workdir, settings, tables)
 
 
 @command("import")
@@ -86,7 +87,7 @@ def import_(
             _folder(folder), target, workdir=work, tables=tables, into_existing=how, definitions=definitions
         )
 
-    return _moved(planned, workdir, settings)
+    return _moved(planned, workdir, settings, tables)
 
 
 export.epilog = import_.epilog = EXIT_CODES
@@ -97,15 +98,17 @@ def _folder(text: str) -> str:
     return text if text.startswith("file:") else f"file:{Path(text).absolute()}"
 
 
-def _moved(planned: Callable[[Path], Migration], workdir: Path | None, settings: RunSettings) -> int:
+def _moved(
+    planned: Callable[[Path], Migration], workdir: Path | None, settings: RunSettings, tables: Sequence[str]
+) -> int:
     if workdir is not None:
-        return _carried_out(planned(workdir), settings)
+        return _carried_out(planned(workdir), settings, tables)
     temporary = Path(tempfile.mkdtemp(prefix="isthmus-"))
     migration: Migration | None = None
     code: int | None = None
     try:
         migration = planned(temporary)
-        code = _carried_out(migration, settings)
+        code = _carried_out(migration, settings, tables)
     finally:
         if code == ExitCode.OK or migration is None:
             shutil.rmtree(temporary)
@@ -114,7 +117,18 @@ def _moved(planned: Callable[[Path], Migration], workdir: Path | None, settings:
     return code
 
 
-def _carried_out(migration: Migration, settings: RunSettings) -> int:
+def _carried_out(migration: Migration, settings: RunSettings, tables: Sequence[str]) -> int:
     plan = migration.the_plan
-    check = shell_command("verify", plan.source.reference.text, plan.target.reference.text)
-    return carried_out(migration, settings, "" if plan.target.format == "parquet" else check)
+    return carried_out(migration, settings, "" if plan.target.format == "parquet" else _check(plan, tables))
+
+
+def _check(plan: Plan, tables: Sequence[str]) -> str:
+    """The command that compares what was moved, and nothing else; ``URL`` and ``FILE`` where something is left out.
+
+    :param tables: that were asked for; none where all were
+    """
+    ends = [end.reference.text if end.reference.whole else "URL" for end in (plan.source, plan.target)]
+    only = [word for name in tables for word in ("--table", name)]
+    defined = [word for table in plan.source.definitions for word in ("--definition", f"{table.name}=FILE")]
+    extra = ["--no-extra"] if any(table.occupied for table in plan.tables) else []
+    return shell_command("verify", *ends, *only, *defined, *extra)
