@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,6 +69,26 @@ def test_a_row_whose_key_cannot_be_read_has_its_place() -> None:
         found = read_all(database, table.schema, wanted=4, items=1, chance=random.Random(0))
     assert found.items == {(number,): 1 for number in range(6)}
     assert [one.key for one in found.unreadable] == [None, None, None]
+
+
+def test_a_count_does_not_mind_what_is_deleted_in_its_middle(tmp_path: Path) -> None:
+    """How many items there are, and where it ends, are of one moment."""
+    with (
+        isthmus.connect(f"sqlite:///{tmp_path}/things.db") as database,
+        closing(sqlite3.connect(tmp_path / "things.db", isolation_level=None)) as other,
+    ):
+        table = database.table("things", partition_key="id").ensure()
+        table.put_many([{"id": f"i{number}"} for number in range(6)]).raise_for_failures()
+        deleted = list[int]()
+
+        def delete(statement: str) -> None:
+            if "OFFSET" in statement:
+                deleted.append(other.execute('DELETE FROM "things:1"').rowcount)
+
+        database.native().set_trace_callback(delete)
+        reader = slice_reader(database, table.schema)
+        found = reader.count(reader.units(1)[0], None, items=4)
+    assert (found.count, found.cursor is None, deleted) == (4, False, [6])
 
 
 def test_units_are_of_about_one_size() -> None:

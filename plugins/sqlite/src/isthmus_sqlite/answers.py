@@ -120,7 +120,7 @@ class Answers:
 
     def _slice_count(self, session: Session, operation: slices.CountSlice) -> res.Result:
         layout = self._catalogue.layout(operation.table, session)
-        with session.interrupted_at(operation.context.deadline):
+        with session.transaction("BEGIN"), session.interrupted_at(operation.context.deadline):
             return slice_reading.count(session, layout, operation, self._clock())
 
     # ---- writes ----
