@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isthmus.errors import InvalidArgument
-from isthmus_migration.coordination.control import Rates
+from isthmus_migration.coordination.control import ControlFile, Rates
 from isthmus_migration.coordination.options import RunOptions
 from isthmus_migration.coordination.rates import RateControl
 from isthmus_migration.slices import pace
@@ -139,6 +140,49 @@ def test_what_a_slice_owes_all_of_them_rest_for() -> None:
     seen.append(control.resting)
     control.allow(Rates(items=2))
     assert [*seen, control.resting] == [False, True, False, True, False]
+
+
+def test_a_slice_that_began_before_the_rates_changed_owes_nothing() -> None:
+    """It ends after the change, and its debt is one to the rates of before; what it does next counts."""
+    now = [100.0]
+    control = RateControl(Rates(items=0.01), 1_000, clock=lambda: now[0])
+    control.allow(Rates(), [_TASK])
+    for pending in (True, False):
+        control.owe(evolve(_result(), owed=4_000.0, pending=pending))
+    seen = [control.resting]
+    control.owe(evolve(_result(), owed=40.0))
+    assert [*seen, control.resting] == [False, True]
+
+
+def test_a_run_whose_rates_are_lifted_does_not_rest_for_what_is_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slices at work when that is said still keep to the former rates, and owe hours to them perhaps."""
+    keep, allow, owe = Pace.keep, RateControl.allow, RateControl.owe
+    heard, rested = threading.Event(), list[bool]()
+
+    def allowed(control: RateControl, rates: Rates, *at_work: Any) -> None:
+        allow(control, rates, *at_work)
+        if rates == Rates(items=1e6):
+            heard.set()
+
+    def kept(held: Pace, items: int, size: int) -> None:
+        ControlFile(tmp_path / "work").say(rates=Rates(items=1e6))
+        assert heard.wait(60)
+        keep(held, items, size)
+
+    def owed(control: RateControl, result: SliceResult) -> None:
+        owe(control, result)
+        rested.append(control.resting)
+
+    monkeypatch.setattr(pace, "_LONGEST", 0.0)
+    monkeypatch.setattr(Pace, "keep", kept)
+    monkeypatch.setattr(RateControl, "allow", allowed)
+    monkeypatch.setattr(RateControl, "owe", owed)
+    filled(sqlite(tmp_path, "source"), numbered(2))
+    migration = planned(tmp_path, units=1)
+    assert migration.run(engine="threads", options=RunOptions(slice_items=1, rates=Rates(items=0.5))).finished
+    assert rested[0] is False
 
 
 def test_a_run_rests_for_what_its_slices_owe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

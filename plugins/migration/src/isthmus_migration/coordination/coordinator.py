@@ -117,7 +117,7 @@ class Coordinator:
         told = self.control.read()
         self.stopping = self.stopping or told.command == "stop"
         if told.rates is not None:
-            self._rates.allow(told.rates)
+            self._rates.allow(told.rates, self._flights.values())
         self._announce("stopping" if self.stopping else "paused" if told.command == "pause" else "going_on")
         self._tell("tick", active=len(self._flights))
         if told.command == "pause" and not self._flights and not self.stopping:

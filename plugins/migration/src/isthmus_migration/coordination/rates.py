@@ -7,7 +7,7 @@ without gives a little back. It needs no lock that workers share, so it is the s
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import ceil
 from typing import Final
 
@@ -15,7 +15,7 @@ from attrs import define, evolve, field
 
 from isthmus_migration.coordination.control import Rates
 from isthmus_migration.slices.pace import READ_UNIT, WRITE_UNIT
-from isthmus_migration.tasks import Budget, SliceResult
+from isthmus_migration.tasks import Budget, SliceResult, SliceTask
 
 _DECREASE: Final = 0.67
 _INCREASE: Final = 0.03
@@ -41,13 +41,18 @@ class RateControl:
     speed: float = 1.0
     _clock: Callable[[], float] = time.monotonic
     _rest: float = field(default=0.0, init=False)
+    _former: set[str] = field(factory=set, init=False)
     _measured: float = field(default=0.0, init=False)
     _item_size: float = field(default=1_000.0, init=False)
 
-    def allow(self, rates: Rates) -> None:
-        """Keep to these rates from now on; what is owed to others is forgotten."""
+    def allow(self, rates: Rates, at_work: Iterable[SliceTask] = ()) -> None:
+        """Keep to these rates from now on; what is owed to others is forgotten.
+
+        :param at_work: slices that were handed out before: what they will owe, they owe to others
+        """
         if rates != self.rates:
             self.rates, self._rest = rates, 0.0
+            self._former = {task.unit.id for task in at_work}
 
     @property
     def resting(self) -> bool:
@@ -56,7 +61,11 @@ class RateControl:
 
     def owe(self, result: SliceResult) -> None:
         """Learn that a slice did not wait as long as its part of the rates wants it; then all rest a part of that."""
-        if result.owed > 0:
+        unit = result.task.unit.id
+        former = unit in self._former
+        if not result.pending:
+            self._former.discard(unit)
+        if result.owed > 0 and not former:
             self._rest = max(self._rest, self._clock()) + result.owed / max(self.in_flight, 1)
 
     def learn(self, result: SliceResult) -> None:
