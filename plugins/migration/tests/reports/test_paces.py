@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from isthmus_migration.coordination import reporting
 from isthmus_migration.coordination.progress import Progress
 from isthmus_migration.coordination.reporting import EventFile, last_figures, read_events
+from isthmus_migration.coordination.thinning import thin
 from isthmus_migration.reports.paces import Course
 from isthmus_migration.reports.plots import rate_plot
 from plugins.migration.tests.reports.helpers import migration
@@ -111,6 +113,22 @@ def test_other_events_make_room_too(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     left = [event["count"] for event in read_events(tmp_path)]
     assert len(left) > 50
     assert left == list(range(1_000 - len(left), 1_000))
+
+
+def test_a_disk_without_room_keeps_nothing_of_a_smaller_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was written of it would take the room that the journal needs; the file of events is as it was."""
+    path = reporting.events_path(tmp_path)
+    path.write_bytes(b'{"time": 1, "event": "phase"}\n' * 3)
+
+    def full(self: Path, data: bytes) -> int:
+        with self.open("wb") as stream:
+            stream.write(data[:10])
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="no space"):
+        thin(path, 60)
+    assert [(file.name, file.stat().st_size) for file in tmp_path.iterdir()] == [(path.name, 90)]
 
 
 def test_events_that_cannot_be_written_hurt_nobody(tmp_path: Path) -> None:

@@ -27,8 +27,11 @@ def thin(path: Path, most: int) -> None:
     while size > most:
         size, begin = size - len(lines[begin]), begin + 1
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(b"".join(lines[begin:]))
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(b"".join(lines[begin:]))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _thinned(lines: Sequence[bytes]) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ import pickle
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
@@ -56,8 +56,9 @@ def _begin(name: tuple[str, str], pipe: Connection, parent: int, given: bytes) -
     gc.enable()
     work(pipe, *arguments)
     # Nothing is left to be taken down, and threads of drivers may sleep for half a second before they end.
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(AttributeError, OSError, ValueError):  # a stream that was closed, full, or never there
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(0)
 
 
