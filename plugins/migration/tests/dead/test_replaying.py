@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import isthmus
 from isthmus.cli.exit_codes import ExitCode
 from isthmus.errors import InvalidArgument, ItemNotFound
 from isthmus_migration.cli.dead import list_letters
@@ -65,6 +66,21 @@ def test_a_replay_with_another_transform_completes_the_target(tmp_path: Path) ->
     with migration.work.journal(writable=False) as journal:
         recorded = [event["transform"] for event in journal.events() if event["code"] == "replay_transform"]
     assert recorded == [plain.sealed().to_dict()]
+
+
+def test_what_was_mended_in_the_source_is_copied_as_it_is_now(tmp_path: Path) -> None:
+    """What the source has not any more is taken as it was read."""
+    migration = _migration(tmp_path, bad=2)
+    run(migration)
+    mended = {"id": "k00000", "n": -1, "when": "2026-11-23T10:00:00Z"}
+    with isthmus.connect(sqlite(tmp_path, "a")) as source:
+        source.table("things", partition_key="id").put(mended)
+        source.table("things", partition_key="id").delete(id="k00001")
+    assert migration.dead.replay().replayed == 1
+    assert held(sqlite(tmp_path, "b"))["k00000"]["n"] == -1
+    assert migration.verify(engine="inline").equal
+    assert migration.dead.replay(transform=Transform()).replayed == 1
+    assert held(sqlite(tmp_path, "b"))["k00001"]["when"] == WORDS
 
 
 def test_what_fails_again_stays_open(tmp_path: Path) -> None:

@@ -90,7 +90,8 @@ class DeadLetters:
     def replay(self, which: Iterable[int] | None = None, *, transform: Transform | None = None) -> Replay:
         """Try letters again, each through everything that the copy does; what was written has to be verified again.
 
-        Items that could be decoded are taken as they were read; others are read again from the source, by their keys.
+        Items are read again from the source, by their keys: they may have been mended. Those that the source has not
+        any more, or that are from an export, are taken as they were read.
 
         :param which: their numbers; all open ones when ``None``
         :param transform: instead of the plan's; it is recorded as an event, since the plan never changes. Where it

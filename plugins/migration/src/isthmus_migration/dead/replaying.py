@@ -6,7 +6,7 @@ from typing import cast
 
 from attrs import define, evolve, frozen
 
-from isthmus.errors import IsthmusError
+from isthmus.errors import IsthmusError, ItemNotFound
 from isthmus.slices import Slice
 from isthmus.values import Item, dumps, loads
 from isthmus_migration.dead.letters import Letter, Original
@@ -61,11 +61,13 @@ class Replaying:
         """
         account = Account(self.worker, self.work, task)
         item = original.item
-        if item is None:
+        if item is None or self.worker.source.holds_keys:
+            # It may have been mended in the source since.
             read = self._read_again(letter)
-            if isinstance(read, DeadLetter):
+            if not isinstance(read, DeadLetter):
+                item = read
+            elif item is None or read.code != ItemNotFound.code:
                 return Attempt(account, evolve(read, original=original.data, form=original.form))
-            item = read
         moves = moves_of(account, Slice([item]))
         stored = bool(moves) and self._write(account, moves[0])
         failure = account.dead[0] if account.dead else None
@@ -73,7 +75,7 @@ class Replaying:
         return Attempt(account, failure, decoded=original.item is None, stored=stored, move=move)
 
     def _read_again(self, letter: Letter) -> Item | DeadLetter:
-        """The item under the letter's key, which could not be decoded before."""
+        """The item that the source has under the letter's key by now."""
         source, table = self.worker.source, self.work.plan.source
         try:
             key = loads(letter.key)
@@ -87,7 +89,7 @@ class Replaying:
             raise
         except IsthmusError as error:
             return _dead(letter, "decode", error.code, error.message)
-        return item or _dead(letter, "decode", "item_not_found", "the source has no item with this key any more")
+        return item or _dead(letter, "decode", ItemNotFound.code, "the source has no item with this key any more")
 
     def _write(self, account: Account, move: Move) -> bool:
         if self._is_taken(account, move):
