@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from attrs import evolve, field, frozen
 
 from isthmus.capabilities import Capability
-from isthmus.errors import InvalidCursor, InvalidStoredValue
+from isthmus.errors import InvalidCursor, InvalidStoredValue, UnsupportedOperation
 from isthmus.operations import Get, Scan, TableOperation
 from isthmus.results import GetResult, Page, Result, Unreadable
 from isthmus.schema import Table
@@ -154,7 +154,7 @@ class SegmentReader(SliceReader):
         )  # fmt: skip
         try:
             page = cast("Page", self._database.execute(operation))
-        except InvalidStoredValue:
+        except (InvalidStoredValue, UnsupportedOperation):  # where a backend can't count, it still can read
             return super().count(unit, cursor, items=items, timeout=timeout)
         return Counted(page.count, _following(page))
 

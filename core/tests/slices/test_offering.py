@@ -10,6 +10,7 @@ import pytest
 import isthmus
 from isthmus import Database, Flow, Layer, Plugin, Stage, Table, hookimpl
 from isthmus import operations as op
+from isthmus.capabilities import Capabilities, Capability, Unsupported
 from isthmus.errors import Closed, InvalidCursor
 from isthmus.slices import DEFAULT_BYTES, SegmentReader, Slice, SliceReader, slice_reader
 
@@ -76,6 +77,23 @@ def test_a_layer_that_handles_scans_is_read_through(kind: type[op.Operation], re
     """What it renames or decrypts, a reader beneath it would give as it is stored."""
     with isthmus.connect("memory://", plugins=[Offering(), Contributing(Watching(kind))]) as database:
         assert type(slice_reader(database, TABLE)) is reader
+
+
+def test_where_a_backend_cannot_count_its_items_are_read() -> None:
+    """It needs no code for that, as for nothing else of slices."""
+
+    class Weak(Watching):
+        def capabilities(self, inner: Capabilities) -> Capabilities:
+            return inner.replace({Capability.COUNT: Unsupported("not here")})
+
+    with isthmus.connect("memory://", plugins=[Contributing(Weak(op.Get))]) as database:
+        table = database.table("things", partition_key="id").ensure()
+        table.put_many([{"id": f"i{number}"} for number in range(5)]).raise_for_failures()
+        reader = SegmentReader(database, table.schema)
+        (unit,) = reader.units(1)
+        first = reader.count(unit, None, items=3)
+        second = reader.count(unit, first.cursor, items=3)
+    assert (first.count, second.count, second.cursor) == (3, 2, None)
 
 
 def test_an_async_database_is_offered_nothing() -> None:

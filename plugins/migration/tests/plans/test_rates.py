@@ -195,6 +195,26 @@ def test_a_run_rests_for_what_its_slices_owe(tmp_path: Path, monkeypatch: pytest
     assert time.monotonic() - begun >= 0.4
 
 
+@pytest.mark.parametrize("rates", [Rates(items=10), Rates(read_units=10)])
+def test_counting_keeps_to_the_rates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rates: Rates) -> None:
+    """What a place counts at once may be worth more than a slice waits for: then the others rest."""
+    owed, owe = list[float](), RateControl.owe
+
+    def noted(control: RateControl, result: SliceResult) -> None:
+        owed.append(result.owed)
+        owe(control, evolve(result, owed=0.0))
+
+    monkeypatch.setattr(pace, "_LONGEST", 0.0)
+    filled(sqlite(tmp_path, "source"), numbered(20))
+    migration = planned(tmp_path, units=1)
+    assert migration.run(engine="inline").finished
+    monkeypatch.setattr(RateControl, "owe", noted)
+    options = RunOptions(slice_items=4, rates=rates)
+    assert migration.verify("count", engine="inline", options=options).equal
+    assert len(owed) == 6
+    assert 0.1 < max(owed) <= 0.4
+
+
 def test_a_run_is_held_to_the_items_a_second_that_were_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By two workers together; neither much faster, nor by waits that are much longer than it needs."""
     waited, keep = list[float](), Pace.keep

@@ -52,11 +52,12 @@ def _counted(worker: Worker, task: SliceTask, part: SidePart, pace: Pace) -> Sli
     place, plan = place_of(worker, part.side), worker.table(task.unit.table).plan
     table = plan.source if part.side == "source" else plan.target
     # Where nobody has set a rate, what is only counted may be more at once.
-    items = task.budget.items * (_COUNTED_AT_ONCE if task.budget.items_per_second is None else 1)
+    is_held = task.budget.items_per_second or task.budget.read_units
+    items = task.budget.items * (1 if is_held else _COUNTED_AT_ONCE)
     found = place.count(table, part.unit, task.cursor, items=items)
     pace.keep(found.count, 0)
     digests: dict[str, bytes] = {part.side: BucketDigest({0: (found.count, 0)}).pack()} if found.count else {}
-    return SliceResult(task, found.cursor, Counts(read=found.count), digests, waited=pace.waited)
+    return SliceResult(task, found.cursor, Counts(read=found.count), digests, waited=pace.waited, owed=pace.owed)
 
 
 def pass_over(worker: Worker, task: SliceTask) -> SliceResult:
