@@ -116,7 +116,7 @@ class Confirming:
         if lost:
             raise WorkDirectoryDamaged(
                 f"{images} does not tell any more which {lost:,} items of table {name!r} the migration has written: "
-                "restore it from a copy of the work directory"
+                "restore it from a copy of the work directory, or use `isthmus verify`, for which no item is a kept one"
             )
 
     def rules(self, plan: TablePlan, batch: list[Candidate], *, extra: bool | None = None) -> Rules:
