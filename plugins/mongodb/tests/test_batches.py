@@ -114,6 +114,20 @@ def test_items_that_are_said_to_be_new_replace_what_is_there(table: BoundTable) 
     assert found == {**{item["id"]: item for item in ITEMS}, "7": {"id": "7", "last": True}}
 
 
+def test_new_items_stay_when_those_that_are_not_new_fail(
+    table: BoundTable, admin: MongoClient[dict[str, Any]], application: str
+) -> None:
+    """The members that stand in the way are reported, with their places."""
+    table.put_many([{"id": "1", "old": True}, {"id": "1500", "old": True}])
+    with failing(admin, application, {"failCommands": ["update"], "errorCode": 262}):
+        result = put_new(table, ITEMS)
+    assert [(failure.position, type(failure.error)) for failure in result.failures] == [
+        (1, Throttled),
+        (1500, Throttled),
+    ]
+    assert (result.written, table.scan().count()) == (len(ITEMS) - 2, len(ITEMS))
+
+
 def test_new_items_that_another_one_keeps_out_are_told_of(mongodb_url: str) -> None:
     """A value that must be unique: whose holder is the same item is no failure, whose holder is another one is."""
     with isthmus.connect(in_database(mongodb_url)) as database:

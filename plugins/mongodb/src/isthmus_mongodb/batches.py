@@ -77,7 +77,8 @@ def put_many(catalogue: Catalogue, operation: op.PutMany, hosts: str, translate:
         for item in operation.items:
             check_index_keys(stored.table, item, catalogue.limits)
     judge = partial(_judged, stored.layout, hosts)
-    if operation.new and not stored.place.locks:
+    # Where values are unique, the order of the members decides who gets one.
+    if operation.new and not stored.place.locks and not stored.table.unique:
         return (yield from _inserted(stored, operation.items, judge, translate))
     found = yield from _replaced(stored, operation.items, judge, translate)
     return _held(found) if stored.place.locks else found
@@ -96,10 +97,7 @@ def _replaced(stored: Stored, items: Sequence[Item], judge: Judge, translate: Tr
 
 
 def _inserted(stored: Stored, items: Sequence[Item], judge: Judge, translate: Translate) -> Plan:
-    """Insert, which costs the server a third of replacing; those in whose way something stands are replaced after all.
-
-    It may be an item with the same key, or with a unique value that the same item has: the server says only one.
-    """
+    """Insert, which costs the server a third of replacing; what is stored already is replaced after all."""
     documents = [RawBSONDocument(encode(encode_item(stored.layout, item))) for item in items]
 
     def request(chunk: slice) -> Insertions:
@@ -112,14 +110,27 @@ def _inserted(stored: Stored, items: Sequence[Item], judge: Judge, translate: Tr
     again = [failure.position for failure in found.failures if isinstance(failure.error, _InTheWayError)]
     if not again:
         return found
-    second = yield from _replaced(stored, [items[position] for position in again], judge, translate)
     failures = [failure for failure in found.failures if not isinstance(failure.error, _InTheWayError)]
-    failures += [Failure(again[failure.position], failure.error) for failure in second.failures]
+    failures += yield from _replaced_after(stored, items, again, judge, translate)
     return res.WriteManyResult(len(items) - len(failures), failures=sorted(failures, key=lambda one: one.position))
 
 
+def _replaced_after(
+    stored: Stored, items: Sequence[Item], places: Sequence[int], judge: Judge, translate: Translate
+) -> Plan:
+    """The failures of replacing some members when the others were inserted: whatever it ends with, those are there."""
+    try:
+        found = yield from _replaced(stored, [items[place] for place in places], judge, translate)
+    except WriteError:  # the table is no longer there
+        raise
+    except Exception as error:
+        refused = rest_failed(translate(error), len(items) - len(places), len(items))
+        return [Failure(place, failure.error) for place, failure in zip(places, refused, strict=True)]
+    return [Failure(places[failure.position], failure.error) for failure in found.failures]
+
+
 class _InTheWayError(Conflict):
-    """A document is stored that one to be inserted can't be beside."""
+    """A document with the same key is stored."""
 
 
 def _judged(layout: Layout, hosts: str, problem: Any) -> IsthmusError:
