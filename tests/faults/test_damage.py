@@ -12,11 +12,10 @@ import pytest
 from isthmus import BoundTable, aconnect
 from isthmus.errors import DeadlineExceeded, IsthmusError, OutcomeUnknown, Unavailable
 from tests.faults.effects import Cut, Damage, Delay, Effect, LostAnswer, LostRequest, Silence, Slices
+from tests.faults.ledger import GRACE
 from tests.faults.places import ONCE, Place, place
 from tests.faults.rounds import write_long_ago
 
-GRACE = 5.0
-"""How much longer than its deadline a call may take on a busy machine, seconds; without one it would last longer."""
 DEADLINE = 0.6
 BROKEN: dict[str, Effect] = {
     "reset before the server sees the request": LostRequest(),

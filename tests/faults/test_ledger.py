@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from isthmus.errors import OutcomeUnknown, Unavailable
-from tests.faults.ledger import Ledger
+from tests.faults.ledger import GRACE, Ledger
 
 STORED = {"acknowledged", "unknown"}
 COUNTER = 2
@@ -51,7 +51,7 @@ def test_what_the_guarantees_allow_is_no_violation(ledger: Ledger, stored: set[s
         ({*STORED, "foreign"}, COUNTER, 0.0, "an item is there that nobody wrote"),
         (STORED, 0, 0.0, "an acknowledged addition is lost"),
         (STORED, 3, 0.0, "an addition happened twice, or although it failed"),
-        (STORED, COUNTER, 1.3, "a call lasted too long"),
+        (STORED, COUNTER, DEADLINE + GRACE + 0.1, "a call lasted too long"),
     ],
 )
 def test_each_violation_is_caught(

@@ -10,12 +10,12 @@ import pytest
 from isthmus import Table, connect
 from isthmus.errors import InvalidCursor, IsthmusError, TableNotFound, Unauthenticated, Unavailable
 from tests.faults.front import front, refusal
+from tests.faults.ledger import GRACE
 from tests.faults.places import Way, place, server_of, through
 from tests.faults.sockets import HOST, closed_port
 
 SECRET = "s3cr3t-of-the-test"
 DEADLINE = 10.0
-GRACE = 5.0
 NOWHERE = "nowhere.invalid"  # a name that never exists, by RFC 6761
 
 every_way = pytest.mark.parametrize("way", ["dynamodb-fast", "dynamodb-boto3", "mongodb"])
