@@ -120,7 +120,7 @@ def _shown(migration: Migration, result: RollbackResult, settings: RunSettings) 
 
 def _proof(one: TableRollback) -> str:
     if one.equal is None:
-        return "as before, but for what has expired" if one.fewer_buckets else ""
+        return "fewer items than before: expired, or deleted by others" if one.fewer_buckets else ""
     return "as before" if one.equal else "DIFFERENT"
 
 

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from isthmus_migration.engines.failures import WorkerDied, WorkersFail
 from isthmus_migration.engines.origins import note_origin
-from isthmus_migration.engines.spawning import buried, ending, spawned
+from isthmus_migration.engines.spawning import ENDING_SECONDS, GONE, STARTING_SECONDS, buried, ending, spawned
 from isthmus_migration.errors import MigrationError
 from isthmus_migration.slices.collector import collector_paused
 from isthmus_migration.slices.worker import Setup, close_workers, run_slice, worker_of
@@ -32,10 +32,6 @@ _VAIN_STARTS: Final = 20
 """So many processes in a row may be killed before they take a slice."""
 _VAIN_EXITS: Final = 3
 """So many may end by themselves."""
-_GONE: Final = (EOFError, OSError)
-_ENDING: Final = 5.0
-_STARTING: Final = 120.0
-"""Seconds that a new process may take until it is ready; opening places that are away takes its time."""
 _TAKING: Final = 30.0
 """Seconds that one which is ready may take to say that it has its slice."""
 _spawning = threading.Lock()
@@ -74,7 +70,7 @@ class Member(threading.Thread):
             self._do(*job)
         if self._pipe is not None:
             self._pipe.close()
-            self._buried(wait=_ENDING)
+            self._buried(wait=ENDING_SECONDS)
 
     def leave(self) -> None:
         """Take no more jobs than the one at work; a process that is only starting up is not waited for."""
@@ -123,7 +119,7 @@ class Member(threading.Thread):
                 pipe = self._ready_pipe()
                 pipe.send(task)
                 _heard(pipe, _TAKING)
-            except _GONE:
+            except GONE:
                 self._note_vain(self._buried())
             else:
                 self._begun, self._killed, self._exited = time.monotonic(), 0, 0
@@ -136,7 +132,7 @@ class Member(threading.Thread):
     def _result(self, pipe: Connection) -> SliceResult:
         try:
             done, data = pipe.recv()
-        except _GONE:
+        except GONE:
             raise WorkerDied(f"its worker ended {ending(self._buried())}") from None
         finally:
             self._begun = None
@@ -165,7 +161,7 @@ class Member(threading.Thread):
         # As an argument of the process it would keep this one for ever, should the new one die before it has read it:
         # plans are larger than what a pipe takes without a reader.
         pipe.send(self._setup)
-        _heard(pipe, _STARTING)
+        _heard(pipe, STARTING_SECONDS)
         return pipe
 
     def _spawned(self) -> Connection:
@@ -197,7 +193,7 @@ def _heard(pipe: Connection, seconds: float) -> None:
 
 def _work(pipe: Connection) -> None:
     """What a worker process does: slices, until its coordinator closes the pipe."""
-    with suppress(*_GONE):
+    with suppress(*GONE):
         setup: Setup = pipe.recv()
         with collector_paused(), suppress(Exception):
             worker_of(setup)  # where a place can't be opened, the first slice says so

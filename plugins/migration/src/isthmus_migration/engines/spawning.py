@@ -8,15 +8,24 @@ import os
 import pickle
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from typing import Any
+from typing import Any, Final
 
 from isthmus_migration.engines.watchdog import end_with_parent
+
+GONE: Final = (EOFError, OSError)
+"""What a pipe raises whose other process is gone."""
+STARTING_SECONDS: Final = 120.0
+"""How long a new process may take until it is ready; opening places that are away takes its time."""
+ENDING_SECONDS: Final = 5.0
+"""How long one that has been told to may take to end by itself."""
+_starting = threading.Lock()
 
 
 def spawned(work: Callable[..., None], *given: Any) -> tuple[SpawnProcess, Connection]:
@@ -31,7 +40,7 @@ def spawned(work: Callable[..., None], *given: Any) -> tuple[SpawnProcess, Conne
     name = work.__module__, work.__qualname__
     process = context.Process(target=_begin, args=(name, theirs, os.getpid(), pickle.dumps(given)), daemon=True)
     try:
-        with _interrupts_held_back(), _program_without_file():
+        with _starting, _interrupts_held_back(), _program_without_file():
             process.start()
     except BaseException:
         ours.close()

@@ -22,19 +22,16 @@ from isthmus.schema import Table
 from isthmus.values import Item
 from isthmus_migration.engines.failures import WorkersFail
 from isthmus_migration.engines.members import portable
-from isthmus_migration.engines.spawning import buried, ending, spawned
+from isthmus_migration.engines.spawning import ENDING_SECONDS, GONE, STARTING_SECONDS, buried, ending, spawned
 from isthmus_migration.errors import MigrationError
 from isthmus_migration.transforms import CompiledTransform, Transform, TransformError, compile_transform
 
 CODE: Final = "worker_died"
 """Of the dead letter that such an item becomes in a run."""
-_GONE: Final = (EOFError, OSError)
 _MOST_DEATHS: Final = 5
 """A function that has ended so many processes is not tried on more items: each takes a new process."""
 _STARTS: Final = 3
-_STARTING: Final = 120.0
 _ITEM_SECONDS: Final = 60.0
-_ENDING: Final = 5.0
 
 
 class Untried(MigrationError):
@@ -118,7 +115,7 @@ class _Process:
             answer: tuple[bool, Any, float] = _heard(pipe, _ITEM_SECONDS)
         except TimeoutError:
             raise self._died(f"took longer than {_ITEM_SECONDS:g} seconds over this item, and was ended") from None
-        except _GONE:
+        except GONE:
             raise self._died(f"ended {ending(self._buried())} over this item") from None
         return answer
 
@@ -141,8 +138,8 @@ class _Process:
             self._process, pipe = spawned(_work, *self._given)
             self._pipe = pipe
             try:
-                done, answer = _heard(pipe, _STARTING)
-            except _GONE:
+                done, answer = _heard(pipe, STARTING_SECONDS)
+            except GONE:
                 code = self._buried()
             else:
                 if not done:
@@ -155,7 +152,7 @@ class _Process:
             'error; a script that plans with a function needs `if __name__ == "__main__":` around it'
         )
 
-    def _buried(self, *, wait: float = _ENDING) -> int | None:
+    def _buried(self, *, wait: float = ENDING_SECONDS) -> int | None:
         """End what is left of the process; its exit code, negative for a signal.
 
         :param wait: seconds for which it may end by itself
@@ -178,7 +175,7 @@ def _heard(pipe: Connection, seconds: float) -> Any:
 
 def _work(pipe: Connection, transform: dict[str, Any], source: dict[str, Any], limits: Limits) -> None:
     """What the process does: call the transform for each item that comes, until the pipe is closed."""
-    with suppress(*_GONE):
+    with suppress(*GONE):
         try:
             compiled = compile_transform(Transform.from_dict(transform), Table.from_dict(source), limits)
         except Exception as error:
