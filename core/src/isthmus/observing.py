@@ -105,7 +105,8 @@ class Observers:
         notify(self._metric, metric)
         record = recorder()
         if record is not None:
-            notify((("recording", record, (0,)),), metric)
+            # Like a plugin's observer, whose only argument is the metric: what it raises hurts nobody.
+            notify([("recording", record, (0,))], metric)
 
     def _measure(self, outcome: Outcome, ending: str) -> None:
         if self._metric:

@@ -7,9 +7,9 @@ from loguru import logger
 from isthmus_dynamodb.native import Transport
 from isthmus_dynamodb.options import Options
 from isthmus_dynamodb.transports.access import given_access
+from isthmus_dynamodb.transports.credentials import GivenKeys
 from isthmus_dynamodb.transports.endpoints import Endpoint
 from isthmus_dynamodb.transports.fast import FastTransport
-from isthmus_dynamodb.transports.given_keys import GivenKeys
 from isthmus_dynamodb.transports.proxies import is_proxied
 
 

@@ -15,9 +15,9 @@ from isthmus_dynamodb.native import Json, Request
 from isthmus_dynamodb.transports.access import Access
 from isthmus_dynamodb.transports.answers import Answer
 from isthmus_dynamodb.transports.async_pool import AsyncPool
+from isthmus_dynamodb.transports.credentials import KeySource
 from isthmus_dynamodb.transports.dialing import Dialer
 from isthmus_dynamodb.transports.forking import forget_in_children
-from isthmus_dynamodb.transports.given_keys import KeySource
 from isthmus_dynamodb.transports.interpreting import read_answer, service_error
 from isthmus_dynamodb.transports.pool import Pool
 from isthmus_dynamodb.transports.signing import Signer

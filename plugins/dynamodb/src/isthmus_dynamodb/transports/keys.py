@@ -14,7 +14,7 @@ from isthmus.errors import DeadlineExceeded, IsthmusError
 from isthmus_dynamodb.native import NotSent
 from isthmus_dynamodb.transports.access import Access
 from isthmus_dynamodb.transports.configuration import reload_credentials, unauthenticated
-from isthmus_dynamodb.transports.given_keys import Credentials
+from isthmus_dynamodb.transports.credentials import Credentials
 from isthmus_dynamodb.transports.sharing import NoThread, SharedWork, await_for, wait_for
 
 # Credentials that last for less are waited for; the others are used while a thread refreshes them. Seconds.

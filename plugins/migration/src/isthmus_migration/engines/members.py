@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from isthmus_migration.engines.failures import WorkerDied, WorkersFail
 from isthmus_migration.engines.origins import note_origin
-from isthmus_migration.engines.spawning import ENDING_SECONDS, GONE, STARTING_SECONDS, buried, ending, spawned
+from isthmus_migration.engines.spawning import ENDING_SECONDS, GONE, STARTING_SECONDS, buried, ending, heard, spawned
 from isthmus_migration.errors import MigrationError
 from isthmus_migration.slices.collector import collector_paused
 from isthmus_migration.slices.worker import Setup, close_workers, run_slice, worker_of
@@ -118,7 +118,7 @@ class Member(threading.Thread):
             try:
                 pipe = self._ready_pipe()
                 pipe.send(task)
-                _heard(pipe, _TAKING)
+                heard(pipe, _TAKING)
             except GONE:
                 self._note_vain(self._buried())
             else:
@@ -161,7 +161,7 @@ class Member(threading.Thread):
         # As an argument of the process it would keep this one for ever, should the new one die before it has read it:
         # plans are larger than what a pipe takes without a reader.
         pipe.send(self._setup)
-        _heard(pipe, STARTING_SECONDS)
+        heard(pipe, STARTING_SECONDS)
         return pipe
 
     def _spawned(self) -> Connection:
@@ -179,16 +179,6 @@ class Member(threading.Thread):
         process, self._process = self._process, None
         pipe, self._pipe = self._pipe, None
         return buried(process, pipe, wait)
-
-
-def _heard(pipe: Connection, seconds: float) -> None:
-    """Wait for a sign of life.
-
-    :raises OSError: the process is gone, or is stopped and does nothing
-    """
-    if not pipe.poll(seconds):
-        raise TimeoutError
-    pipe.recv()
 
 
 def _work(pipe: Connection) -> None:

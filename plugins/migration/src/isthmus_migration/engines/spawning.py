@@ -97,6 +97,17 @@ def _program_without_file() -> Iterator[None]:
         main.__file__ = "<stdin>"
 
 
+def heard(pipe: Connection, seconds: float) -> Any:
+    """The next thing that a process sends.
+
+    :raises TimeoutError: it sends nothing for so long: it hangs, or is stopped
+    :raises OSError: it is gone, as ``EOFError`` says too
+    """
+    if not pipe.poll(seconds):
+        raise TimeoutError
+    return pipe.recv()
+
+
 def buried(process: SpawnProcess | None, pipe: Connection | None, wait: float) -> int | None:
     """End what is left of a process; its exit code, negative for a signal.
 

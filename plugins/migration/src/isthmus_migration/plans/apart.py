@@ -22,7 +22,7 @@ from isthmus.schema import Table
 from isthmus.values import Item
 from isthmus_migration.engines.failures import WorkersFail
 from isthmus_migration.engines.members import portable
-from isthmus_migration.engines.spawning import ENDING_SECONDS, GONE, STARTING_SECONDS, buried, ending, spawned
+from isthmus_migration.engines.spawning import ENDING_SECONDS, GONE, STARTING_SECONDS, buried, ending, heard, spawned
 from isthmus_migration.errors import MigrationError
 from isthmus_migration.transforms import CompiledTransform, Transform, TransformError, compile_transform
 
@@ -112,7 +112,7 @@ class _Process:
         pipe = self._ready_pipe()
         try:
             pipe.send(item)
-            answer: tuple[bool, Any, float] = _heard(pipe, _ITEM_SECONDS)
+            answer: tuple[bool, Any, float] = heard(pipe, _ITEM_SECONDS)
         except TimeoutError:
             raise self._died(f"took longer than {_ITEM_SECONDS:g} seconds over this item, and was ended") from None
         except GONE:
@@ -138,7 +138,7 @@ class _Process:
             self._process, pipe = spawned(_work, *self._given)
             self._pipe = pipe
             try:
-                done, answer = _heard(pipe, STARTING_SECONDS)
+                done, answer = heard(pipe, STARTING_SECONDS)
             except GONE:
                 code = self._buried()
             else:
@@ -160,17 +160,6 @@ class _Process:
         process, self._process = self._process, None
         pipe, self._pipe = self._pipe, None
         return buried(process, pipe, wait)
-
-
-def _heard(pipe: Connection, seconds: float) -> Any:
-    """The next answer.
-
-    :raises TimeoutError: there is none
-    :raises OSError: the process is gone, as ``EOFError`` does
-    """
-    if not pipe.poll(seconds):
-        raise TimeoutError
-    return pipe.recv()
 
 
 def _work(pipe: Connection, transform: dict[str, Any], source: dict[str, Any], limits: Limits) -> None:

@@ -1,4 +1,4 @@
-"""Credentials of the options: they never change."""
+"""What signs requests, who is asked for it, and the credentials of the options, which never change."""
 
 from __future__ import annotations
 
