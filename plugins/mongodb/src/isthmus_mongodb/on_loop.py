@@ -16,6 +16,7 @@ from pymongo.errors import PyMongoError
 from isthmus.errors import Closed, ConfigurationError
 from isthmus.planned import adrive
 from isthmus_mongodb.commands import Write, find_in_transaction, find_one, first, is_write
+from isthmus_mongodb.connecting import close_unconnected, closing_unconnected
 from isthmus_mongodb.forks import forget_after_fork
 from isthmus_mongodb.native import Call, Command, InSession, RawDocuments, Settle, Shared, raw_documents
 from isthmus_mongodb.numbering import Sessions, end_sessions
@@ -78,7 +79,8 @@ class OnLoop(Transport):
                 self._client = None
                 # Sending takes generators of the driver's, for which it is too late: the server forgets by itself.
                 client._topology.pop_all_sessions()  # noqa: SLF001  # nothing public closes without sending
-                await client.close()
+                with closing_unconnected(client):
+                    await client.close()
 
     async def close(self) -> None:
         """Close the client, where there is one that this loop can close."""
@@ -87,7 +89,8 @@ class OnLoop(Transport):
             client, self._client = self._client, None
             with pymongo.timeout(GRACE), suppress(PyMongoError):
                 await end_sessions(client, self._sessions)
-            await client.close()
+            with closing_unconnected(client):
+                await client.close()
             if self._ending is not None:
                 await self._ending.aclose()
         self.forget()
@@ -102,17 +105,21 @@ class OnLoop(Transport):
 
     async def send(self, request: Any, deadline: float | None, session: AsyncClientSession | None = None) -> Any:
         """The async twin of ``Blocking.send``."""
-        if type(request) is InSession:
-            return await self._in_session(request, deadline)
-        if type(request) is Shared:
-            return await self._shared(request, deadline, session)
-        if type(request) is Settle:
-            return await self._settle(session, deadline)
-        if deadline is None:
-            answer = await self._carry_out(request, session)
-        else:
-            with pymongo.timeout(time_left(deadline)):
-                answer = await self._carry_out(request, session, deadline)
+        try:
+            if type(request) is InSession:
+                return await self._in_session(request, deadline)
+            if type(request) is Shared:
+                return await self._shared(request, deadline, session)
+            if type(request) is Settle:
+                return await self._settle(session, deadline)
+            if deadline is None:
+                answer = await self._carry_out(request, session)
+            else:
+                with pymongo.timeout(time_left(deadline)):
+                    answer = await self._carry_out(request, session, deadline)
+        except asyncio.CancelledError as cancelled:
+            close_unconnected(cancelled)
+            raise
         if self._direct:
             self._check_role(request, self.client())
         return answer
