@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
@@ -39,11 +40,12 @@ def test_secrets_are_not_sent_to_a_cluster(tmp_path: Path, dynamodb_url: str) ->
 
 
 def test_a_cluster_that_does_not_answer_is_named(planned: Planned, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The address is in the message, and what to start there."""
+    """The address is in the message, and what to start there; no event loop is left to go on for ever."""
     pytest.importorskip("distributed")
     monkeypatch.setattr("isthmus_migration.engines.dask._CONNECTING", 0.5)
     with pytest.raises(ConfigurationError, match=r"127\.0\.0\.1:1: start its scheduler"):
         planned(3).migration.run(engine="dask://127.0.0.1:1")
+    assert not [thread.name for thread in threading.enumerate() if "loop" in thread.name or "dask" in thread.name]
 
 
 @pytest.mark.parametrize("name", ["spark", "dask://", "dask://host", "dask://:8786", "dask://host:port"])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from isthmus_migration.coordination.control import ControlFile
 from isthmus_migration.errors import WorkDirectoryDamaged
@@ -53,7 +53,11 @@ def _tell_to_stop(workdir: Path) -> None:
 
 
 async def iterated(items: Iterator[T]) -> AsyncIterator[T]:
-    """The items of an iterator that blocks."""
-    while taken := await in_thread(lambda: list(islice(items, _AT_ONCE))):
-        for item in taken:
-            yield item
+    """The items of a generator that blocks; it is closed where nobody takes the rest of them."""
+    try:
+        while taken := await in_thread(lambda: list(islice(items, _AT_ONCE))):
+            for item in taken:
+                yield item
+    finally:
+        with suppress(ValueError):  # cancelled for the second time, and the thread is at it still
+            cast("Generator[T]", items).close()

@@ -19,6 +19,7 @@ from attrs import evolve
 from isthmus.errors import ConfigurationError
 from isthmus_migration.engines.base import Engine
 from isthmus_migration.engines.failures import EngineLost, WorkerDied
+from isthmus_migration.engines.loops import LoopThread
 from isthmus_migration.engines.probing import check_sights, look, needs_of
 from isthmus_migration.plans.plan import Plan
 from isthmus_migration.slices.worker import Setup, run_slice
@@ -48,6 +49,7 @@ class DaskEngine(Engine):
         self._address = address
         self._client: Any = None
         self._cluster: Any = None
+        self._loop: LoopThread | None = None
         self._executor: Any = None
         self._setup: Setup | None = None
         self._pending: dict[Future[SliceResult], float] = {}
@@ -107,10 +109,11 @@ class DaskEngine(Engine):
     def _connect(self) -> None:
         distributed = _distributed()
         try:
+            self._loop = LoopThread()
             if self._address is None:
-                self._cluster = _own_cluster(self._wanted)
+                self._cluster = _own_cluster(self._wanted, self._loop.loop)
             where = self._cluster or f"tcp://{self._address}"
-            self._client = distributed.Client(where, timeout=_CONNECTING, set_as_default=False)
+            self._client = distributed.Client(where, timeout=_CONNECTING, set_as_default=False, loop=self._loop.loop)
             self._client.wait_for_workers(1, timeout=_CONNECTING)
         except (OSError, TimeoutError) as error:  # no scheduler, or no worker in time
             self._let_go()
@@ -142,6 +145,9 @@ class DaskEngine(Engine):
             if held is not None:
                 with suppress(OSError, TimeoutError):
                     held.close(timeout=_CLOSING)
+        loop, self._loop = self._loop, None
+        if loop is not None:
+            loop.stop()
 
     def _check_workers(self, plan: Plan, workdir: Path) -> None:
         with _token(workdir) as token:
@@ -189,12 +195,12 @@ def _distributed() -> Any:
     return distributed
 
 
-def _own_cluster(workers: int | None) -> Any:
+def _own_cluster(workers: int | None, loop: Any) -> Any:
     """Workers with nannies, which start dead ones again; all of them end with this process."""
     # Each death is told at once: a slice that kills is not to be tried again by Dask, but with fewer items.
     return _distributed().LocalCluster(
         n_workers=workers, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0",
-        scheduler_kwargs={"allowed_failures": 0},
+        scheduler_kwargs={"allowed_failures": 0}, loop=loop,
     )  # fmt: skip
 
 

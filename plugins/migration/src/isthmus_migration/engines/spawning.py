@@ -43,7 +43,8 @@ def spawned(work: Callable[..., None], *given: Any) -> tuple[SpawnProcess, Conne
         with _starting, _interrupts_held_back(), _program_without_file():
             process.start()
     except BaseException:
-        ours.close()
+        # Ctrl-C that was held back comes when the process is there.
+        buried(process if process.pid is not None else None, ours, 0.0)
         raise
     finally:
         theirs.close()

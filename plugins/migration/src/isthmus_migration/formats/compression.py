@@ -7,7 +7,8 @@ every place in them is as good as the beginning of one.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Final, Literal, get_args
 
@@ -68,7 +69,9 @@ def compressed(data: bytes, compression: Compression) -> bytes:
     return data
 
 
-def chunks_of(path: Path, compression: Compression, start: int, stop: int | None) -> Iterator[tuple[bytes, int | None]]:
+def chunks_of(
+    path: Path, compression: Compression, start: int, stop: int | None
+) -> Generator[tuple[bytes, int | None]]:
     """The content of a file from a frame on, in chunks of at most a megabyte or so.
 
     :param start: where a frame begins, in bytes of the file
@@ -82,7 +85,7 @@ def chunks_of(path: Path, compression: Compression, start: int, stop: int | None
     return _unpacked(path, compression, blocks, start)
 
 
-def _blocks(path: Path, start: int, stop: int | None) -> Iterator[bytes]:
+def _blocks(path: Path, start: int, stop: int | None) -> Generator[bytes]:
     with path.open("rb") as file:
         file.seek(start)
         left = stop - start if stop is not None else None
@@ -92,20 +95,21 @@ def _blocks(path: Path, start: int, stop: int | None) -> Iterator[bytes]:
 
 
 def _unpacked(
-    path: Path, compression: Compression, blocks: Iterator[bytes], position: int
-) -> Iterator[tuple[bytes, int | None]]:
+    path: Path, compression: Compression, blocks: Generator[bytes], position: int
+) -> Generator[tuple[bytes, int | None]]:
     unpacker: _Gzip | _Zstd | None = None
-    for block in blocks:
-        rest = memoryview(block)
-        while rest or (unpacker is not None and unpacker.holds_more):
-            unpacker = unpacker or (_Gzip() if compression == "gzip" else _Zstd())
-            try:
-                content, used = unpacker.step(rest)
-            except Exception as error:  # each library has its own
-                raise _damaged(path) from error
-            rest, position = rest[used:], position + used
-            yield content, position if unpacker.ended else None
-            unpacker = None if unpacker.ended else unpacker
+    with closing(blocks):
+        for block in blocks:
+            rest = memoryview(block)
+            while rest or (unpacker is not None and unpacker.holds_more):
+                unpacker = unpacker or (_Gzip() if compression == "gzip" else _Zstd())
+                try:
+                    content, used = unpacker.step(rest)
+                except Exception as error:  # each library has its own
+                    raise _damaged(path) from error
+                rest, position = rest[used:], position + used
+                yield content, position if unpacker.ended else None
+                unpacker = None if unpacker.ended else unpacker
     if unpacker is not None:
         raise _damaged(path)
 

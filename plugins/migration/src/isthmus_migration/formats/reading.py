@@ -13,7 +13,8 @@ number, and the others are read on.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -160,11 +161,12 @@ class TableReader:
         faults: list[Unreadable] = []
         while not _is_over(place, span.end):
             reader = self._reader(place, span.end)
-            before = reader.spot.number
-            records = reader.take(items, size)
-            self._decoded(place.file, before, records, found, faults)
-            items, size = items - len(records), size - sum(map(len, records))
-            place = self._after(place, reader, span.end)
+            with _closed_on_error(reader):
+                before = reader.spot.number
+                records = reader.take(items, size)
+                self._decoded(place.file, before, records, found, faults)
+                items, size = items - len(records), size - sum(map(len, records))
+                place = self._after(place, reader, span.end)
             if items <= 0 or size <= 0:
                 break
         over = _is_over(place, span.end)
@@ -232,6 +234,15 @@ class TableReader:
             raise ExportDamaged(f"{entry.path} {problem}: it was damaged or changed, get the export again")
         self._sound.add(number)
         return path
+
+
+@contextmanager
+def _closed_on_error(reader: RecordReader) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        reader.close()
+        raise
 
 
 def _problem(path: Path, entry: FileEntry) -> str:

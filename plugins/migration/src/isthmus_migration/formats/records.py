@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from pathlib import Path
 from typing import Final, Literal
 
@@ -101,7 +102,7 @@ class RecordReader:
 
     def close(self) -> None:
         """Release the file."""
-        self._batches.close()  # type: ignore[attr-defined]  # it is a generator
+        self._batches.close()
 
     def take(self, most: int, size: int) -> list[bytes]:
         """The next records.
@@ -154,22 +155,23 @@ class RecordReader:
             self._cross()
         return True
 
-    def _read(self, chunks: Iterator[tuple[bytes, int | None]]) -> Iterator[tuple[list[bytes], int | None]]:
+    def _read(self, chunks: Generator[tuple[bytes, int | None]]) -> Generator[tuple[list[bytes], int | None]]:
         rest: list[bytes] = []  # pieces of a record that is not whole yet
         size = 0
-        for chunk, following in chunks:
-            rest.append(chunk)
-            size += len(chunk)
-            if size > LONGEST + (2 << 20):
-                raise ExportDamaged(
-                    f"{self._path.name} has a record of more than {LONGEST} bytes, which no item needs: is it of"
-                    " another format?"
-                )
-            if not self._may_end(chunk, size):
-                continue
-            records, left = self._whole(b"".join(rest))
-            rest, size = [left], len(left)
-            yield records, None if left else following
+        with closing(chunks):
+            for chunk, following in chunks:
+                rest.append(chunk)
+                size += len(chunk)
+                if size > LONGEST + (2 << 20):
+                    raise ExportDamaged(
+                        f"{self._path.name} has a record of more than {LONGEST} bytes, which no item needs: is it of"
+                        " another format?"
+                    )
+                if not self._may_end(chunk, size):
+                    continue
+                records, left = self._whole(b"".join(rest))
+                rest, size = [left], len(left)
+                yield records, None if left else following
         yield self._last(b"".join(rest)), None
 
     def _may_end(self, chunk: bytes, size: int) -> bool:

@@ -6,7 +6,7 @@ Workers write parts at the same time; creating, finishing and dropping is the co
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -178,16 +178,17 @@ class ExportWriter:
     def _read_again(self, table: Table, path: Path, checksum: str) -> PartFacts:
         """What is in a part whose writer ended before it could note that."""
         size = path.stat().st_size
-        reader = TableReader(self._folder, self._layout, table, [FileEntry(path.relative_to(self._folder).as_posix())])
+        entry = FileEntry(path.relative_to(self._folder).as_posix())
         digest, cursor, count = BucketDigest(), None, 0
-        while True:
-            found = reader.read(reader.units(1)[0], cursor, items=_RUN, size=1 << 23)
-            if found.unreadable:
-                raise ExportDamaged(f"{path} is damaged: export anew")
-            digest.add(found.items, table.key_names)
-            count, cursor = count + len(found.items), found.cursor
-            if cursor is None:
-                break
+        with closing(TableReader(self._folder, self._layout, table, [entry])) as reader:
+            while True:
+                found = reader.read(reader.units(1)[0], cursor, items=_RUN, size=1 << 23)
+                if found.unreadable:
+                    raise ExportDamaged(f"{path} is damaged: export anew")
+                digest.add(found.items, table.key_names)
+                count, cursor = count + len(found.items), found.cursor
+                if cursor is None:
+                    break
         if not count:  # a part without items has no file
             raise ExportDamaged(f"{path} is damaged: export anew")
         return PartFacts(count, size, checksum, digest)

@@ -10,7 +10,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -48,18 +48,21 @@ class Journal:
         self.listener = None
         self.sift = _unsifted
         mode = "rw" if writable else "ro"
-        try:
-            self._connection = sqlite3.connect(
-                f"{path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
-            )
-            self._connection.execute("PRAGMA busy_timeout = 5000")
-            if writable:
-                self._connection.execute("PRAGMA synchronous = FULL")
-            self._check_version()
-        except sqlite3.Error as error:
-            raise WorkDirectoryDamaged(
-                f"{path} is no journal of a migration, or is damaged: name a work directory, or restore it"
-            ) from error
+        with ExitStack() as on_error:
+            try:
+                self._connection = sqlite3.connect(
+                    f"{path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
+                )
+                on_error.callback(self._connection.close)
+                self._connection.execute("PRAGMA busy_timeout = 5000")
+                if writable:
+                    self._connection.execute("PRAGMA synchronous = FULL")
+                self._check_version()
+            except sqlite3.Error as error:
+                raise WorkDirectoryDamaged(
+                    f"{path} is no journal of a migration, or is damaged: name a work directory, or restore it"
+                ) from error
+            on_error.pop_all()
 
     @classmethod
     def create(cls, path: Path, meta: Mapping[str, str], begun: Iterable[tuple[str, Unit]]) -> None:

@@ -45,29 +45,32 @@ class WorkLock:
         except OSError as error:
             raise self._unwritable(error) from error
         try:
+            self._take(stream)
+        except BaseException:
+            with suppress(OSError):  # closing tries once more to write
+                stream.close()
+            raise
+        self._file = stream
+
+    def _take(self, stream: IO[str]) -> None:
+        try:
             locked = _locked(stream)
         except OSError as error:
-            stream.close()
             raise WorkDirectoryDamaged(
                 f"{self._path} can't be locked ({error.strerror}): put the work directory on a disk that has locks"
             ) from error
+        stream.seek(0)
         if not locked:
-            stream.seek(0)
-            holder = _holder(stream.read())
-            stream.close()
             raise WorkDirectoryInUse(
-                f"{self._path.parent} is at work in {holder}: wait for it, or stop it with `isthmus migrate stop`"
+                f"{self._path.parent} is at work in {_holder(stream.read())}: wait for it, or stop it with "
+                "`isthmus migrate stop`"
             )
         try:
-            stream.seek(0)
             stream.truncate()
             stream.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
             stream.flush()
         except OSError as error:
-            with suppress(OSError):  # closing tries once more to write
-                stream.close()
             raise self._unwritable(error) from error
-        self._file = stream
 
     def _unwritable(self, error: OSError) -> WorkDirectoryDamaged:
         return WorkDirectoryDamaged(

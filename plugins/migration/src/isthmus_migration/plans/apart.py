@@ -9,7 +9,7 @@ import multiprocessing
 import pickle
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from types import TracebackType
@@ -86,7 +86,10 @@ class _Process:
 
     def __enter__(self) -> Self:
         # At once, so that the time of the first item is not that of a start.
-        self._ready_pipe()
+        with ExitStack() as on_error:
+            on_error.callback(self._buried, wait=0.0)
+            self._ready_pipe()
+            on_error.pop_all()
         return self
 
     def __exit__(self, _kind: type[BaseException] | None, _error: object, _traceback: TracebackType | None) -> None:

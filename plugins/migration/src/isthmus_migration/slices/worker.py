@@ -131,9 +131,11 @@ class Worker:
 
     def close(self) -> None:
         """Close the places that were opened."""
-        if self._source is not None:
-            self._source.close()
-        self.target.close()
+        try:
+            if self._source is not None:
+                self._source.close()
+        finally:
+            self.target.close()
 
 
 _local = threading.local()

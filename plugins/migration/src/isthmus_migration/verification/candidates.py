@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, Self
@@ -73,14 +73,17 @@ class Differences:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "differences.db"
-        try:
-            folder.mkdir(exist_ok=True)
-            self._connection = sqlite3.connect(self.path, isolation_level=None)
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.executescript(_SCHEMA)
-        except (OSError, sqlite3.Error) as error:
-            raise unwritable(self.path, error) from error
+        with ExitStack() as on_error:
+            try:
+                folder.mkdir(exist_ok=True)
+                self._connection = sqlite3.connect(self.path, isolation_level=None)
+                on_error.callback(self._connection.close)
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                self._connection.execute("PRAGMA synchronous = FULL")
+                self._connection.executescript(_SCHEMA)
+            except (OSError, sqlite3.Error) as error:
+                raise unwritable(self.path, error) from error
+            on_error.pop_all()
 
     def __enter__(self) -> Self:
         return self
