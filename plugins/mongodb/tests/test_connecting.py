@@ -1,16 +1,20 @@
-"""No socket stays open when a task is cancelled while the driver connects."""
+"""Nothing stays open when a task is cancelled while the driver connects, or while the database is closed."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import warnings
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 import pytest
 
 import isthmus
+from isthmus.errors import Closed
 from plugins.mongodb.tests.servers import fresh_name, in_database
 
 # Connections are held where this is set: in a task, and in those that it starts.
@@ -18,11 +22,12 @@ HELD: ContextVar[asyncio.Event | None] = ContextVar("held", default=None)
 
 
 class HoldingLoop(asyncio.SelectorEventLoop):
-    """A loop on which some connections are never made."""
+    """A loop on which some connections are not made before they are released, if ever."""
 
     def __init__(self) -> None:
         super().__init__()
         self.sockets: list[socket.socket] = []
+        self.released = asyncio.Event()
 
     @property
     def still_open(self) -> list[bool]:
@@ -30,14 +35,13 @@ class HoldingLoop(asyncio.SelectorEventLoop):
         return [sock.fileno() != -1 for sock in self.sockets]
 
     async def sock_connect(self, sock: socket.socket, address: Any) -> None:
-        """Connect, or wait for ever with a socket that is open."""
+        """Connect; before it, wait with a socket that is open."""
         held = HELD.get()
-        if held is None:
-            return await super().sock_connect(sock, address)
-        self.sockets.append(sock)
-        held.set()
-        await asyncio.Event().wait()
-        return None
+        if held is not None:
+            self.sockets.append(sock)
+            held.set()
+            await self.released.wait()
+        await super().sock_connect(sock, address)
 
 
 @pytest.fixture
@@ -55,8 +59,8 @@ def run(loop: HoldingLoop, scenario: Callable[[], Any]) -> None:
         runner.run(scenario())
 
 
-async def cancelled_when_held(call: Callable[[], Awaitable[Any]]) -> None:
-    """Make a call, and cancel it as soon as a connection of it is held."""
+async def held_call(call: Callable[[], Awaitable[Any]]) -> asyncio.Task[None]:
+    """A call of which a connection is held."""
     held = asyncio.Event()
 
     async def made() -> None:
@@ -65,9 +69,34 @@ async def cancelled_when_held(call: Callable[[], Awaitable[Any]]) -> None:
 
     task = asyncio.create_task(made())
     await held.wait()
+    return task
+
+
+async def one_turn() -> None:
+    """Let the loop carry out what is ready."""
+    await asyncio.sleep(0)
+
+
+async def cancel(task: asyncio.Task[Any]) -> None:
+    """Cancel a task, which must end by that."""
     task.cancel()
     await asyncio.wait([task])
     assert task.cancelled()
+
+
+async def cancelled_when_held(call: Callable[[], Awaitable[Any]]) -> None:
+    """Make a call, and cancel it as soon as a connection of it is held."""
+    await cancel(await held_call(call))
+
+
+@contextmanager
+def nothing_left() -> Iterator[None]:
+    """What runs inside leaves nothing open to the garbage collector."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ResourceWarning)
+        yield
+        gc.collect()
+    assert [str(warning.message) for warning in caught] == []
 
 
 def test_a_database_that_is_closed_closes_the_sockets_of_its_monitors(loop: HoldingLoop, mongodb_url: str) -> None:
@@ -105,3 +134,73 @@ def test_a_call_that_is_cancelled_closes_its_socket(loop: HoldingLoop, mongodb_u
             await table.drop()
 
     run(loop, scenario)
+
+
+def test_a_call_that_is_cancelled_after_it_was_connected_closes_its_connection(
+    loop: HoldingLoop, mongodb_url: str
+) -> None:
+    """The driver takes a lock between the connection and its first message."""
+
+    async def scenario() -> None:
+        async with await isthmus.aconnect(in_database(mongodb_url)) as database:
+            table = await database.table(fresh_name(), partition_key="id").ensure()
+            first = asyncio.create_task(table.put({"id": "a"}))
+            task = await held_call(lambda: table.put({"id": "b"}))
+            await first
+            (server,) = database.native()._topology._servers.values()
+            async with server.pool.lock:
+                loop.released.set()
+                while not server.pool.lock._waiters:
+                    await one_turn()
+                task.cancel()
+            await cancel(task)
+            await one_turn()  # a transport closes its socket in a callback
+            assert loop.still_open == [False]
+            await table.drop()
+
+    run(loop, scenario)
+
+
+def test_a_database_whose_closing_is_cancelled_closes_its_clients(loop: HoldingLoop, mongodb_url: str) -> None:
+    """While it waits for a call, and though nobody closes it again."""
+
+    async def scenario() -> None:
+        database = await isthmus.aconnect(in_database(mongodb_url))
+        await database.tables.list()
+        task = await held_call(lambda: asyncio.gather(database.tables.list(), database.tables.list()))
+        closing = asyncio.create_task(database.close())
+        await one_turn()
+        with pytest.raises(Closed):
+            await database.tables.list()
+        await cancel(closing)
+        await cancel(task)
+
+    with nothing_left():
+        run(loop, scenario)
+
+
+def test_a_client_closes_though_who_waits_for_it_is_cancelled(
+    loop: HoldingLoop, mongodb_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver's own closing, cut off in its middle, would leave connections open."""
+
+    async def scenario() -> None:
+        database = await isthmus.aconnect(in_database(mongodb_url))
+        await database.tables.list()
+        client, begun, go_on = database.native(), asyncio.Event(), asyncio.Event()
+        close = client.close
+
+        async def close_slowly() -> None:
+            begun.set()
+            await go_on.wait()
+            await close()
+
+        monkeypatch.setattr(client, "close", close_slowly)
+        closing = asyncio.create_task(database.close())
+        await begun.wait()
+        asyncio.get_running_loop().call_soon(go_on.set)
+        await cancel(closing)
+
+    with nothing_left():
+        run(loop, scenario)
+        monkeypatch.undo()

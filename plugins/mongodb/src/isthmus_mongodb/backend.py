@@ -132,9 +132,14 @@ class MongoDBBackend(PlannedBackend):
 
     async def aclose(self) -> None:
         self._gate.shut()
-        await asyncio.to_thread(self._gate.wait)
-        await self._on_loop.close()
-        self._blocking.close()
+        # Nobody closes it a second time, so one who is cancelled closes both clients too.
+        try:
+            try:
+                await asyncio.to_thread(self._gate.wait)
+            finally:
+                await self._on_loop.close()
+        finally:
+            self._blocking.close()
 
     def native(self) -> MongoClient[dict[str, Any]] | AsyncMongoClient[dict[str, Any]]:
         """The driver's client: the async one where this thread runs an event loop, else the sync one."""

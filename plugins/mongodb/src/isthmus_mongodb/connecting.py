@@ -1,28 +1,62 @@
-"""Closing the sockets that the driver leaves open where a task is cancelled while it connects (PYTHON-5867)."""
+"""Closing what the driver leaves open where a task is cancelled while it connects (PYTHON-5867), or while it closes."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from traceback import walk_tb
+from types import FrameType
 from typing import Any
 
 from pymongo.asynchronous.mongo_client import AsyncMongoClient
 
-# The driver's function that connects, and the name under which it has the socket.
-_CONNECTS, _SOCKET = "_async_create_connection", "sock"
+# How long a caller that is cancelled while it closes a client waits for the end of that, seconds.
+_PATIENCE = 1.0
+
+# The functions in which a cancellation leaves something open, and how to close it: the driver connects, the event loop
+# makes a transport of the socket (one with TLS would take its leave of the server first), the driver greets the server.
+_LEFT: dict[str, tuple[str, Callable[[Any], object]]] = {
+    "_async_create_connection": ("sock", lambda sock: sock.close()),
+    "_create_connection_transport": ("transport", lambda transport: transport.abort()),
+    "connect": ("networking_interface", lambda connection: connection.get_conn.close()),
+}
 
 
-def close_unconnected(cancelled: asyncio.CancelledError) -> None:
-    """Close the socket that was connecting when the cancellation came, if there is one."""
-    for frame, _ in walk_tb(cancelled.__traceback__):
-        if frame.f_code.co_name == _CONNECTS and _SOCKET in frame.f_locals:
-            frame.f_locals[_SOCKET].close()
+def close_unconnected(error: BaseException) -> None:
+    """Close the connection that was being made when an error or a cancellation came, if there is one."""
+    for frame in _frames(error):
+        name, close = _LEFT.get(frame.f_code.co_name, ("", None))
+        left = frame.f_locals.get(name)
+        if left is not None and close is not None:
+            # Another function may have this name, and other things by that one.
+            with suppress(AttributeError):
+                close(left)
+
+
+def _frames(error: BaseException | None) -> Iterator[FrameType]:
+    """The frames of an error, and of those in whose handling it came."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield from (frame for frame, _ in walk_tb(error.__traceback__))
+        error = error.__context__
+
+
+async def close_client(client: AsyncMongoClient[Any]) -> None:
+    """Close a client and what its tasks leave open; a caller that is cancelled meanwhile does not stop it."""
+    with _closing_unconnected(client):
+        closing = asyncio.create_task(client.close())
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            # Nobody comes to close it a second time.
+            await asyncio.wait([closing], timeout=_PATIENCE)
+            raise
 
 
 @contextmanager
-def closing_unconnected(client: AsyncMongoClient[Any]) -> Iterator[None]:
+def _closing_unconnected(client: AsyncMongoClient[Any]) -> Iterator[None]:
     """Close what the client's own tasks leave: those that are cancelled within the block, or were before."""
     tasks: list[asyncio.Task[Any]] = []
     # A driver that keeps its tasks elsewhere may leave sockets open; closing goes on.
@@ -32,20 +66,24 @@ def closing_unconnected(client: AsyncMongoClient[Any]) -> Iterator[None]:
         yield
     finally:
         for task in tasks:
-            if task.cancelled():
+            if task.done():
                 _close_unconnected_of(task)
+            else:
+                task.add_done_callback(_close_unconnected_of)
 
 
 def _tasks(client: AsyncMongoClient[Any]) -> Iterator[asyncio.Task[Any] | None]:
     # Nothing public leads there, and a loop that has ended no longer lists them.
     yield client._kill_cursors_executor._task  # noqa: SLF001
-    for server in list(client._topology._servers.values()):  # noqa: SLF001
+    topology = client._topology  # noqa: SLF001
+    for server in list(topology._servers.values()):  # noqa: SLF001
         for monitor in (server._monitor, server._monitor._rtt_monitor):  # noqa: SLF001
             yield monitor._executor._task  # noqa: SLF001
 
 
 def _close_unconnected_of(task: asyncio.Task[Any]) -> None:
-    try:
-        task.exception()
-    except asyncio.CancelledError as cancelled:
-        close_unconnected(cancelled)
+    if task.cancelled():
+        try:
+            task.exception()
+        except asyncio.CancelledError as cancelled:
+            close_unconnected(cancelled)

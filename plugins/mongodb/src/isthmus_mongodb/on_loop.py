@@ -16,7 +16,7 @@ from pymongo.errors import PyMongoError
 from isthmus.errors import Closed, ConfigurationError
 from isthmus.planned import adrive
 from isthmus_mongodb.commands import Write, find_in_transaction, find_one, first, is_write
-from isthmus_mongodb.connecting import close_unconnected, closing_unconnected
+from isthmus_mongodb.connecting import close_client, close_unconnected
 from isthmus_mongodb.forks import forget_after_fork
 from isthmus_mongodb.native import Call, Command, InSession, RawDocuments, Settle, Shared, raw_documents
 from isthmus_mongodb.numbering import Sessions, end_sessions
@@ -79,18 +79,18 @@ class OnLoop(Transport):
                 self._client = None
                 # Sending takes generators of the driver's, for which it is too late: the server forgets by itself.
                 client._topology.pop_all_sessions()  # noqa: SLF001  # nothing public closes without sending
-                with closing_unconnected(client):
-                    await client.close()
+                await close_client(client)
 
     async def close(self) -> None:
         """Close the client, where there is one that this loop can close."""
         self._closed = True
         if self._client is not None and self._loop is asyncio.get_running_loop():
             client, self._client = self._client, None
-            with pymongo.timeout(GRACE), suppress(PyMongoError):
-                await end_sessions(client, self._sessions)
-            with closing_unconnected(client):
-                await client.close()
+            try:
+                with pymongo.timeout(GRACE), suppress(PyMongoError):
+                    await end_sessions(client, self._sessions)
+            finally:
+                await close_client(client)
             if self._ending is not None:
                 await self._ending.aclose()
         self.forget()
