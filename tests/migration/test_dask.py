@@ -8,6 +8,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
 
 import psutil
 import pytest
@@ -17,6 +19,8 @@ from tests.migration.conftest import Planned
 from tests.migration.runs import HELD, ROOT, Running, killed_at_end, until
 
 pytest.importorskip("distributed")
+_HELD: Final = {**HELD, "slice_items": 20}
+"""As Dask takes its time for each slice."""
 
 
 def _python_path() -> str:
@@ -49,13 +53,24 @@ class Cluster:
         return f"dask://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start both."""
+        """Start both, until the worker can be used."""
+        before = self._registered()
         self.scheduler = self._started("scheduler", "--host", "127.0.0.1", "--port", str(self.port))
         until(lambda: _listens(self.port), "the scheduler listens")
         self.worker = self._started(
             "worker", f"tcp://127.0.0.1:{self.port}", "--nworkers", "1", "--nthreads", "1", "--host", "127.0.0.1",
             "--local-directory", str(self.run.workdir.parent),
         )  # fmt: skip
+        until(lambda: self._registered() > before, "there is a worker")
+
+    @property
+    def log(self) -> Path:
+        """What both wrote."""
+        return self.run.workdir.parent / "cluster.log"
+
+    def _registered(self) -> int:
+        """How many workers have come so far."""
+        return self.log.read_text().count("Registered to:") if self.log.exists() else 0
 
     def stop(self) -> None:
         """Kill both, with all their children."""
@@ -71,7 +86,7 @@ class Cluster:
     def _started(self, *arguments: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "distributed.cli.dask_" + arguments[0], *arguments[1:], "--no-dashboard"]
         environment = {**os.environ, **self.run.environment, "PYTHONPATH": _python_path(), "PYTHONWARNINGS": "ignore"}
-        with (self.run.workdir.parent / "cluster.log").open("a") as log:
+        with self.log.open("a") as log:
             return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
 
 
@@ -89,7 +104,7 @@ def cluster(run: Running) -> Iterator[Cluster]:
 def test_an_own_cluster_survives_a_killed_worker(planned: Planned) -> None:
     """A worker of the cluster is killed; Dask starts another, and nothing is lost or left behind."""
     run = planned(2_000)
-    with killed_at_end(run.start("copy", engine="dask", **HELD)) as coordinator:
+    with killed_at_end(run.start("copy", engine="dask", **_HELD)) as coordinator:
         run.at_work(coordinator)
         run.kill_a_worker()
         run.released()
@@ -101,7 +116,7 @@ def test_an_own_cluster_survives_a_killed_worker(planned: Planned) -> None:
 def test_workers_of_an_own_cluster_end_with_a_killed_coordinator(planned: Planned) -> None:
     """Nobody of the cluster stays when the coordinator is gone."""
     run = planned(2_000)
-    with killed_at_end(run.start("copy", engine="dask", **HELD)) as coordinator:
+    with killed_at_end(run.start("copy", engine="dask", **_HELD)) as coordinator:
         run.at_work(coordinator)
         coordinator.kill()
     run.no_orphans()
@@ -112,7 +127,7 @@ def test_workers_of_an_own_cluster_end_with_a_killed_coordinator(planned: Planne
 def test_a_killed_scheduler_is_waited_for(planned: Planned) -> None:
     """The scheduler and its worker die in the middle and come back; the run goes on by itself."""
     run = planned(2_000)
-    with cluster(run) as dask, killed_at_end(run.start("copy", engine=dask.engine, **HELD)) as coordinator:
+    with cluster(run) as dask, killed_at_end(run.start("copy", engine=dask.engine, **_HELD)) as coordinator:
         run.at_work(coordinator)
         dask.stop()
         until(lambda: run.told("engine_lost"), "it is noticed")

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
@@ -69,14 +70,15 @@ def test_a_target_that_stays_away_pauses_the_run(away: Running, own_server: Mong
     """Patience ends: the run is paused with the reason, and goes on when it is asked to."""
     stopped: list[bool] = []
 
-    def stop(code: str, _data: object) -> None:
-        if code == "slice" and not stopped:
+    def stop(code: str, data: dict[str, Any]) -> None:
+        # Patience must not end before, by a worker that takes a while to connect.
+        if code == "phase" and data["phase"] == "copy":
             stopped.append(True)
             own_server.kill(0)
 
     options = RunOptions(slice_items=100, patience=1.0, listener=stop)
     outcome = away.migration.run(engine="threads", workers=2, options=options)
-    assert stopped
+    assert stopped == [True]
     assert outcome.ending == "unreachable"
     assert outcome.reason
     assert away.state() == "paused"

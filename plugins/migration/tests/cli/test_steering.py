@@ -10,19 +10,25 @@ import pytest
 from isthmus.cli.exit_codes import ExitCode
 from isthmus_migration.migration import Migration
 from isthmus_migration.reports.status import Status
+from plugins.migration.tests.cli import functions
 from plugins.migration.tests.cli.helpers import PATIENCE, Ends, Run, ended, read_so_far, started, until
 
-SLOW = ("--engine", "inline", "--items-per-second", "50")
-"""All things take 20 seconds, so there is time to interfere, however slow the machine is."""
+SLOW = ("--engine", "inline", "--items-per-second", "10")
+"""All things take 100 seconds, so there is time to interfere, however slow the machine is."""
 COUNT = 1_000
 
 
 @pytest.fixture
 def many(tmp_path: Path, command: Run) -> Ends:
-    """A plan for a thousand things in a hundred units."""
-    ends = Ends(tmp_path)
+    """A plan for a thousand things in two hundred units."""
+    return _planned(tmp_path, command)
+
+
+def _planned(folder: Path, command: Run, *options: str) -> Ends:
+    ends = Ends(folder)
     ends.fill(COUNT)
-    assert command("migrate", "plan", ends.source, ends.target, "--workdir", ends.workdir, "--units", "100").code == 0
+    words = "migrate", "plan", ends.source, ends.target, "--workdir", ends.workdir, "--units", "200"
+    assert command(*words, *options).code == 0
     return ends
 
 
@@ -50,9 +56,12 @@ def test_the_first_interrupt_finishes_the_slices_at_work(many: Ends, command: Ru
 
 
 @pytest.mark.parametrize("engine", ["processes", "threads"])
-def test_the_second_interrupt_stops_at_once(many: Ends, command: Run, engine: str) -> None:
+def test_the_second_interrupt_stops_at_once(tmp_path: Path, command: Run, engine: str) -> None:
     """Slices that would take longer are dropped, the exit code is 130, and resuming loses nothing."""
-    with started("migrate", "run", many.workdir, "--engine", engine, "--workers", "2", "--items", "0.001") as process:
+    (tmp_path / "mapping.toml").write_text(f'[tables.things]\nfunction = "{functions.__name__}:lasting"\n')
+    many = _planned(tmp_path, command, "-c", str(tmp_path / "mapping.toml"))
+    arguments = "migrate", "run", many.workdir, "--engine", engine, "--workers", "2"
+    with started(*arguments, **{functions.MARKER: "1"}) as process:
         until(lambda: _status(many).holder is not None and _active(many) > 0, what="slices are at work")
         os.killpg(process.pid, signal.SIGINT)
         until(lambda: "stopping" in Path(many.workdir, "events.jsonl").read_text(), what="it was heard")
@@ -62,7 +71,7 @@ def test_the_second_interrupt_stops_at_once(many: Ends, command: Run, engine: st
     assert read_so_far(_status(many)) == 0
     assert "stopped at once" in stopped.err
     assert "Traceback" not in stopped.err
-    assert command("migrate", "resume", many.workdir, "--engine", "inline", "--items", "1e6").code == ExitCode.OK
+    assert command("migrate", "resume", many.workdir, "--engine", "inline").code == ExitCode.OK
     assert many.things() == COUNT
 
 
@@ -78,7 +87,7 @@ def test_status_from_another_process(many: Ends, command: Run) -> None:
         words = command("migrate", "status", many.workdir).out
         assert (shown["holder"]["pid"], shown["state"]) == (process.pid, "copying")
         assert 0 < shown["phases"][0]["percent"] < 100
-        assert shown["rates"]["items"] == 50
+        assert shown["rates"]["items"] == 10
         assert f"at work in process {process.pid} on " in words
         refused = command("migrate", "run", many.workdir, "--json")
         assert (refused.code, refused.error["code"]) == (ExitCode.NO, "work_directory_in_use")
@@ -94,8 +103,8 @@ def test_a_run_is_paused_resumed_sped_up_and_stopped(many: Ends, command: Run) -
         events = Path(many.workdir, "events.jsonl")
         until(lambda: '"waiting": "paused"' in events.read_text(), what="it is paused")
         held = read_so_far(_status(many))
-        assert command("migrate", "rate", many.workdir, "--items", "60").code == ExitCode.OK
-        assert "told to pause, at most 60 items/s" in command("migrate", "status", many.workdir).out
+        assert command("migrate", "rate", many.workdir, "--items", "15").code == ExitCode.OK
+        assert "told to pause, at most 15 items/s" in command("migrate", "status", many.workdir).out
         going_on = command("migrate", "resume", many.workdir)
         assert (going_on.code, going_on.out) == (ExitCode.OK, f"the run goes on in {_status(many).holder}\n")
         until(lambda: read_so_far(_status(many)) > held, what="it goes on")

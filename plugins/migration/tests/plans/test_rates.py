@@ -195,7 +195,7 @@ def test_a_run_rests_for_what_its_slices_owe(tmp_path: Path, monkeypatch: pytest
     assert time.monotonic() - begun >= 0.4
 
 
-@pytest.mark.parametrize("rates", [Rates(items=10), Rates(read_units=10)])
+@pytest.mark.parametrize("rates", [Rates(items=1), Rates(read_units=1)])
 def test_counting_keeps_to_the_rates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rates: Rates) -> None:
     """What a place counts at once may be worth more than a slice waits for: then the others rest."""
     owed, owe = list[float](), RateControl.owe
@@ -212,7 +212,7 @@ def test_counting_keeps_to_the_rates(tmp_path: Path, monkeypatch: pytest.MonkeyP
     options = RunOptions(slice_items=4, rates=rates)
     assert migration.verify("count", engine="inline", options=options).equal
     assert len(owed) == 6
-    assert 0.1 < max(owed) <= 0.4
+    assert 0.1 < max(owed) <= 4
 
 
 def test_a_run_is_held_to_the_items_a_second_that_were_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,13 +224,13 @@ def test_a_run_is_held_to_the_items_a_second_that_were_allowed(tmp_path: Path, m
         waited.append(held.waited)
 
     monkeypatch.setattr(Pace, "keep", noted)
-    filled(sqlite(tmp_path, "source"), numbered(3_000))
+    filled(sqlite(tmp_path, "source"), numbered(1_000))
     migration = planned(tmp_path, units=8)
     options = RunOptions(slice_items=100, rates=Rates(items=1_000))
     begun = time.monotonic()
     assert migration.run(engine="threads", workers=2, options=options).finished
-    assert time.monotonic() - begun >= 2.4
-    assert sum(waited) <= 2 * 3.6
+    assert time.monotonic() - begun >= 0.8
+    assert sum(waited) <= 2 * 1.2
 
 
 @pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf")])
