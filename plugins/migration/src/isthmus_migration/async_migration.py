@@ -142,11 +142,13 @@ class AsyncMigration:
         return await in_thread(repaired, self.blocking.work.path)
 
     async def rollback(
-        self, *, force: bool = False, engine: str | Engine | None = None, workers: int | None = None,
-        options: RunOptions | None = None,
+        self, *, force: bool = False, guarded: bool = False, engine: str | Engine | None = None,
+        workers: int | None = None, options: RunOptions | None = None,
     ) -> RollbackResult:  # fmt: skip
         """Put the target back to what it was before: see ``Migration.rollback``."""
-        undone = partial(self.blocking.rollback, force=force, engine=engine, workers=workers, options=options)
+        undone = partial(
+            self.blocking.rollback, force=force, guarded=guarded, engine=engine, workers=workers, options=options
+        )
         return await in_thread(undone, self.blocking.work.path)
 
     def mismatches(self, *, status: str | None = "open") -> AsyncIterator[Mismatch]:

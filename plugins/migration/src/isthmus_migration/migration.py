@@ -241,20 +241,22 @@ class Migration:
             return both_items(worker, journal, mismatch)
 
     def rollback(
-        self, *, force: bool = False, engine: str | Engine | None = None, workers: int | None = None,
-        options: RunOptions | None = None,
+        self, *, force: bool = False, guarded: bool = False, engine: str | Engine | None = None,
+        workers: int | None = None, options: RunOptions | None = None,
     ) -> RollbackResult:  # fmt: skip
         """Put the target back to what it was before the migration; an interrupted rollback goes on.
 
         Tables that the migration created are dropped, unless others have written into them. In tables that were there
         before, items get their pre-images back where they are still what the migration wrote. What is not is left as it
-        is and listed as a conflict. Nobody else should write to these tables meanwhile.
+        is and listed as a conflict. Nobody else should write to these tables meanwhile, unless it is guarded.
 
         :param force: drop and put back whatever others have written since
+        :param guarded: write each item by itself, and only where it still is what was seen right before: what others
+            write meanwhile is a conflict then, and never overwritten; takes several times as long
         :raises WrongState: it was rolled back before, or no pre-images were kept
         """
         with self._session(engine, workers, options) as session:
-            return Rollback(session, self.setup, force).run()
+            return Rollback(session, self.setup, force, guarded).run()
 
     @property
     def dead(self) -> DeadLetters:

@@ -35,10 +35,13 @@ _LISTED: Final = 20
 @click.option("--dry-run", is_flag=True, help="Only say what would happen to each table of the target.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--force", is_flag=True, help="Drop and put back whatever others have written since, too.")
+@click.option(
+    "--guarded", is_flag=True, help="Overwrite nothing that others write meanwhile; takes several times as long."
+)
 @run_options
 @place_options
 def rollback(
-    workdir: Path, dry_run: bool, yes: bool, force: bool, settings: RunSettings, source: str | None,
+    workdir: Path, dry_run: bool, yes: bool, force: bool, guarded: bool, settings: RunSettings, source: str | None,
     target: str | None,
 ) -> int:  # fmt: skip
     """Put the target back to what it was before the migration.
@@ -60,7 +63,7 @@ def rollback(
         settings,
         workdir,
         lambda options: migration.rollback(
-            force=force, engine=settings.engine, workers=settings.workers, options=options
+            force=force, guarded=guarded, engine=settings.engine, workers=settings.workers, options=options
         ),
     )
     return _shown(migration, result, settings)

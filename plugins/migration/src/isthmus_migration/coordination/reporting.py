@@ -142,6 +142,8 @@ class Reporter:
             progress.at_work(data["active"])
         elif code == "waiting":
             progress.waits(data["reason"])
+        elif code == "working_again":
+            progress.waits("")
         elif code in ("paused", "stopping", "going_on"):
             progress.told("" if code == "going_on" else code)
         elif code == "ended":

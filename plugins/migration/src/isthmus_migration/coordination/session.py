@@ -12,6 +12,7 @@ from attrs import evolve, frozen
 from isthmus.errors import InvalidArgument
 from isthmus_migration.coordination.control import ControlFile, Rates
 from isthmus_migration.coordination.coordinator import Coordinator
+from isthmus_migration.coordination.errands import Errand
 from isthmus_migration.coordination.options import RunOptions
 from isthmus_migration.coordination.outcomes import PhaseOutcome
 from isthmus_migration.coordination.progress import Progress
@@ -46,6 +47,16 @@ class Session:
         coordinator = Coordinator(self.journal, self.engine, self.control, phase, self.options)
         with stopped_by_interrupt(coordinator.stop):
             return coordinator.run()
+
+    def attend(self, step: Callable[[], bool]) -> PhaseOutcome:
+        """Do, step by step, what only the coordinator can do: waiting for places, and ended, as a phase is.
+
+        :param step: says whether more may be left; one that failed is done again
+        :raises IsthmusError: what no repetition can mend
+        """
+        errand = Errand(self.journal, self.control, self.options, step)
+        with stopped_by_interrupt(errand.stop):
+            return errand.run()
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from isthmus.slices import Slice
 from isthmus.values import Item, dumps, loads
 from isthmus_migration.dead.letters import Letter, Original
 from isthmus_migration.journal.journal import Journal
-from isthmus_migration.places.databases import PLACE_FAULTS
+from isthmus_migration.places.faults import PLACE_FAULTS
 from isthmus_migration.places.readable import readable_items
 from isthmus_migration.slices.account import Account, Move
 from isthmus_migration.slices.claims import CODE, REASON, claim_of, may_collide

@@ -9,7 +9,8 @@ from typing import Self
 from attrs import frozen
 
 from isthmus.capabilities import Limits
-from isthmus.errors import IsthmusError
+from isthmus.errors import IsthmusError, UnsupportedOperation
+from isthmus.operations import Revision
 from isthmus.schema import Table
 from isthmus.slices import DEFAULT_BYTES, Counted, Slice
 from isthmus.values import Item
@@ -51,6 +52,30 @@ class Receipt:
     refusals: tuple[Refusal, ...] = ()
     retried: int = 0
     throttled: int = 0
+
+
+@frozen
+class Seen:
+    """What is stored under a key.
+
+    :param found: the item, ``None`` where there is none, or the error for one that can't be read
+    :param revision: of what was found; ``None`` where the place knows of no revisions, and where it can't be read
+    """
+
+    found: Item | IsthmusError | None
+    revision: Revision | None = None
+
+
+@frozen
+class Change:
+    """What shall stand under a key in place of what was seen.
+
+    :param item: ``None`` to remove what is there
+    """
+
+    key: Item
+    item: Item | None
+    seen: Seen
 
 
 @frozen
@@ -160,6 +185,13 @@ class Place(ABC):
     def get_many(self, table: Table, keys: Sequence[Item]) -> list[Item | None]:
         """The items of some keys, in order, ``None`` for missing ones."""
 
+    def look(self, table: Table, keys: Sequence[Item]) -> list[Seen]:
+        """What stands under some keys, in order, for a ``swap``; an item that can't be read harms no other.
+
+        :raises IsthmusError: the place can't be used now
+        """
+        return [Seen(item) for item in self.get_many(table, keys)]
+
     # ---- writing ----
 
     @abstractmethod
@@ -190,6 +222,17 @@ class Place(ABC):
     @abstractmethod
     def delete_many(self, table: Table, keys: Sequence[Item]) -> Receipt:
         """Remove items; missing ones are no failure."""
+
+    def swap(self, table: Table, changes: Sequence[Change]) -> Receipt:
+        """Put items in place of what was seen, or remove that, where it still is what was seen; no two have one key.
+
+        Where it is not, that change is refused with ``ItemChanged``, and nothing is written.
+
+        :raises IsthmusError: the place can't be used now; some of it may be done
+        """
+        raise UnsupportedOperation(
+            f"items can't be changed in {self.name}", capability="revision", reason="it does not tell what was changed"
+        )
 
     def has_part(self, table: Table, part: Part) -> bool:
         """Whether a slice has written something that is not finished yet."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, cast
+from typing import cast
 
 from attrs import evolve
 
@@ -22,21 +21,14 @@ from isthmus.results import WriteManyResult
 from isthmus.schema import Table
 from isthmus.slices import Counted, Slice, SliceReader, slice_reader
 from isthmus.values import Item
-from isthmus_migration.places.base import Part, Place, Receipt, Refusal, TableFacts
+from isthmus_migration.places.base import Change, Part, Place, Receipt, Refusal, Seen, TableFacts
+from isthmus_migration.places.faults import PLACE_FAULTS
 from isthmus_migration.places.identities import Identity, database_identity
 from isthmus_migration.places.needs import unmet_needs
+from isthmus_migration.places.readable import readable_items
+from isthmus_migration.places.swapping import is_place_s, look, swap
 from isthmus_migration.places.traffic import Traffic
-
-_PATIENCE: Final = 60.0
-"""Seconds for which what the store turns away is sent again, while it takes nothing, before the slice fails."""
-_LONGEST_WAIT: Final = 2.0
-
-PLACE_FAULTS: Final = (
-    errors.Unavailable, errors.Throttled, errors.DeadlineExceeded, errors.Unauthenticated, errors.PermissionDenied,
-    errors.TableNotFound, errors.SchemaMismatch, errors.UnsupportedOperation, errors.ConfigurationError, errors.Closed,
-    errors.Conflict, errors.OutcomeUnknown, errors.CircuitOpen,
-)  # fmt: skip
-"""What is never an item's fault, so that no item becomes a dead letter for it."""
+from isthmus_migration.places.waits import Waits
 
 
 class DatabasePlace(Place):
@@ -111,6 +103,12 @@ class DatabasePlace(Place):
     def get_many(self, table: Table, keys: Sequence[Item]) -> list[Item | None]:
         return list(self._table(table).get_many(keys).raise_for_failures()) if keys else []
 
+    def look(self, table: Table, keys: Sequence[Item]) -> list[Seen]:
+        if self.database.capabilities.supports(Capability.REVISION):
+            bound = self._table(table)
+            return [look(bound, key) for key in keys]
+        return [Seen(found) for found in readable_items(self, table, keys)]
+
     # ---- writing ----
 
     def create(self, table: Table) -> None:
@@ -149,8 +147,39 @@ class DatabasePlace(Place):
             self._delete(self._table(table), keys)
         return Receipt((), met.retried, met.throttled)
 
+    def swap(self, table: Table, changes: Sequence[Change]) -> Receipt:
+        with self._counted() as met:
+            members = list(enumerate(changes))
+            refusals = self._replace(table, [one for one in members if one[1].seen.revision is None])
+            for place, change in members:
+                if change.seen.revision is not None:
+                    self._swap(table, place, change, refusals)
+        return Receipt(tuple(refusals), met.retried, met.throttled)
+
+    def _replace(self, table: Table, changes: Sequence[tuple[int, Change]]) -> list[Refusal]:
+        """Make changes that depend on nothing, or on what nobody can tell."""
+        bound, refusals = self._table(table), list[Refusal]()
+        self._delete(bound, [change.key for _place, change in changes if change.item is None])
+        self._put(bound, [(place, change.item) for place, change in changes if change.item is not None], refusals)
+        return refusals
+
+    def _swap(self, table: Table, place: int, change: Change, refusals: list[Refusal]) -> None:
+        bound, waits = self._table(table), Waits(self._sleep)
+        while True:
+            self._check_wanted()
+            try:
+                return swap(bound, change)
+            except IsthmusError as error:
+                if not is_place_s(error):
+                    refusals.append(Refusal(place, error))
+                    return None
+                if not isinstance(error, (errors.Throttled, errors.Conflict)):
+                    raise
+                self._traffic.throttled += isinstance(error, errors.Throttled)
+                waits.wait(error, progress=False)
+
     def _delete(self, bound: BoundTable, keys: Sequence[Item]) -> None:
-        left, waits = list(keys), _Waits(self._sleep)
+        left, waits = list(keys), Waits(self._sleep)
         while left:
             self._check_wanted()
             failures = bound.delete_many(left).failures
@@ -187,7 +216,7 @@ class DatabasePlace(Place):
 
     def _put(self, bound: BoundTable, members: list[tuple[int, Item]], refusals: list[Refusal]) -> None:
         """Store the members; what the store turns away for a moment is sent again, and bad ones are searched for."""
-        waits = _Waits(self._sleep)
+        waits = Waits(self._sleep)
         while members:
             self._check_wanted()
             try:
@@ -253,21 +282,3 @@ def _check_blame(refusals: list[Refusal], items: int) -> None:
     failed = [one.error for one in refusals if isinstance(one.error, errors.BackendError)]
     if items > 1 and len(failed) == items:
         raise failed[0]
-
-
-class _Waits:
-    """Waits with jitter, which grow while nothing gets on, and an end to patience."""
-
-    def __init__(self, sleep: Callable[[float], None]) -> None:
-        self._sleep = sleep
-        self._next = 0.05
-        self._end = time.monotonic() + _PATIENCE
-
-    def wait(self, error: IsthmusError, *, progress: bool) -> None:
-        if progress:
-            self._end = time.monotonic() + _PATIENCE
-        elif time.monotonic() > self._end:
-            raise error
-        self._sleep(random.uniform(0, self._next))  # noqa: S311  # spreads callers, protects nothing
-        if not progress:
-            self._next = min(self._next * 2, _LONGEST_WAIT)

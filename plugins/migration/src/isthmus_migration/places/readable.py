@@ -8,7 +8,7 @@ from isthmus.errors import IsthmusError
 from isthmus.schema import Table
 from isthmus.values import Item
 from isthmus_migration.places.base import Place
-from isthmus_migration.places.databases import PLACE_FAULTS
+from isthmus_migration.places.faults import PLACE_FAULTS
 
 
 def readable_items(place: Place, table: Table, keys: Sequence[Item]) -> list[Item | IsthmusError | None]:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from itertools import islice
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from attrs import frozen
+from attrs import define, field, frozen
 
-from isthmus.errors import IsthmusError
+from isthmus.errors import IsthmusError, ItemChanged
+from isthmus.schema import Table
 from isthmus.values import Item
+from isthmus_migration.journal.findings import insert_finding
 from isthmus_migration.journal.journal import Journal
-from isthmus_migration.places.base import Part
-from isthmus_migration.places.readable import readable_items
+from isthmus_migration.places.base import Change
 from isthmus_migration.plans.plan import TablePlan
+from isthmus_migration.rollback.undoing import by_now, conflict
 from isthmus_migration.slices.existing import digest_or_none
-from isthmus_migration.slices.images import read_images
+from isthmus_migration.slices.images import Image, read_images
 from isthmus_migration.slices.worker import Worker
 
-_AT_ONCE = 200
-_PUT_BACK = "rollback_again"
+_AT_ONCE: Final = 100
+_PUT_BACK: Final = "rollback_again"
 
 
 @frozen
@@ -39,20 +41,32 @@ class _Refused:
     found: str | None
 
 
-def put_back_refused(worker: Worker, journal: Journal, plan: TablePlan) -> None:
-    """Try what the target refused once more, as long as some of it gets through; that is no conflict any more.
+@define
+class PuttingBack:
+    """Tries what the target of one table refused once more, as long as some of it gets through, in steps."""
 
-    :raises IsthmusError: the target can't be used now; calling it again goes on
-    """
-    table = plan.source.name
-    while True:
-        refused, done = iter(list(_refused(journal, table))), 0
-        while some := list(islice(refused, _AT_ONCE)):
-            put = _put(worker, plan, some)
-            _settle(journal, table, put)
-            done += len(put)
-        if not done:
-            return
+    worker: Worker
+    journal: Journal
+    plan: TablePlan
+    _left: list[_Refused] | None = field(default=None, init=False)
+    _done: int = field(default=0, init=False)
+
+    def step(self) -> bool:
+        """Do some of it; what is put back is no conflict any more. Whether more may be left.
+
+        :raises IsthmusError: the target can't be used now; a further step goes on
+        """
+        if self._left is None:
+            self._left, self._done = list(_refused(self.journal, self.plan.source.name)), 0
+        some = self._left[:_AT_ONCE]
+        if not some:
+            self._left = None
+            return self._done > 0
+        again = _put(self.worker, self.plan, some)
+        _settle(self.journal, self.plan.source.name, again)
+        del self._left[:_AT_ONCE]
+        self._done += len(again.done)
+        return True
 
 
 def put_back_later(journal: Journal, table: str) -> int:
@@ -76,21 +90,44 @@ def _refused(journal: Journal, table: str) -> Iterator[_Refused]:
         yield _Refused(key, file, line, detail["found"])
 
 
-def _put(worker: Worker, plan: TablePlan, some: list[_Refused]) -> list[str]:
-    """Put back what is still as it was found; the keys of what is as before then."""
-    images = list(_images(worker.workdir / "images", some))
-    now = readable_items(worker.target, plan.target, [plan.target.key_of(item) for _one, item in images])
-    left: list[tuple[str, Item]] = []
-    done: list[str] = []
-    for (one, item), there in zip(images, now, strict=True):
-        text = _text(there)
-        if text == _text(item):
-            done.append(one.key)  # by a run that was killed before it could tell
+@frozen
+class _Again:
+    """What some of the refused came to.
+
+    :param done: the keys of what is as before
+    :param changed: the conflicts of what others have changed since
+    """
+
+    done: list[str] = field(factory=list)
+    changed: list[dict[str, Any]] = field(factory=list)
+
+
+def _put(worker: Worker, plan: TablePlan, some: list[_Refused]) -> _Again:
+    """Put back what is still as it was found."""
+    table, again, left = plan.target, _Again(), list[tuple[_Refused, Image, Change]]()
+    images, moment = list(_images(worker.workdir / "images", some)), time.time()
+    seen = worker.target.look(table, [image.key for _one, image in images])
+    for (one, kept), there in zip(images, seen, strict=True):
+        image = by_now(table, kept, moment)
+        text = _text(there.found)
+        if text == _text(image.before):
+            again.done.append(one.key)  # by a run that was killed before it could tell, or it has expired
         elif text == one.found:
-            left.append((one.key, item))
-    receipt = worker.target.put_many(plan.target, [item for _key, item in left], Part("again", 0))
-    refused = {refusal.position for refusal in receipt.refusals}
-    return done + [key for position, (key, _item) in enumerate(left) if position not in refused]
+            left.append((one, image, Change(image.key, image.before, there)))
+        else:
+            again.changed.append(conflict(table, kept, there.found, "changed"))
+    receipt = worker.target.swap(table, [change for _one, _image, change in left])
+    refused = {refusal.position: refusal.error for refusal in receipt.refusals}
+    for position, error in refused.items():
+        if isinstance(error, ItemChanged):
+            again.changed.append(_changed(worker, table, left[position][1]))
+    again.done.extend(one.key for place, (one, _image, _change) in enumerate(left) if place not in refused)
+    return again
+
+
+def _changed(worker: Worker, table: Table, image: Image) -> dict[str, Any]:
+    (now,) = worker.target.look(table, [image.key])
+    return conflict(table, image, now.found, "changed")
 
 
 def _text(item: Item | IsthmusError | None) -> str | None:
@@ -101,19 +138,21 @@ def _text(item: Item | IsthmusError | None) -> str | None:
     return None if digest is None else f"{digest:032x}"
 
 
-def _images(folder: Path, some: list[_Refused]) -> Iterator[tuple[_Refused, Item]]:
+def _images(folder: Path, some: list[_Refused]) -> Iterator[tuple[_Refused, Image]]:
     for file in sorted({one.file for one in some}):
         wanted = {one.line: one for one in some if one.file == file}
         for line, image in enumerate(read_images(folder / file)):
-            if line in wanted and image.before is not None:
-                yield wanted[line], image.before
+            if line in wanted:
+                yield wanted[line], image
 
 
-def _settle(journal: Journal, table: str, keys: Iterable[str]) -> None:
+def _settle(journal: Journal, table: str, again: _Again) -> None:
     with journal.transaction() as connection:
         done = connection.executemany(
-            "DELETE FROM conflict WHERE source_table = ? AND item_key = ?", [(table, key) for key in keys]
+            "DELETE FROM conflict WHERE source_table = ? AND item_key = ?", [(table, key) for key in again.done]
         ).rowcount
+        for one in again.changed:
+            insert_finding(connection, table, one, time.time())
         connection.execute(
             "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = CAST(value AS INTEGER) + ?2",
             (f"{_PUT_BACK} {table}", max(done, 0)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from itertools import groupby, islice
+from itertools import groupby
 from pathlib import Path
 
 from attrs import define, evolve, field
@@ -19,19 +19,18 @@ from isthmus_migration.journal.states import State
 from isthmus_migration.places.opening import is_export
 from isthmus_migration.plans.plan import TablePlan
 from isthmus_migration.plans.starting import may_be_ours
-from isthmus_migration.rollback.again import forget_put_back, put_back_later, put_back_refused
+from isthmus_migration.rollback.again import PuttingBack, forget_put_back, put_back_later
 from isthmus_migration.rollback.beginning import BEFORE
 from isthmus_migration.rollback.digesting import add_target_units
 from isthmus_migration.rollback.lost import require_images
 from isthmus_migration.rollback.results import Action, Conflict, RollbackResult, TableRollback
-from isthmus_migration.rollback.strangers import strangers
+from isthmus_migration.rollback.strangers import Searching
 from isthmus_migration.rollback.undoing import UndoPart
 from isthmus_migration.slices.images import ImageFile, image_files, unit_folders
 from isthmus_migration.slices.worker import Setup, Worker
 from isthmus_migration.tasks import Unit
 
 PHASES = ("rollback_check", "rollback_later", "rollback", "rollback_verify")
-_AT_ONCE = 1_000
 _FORCE = "rollback_force"
 _IMPOSSIBLE = (State.CUT_OVER, State.FINALIZED)
 
@@ -41,11 +40,13 @@ class Rollback:
     """One rollback, or the rest of one that was interrupted.
 
     :param force: whether conflicts are overridden; said once, it holds for the rest
+    :param guarded: whether each write depends on what was seen right before it; likewise
     """
 
     session: Session
     setup: Setup
     force: bool
+    guarded: bool = False
     _worker: Worker = field(init=False)
 
     @property
@@ -133,7 +134,10 @@ class Rollback:
             if not outcome.finished:
                 return outcome
         for plan in ours:
-            if self.force or not self._strangers(plan):
+            outcome = self._search(plan)
+            if not outcome.finished:
+                return outcome
+            if self.force or not self._conflicts_in(plan):
                 target.drop(plan.target)
         return PhaseOutcome("finished")
 
@@ -155,14 +159,15 @@ class Rollback:
             return self.session.do("rollback_check")
         return PhaseOutcome("finished")
 
-    def _strangers(self, plan: TablePlan) -> int:
-        if not self._worker.target.holds_keys:
-            return 0
-        found, count = strangers(self._worker, self._journal, plan), 0
-        while some := list(islice(found, _AT_ONCE)):
-            self._journal.find(plan.source.name, some)
-            count += len(some)
-        return count
+    def _search(self, plan: TablePlan) -> PhaseOutcome:
+        """Look for items of others, where it matters."""
+        if self.force or not self._worker.target.holds_keys:
+            return PhaseOutcome("finished")
+        return self.session.attend(Searching(self._worker, self._journal, plan).step)
+
+    def _conflicts_in(self, plan: TablePlan) -> int:
+        table = plan.source.name
+        return int(self._journal.rows("SELECT count(*) FROM conflict WHERE source_table = ?", (table,))[0][0])
 
     # ---- tables that were there before ----
 
@@ -170,13 +175,27 @@ class Rollback:
         later, copied = self._parts()
         for phase, units in (("rollback_later", later), ("rollback", copied)):
             self._journal.add_units(phase, units)
+            self._guard(phase)
             outcome = self.session.do(phase) if self._journal.units(phase) else PhaseOutcome("finished")
             if not outcome.finished:
                 return outcome
+        return self._put_back_refused()
+
+    def _guard(self, phase: str) -> None:
+        """Guard the units that are left of a rollback that was begun without."""
+        if self.guarded:
+            with self._journal.transaction() as connection:
+                connection.execute(
+                    "UPDATE unit SET spec = json_set(spec, '$.guarded', json('true')) WHERE phase = ? AND NOT finished",
+                    (phase,),
+                )
+
+    def _put_back_refused(self) -> PhaseOutcome:
+        outcome = PhaseOutcome("finished")
         for plan in self.session.plan.tables:
-            if not plan.created:
-                put_back_refused(self._worker, self._journal, plan)
-        return PhaseOutcome("finished")
+            if outcome.finished and not plan.created:
+                outcome = self.session.attend(PuttingBack(self._worker, self._journal, plan).step)
+        return outcome
 
     def _parts(self) -> tuple[list[Unit], list[Unit]]:
         """What repairs and replays wrote, one unit for each table because they may meet; then the copy's units."""
@@ -210,7 +229,7 @@ class Rollback:
             return True  # the source's name has lost its meaning: one unit is right for any source
 
     def _unit(self, name: str, table: str, folders: Iterable[str]) -> Unit:
-        return Unit(name, table, UndoPart(tuple(folders), self.force).to_json())
+        return Unit(name, table, UndoPart(tuple(folders), self.force, self.guarded).to_json())
 
     # ---- proving it ----
 
@@ -226,7 +245,7 @@ class Rollback:
 
     def _result(self, plan: TablePlan) -> TableRollback:
         name, table = plan.target.name, plan.source.name
-        ((left,),) = self._journal.rows("SELECT count(*) FROM conflict WHERE source_table = ?", (table,))
+        left = self._conflicts_in(plan)
         if plan.created:
             there = name in {one.name for one in self._worker.target.tables()}
             action: Action = "kept" if there and left else "dropped" if self._is_ours(plan) else "absent"

@@ -7,13 +7,17 @@ source's items come to: slices that were cut off may have written some of these,
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from attrs import define, field
+
+from isthmus.errors import IsthmusError
 from isthmus.results import Unreadable
 from isthmus.schema import Table
+from isthmus.slices import Slice
 from isthmus.values import Item, dumps
 from isthmus_migration.digests import canonical_text, keyed
 from isthmus_migration.journal.journal import Journal, JournalUnwritable
@@ -22,14 +26,14 @@ from isthmus_migration.plans.plan import TablePlan
 from isthmus_migration.slices.account import digest_of
 from isthmus_migration.slices.images import files_of_table
 from isthmus_migration.slices.worker import Worker
-from isthmus_migration.transforms import TransformError
+from isthmus_migration.transforms import CompiledTransform, TransformError
 
 _ITEMS = 2_000
 _BYTES = 8_000_000
 
 
-def strangers(worker: Worker, journal: Journal, plan: TablePlan) -> Iterator[dict[str, Any]]:
-    """The items of a table that the migration did not write, as findings.
+def strangers(worker: Worker, journal: Journal, plan: TablePlan) -> Iterator[list[dict[str, Any]]]:
+    """The items of a table that the migration did not write, as findings; those of one read at a time, often none.
 
     :raises IsthmusError: source or target can't be read
     """
@@ -44,7 +48,9 @@ def strangers(worker: Worker, journal: Journal, plan: TablePlan) -> Iterator[dic
         with closing(sqlite3.connect(path, isolation_level=None)) as known:
             known.execute("PRAGMA synchronous = OFF")
             known.execute("CREATE TABLE written (digest BLOB PRIMARY KEY) WITHOUT ROWID")
-            _learn(known, _written(worker, journal, plan, wanted))
+            for digests in _written(worker, journal, plan, wanted):
+                _learn(known, digests)
+                yield []
             _learn(known, _written_later(worker.workdir / "images", name))
             yield from _unknown(known, worker.target, plan.target, wanted)
         path.unlink(missing_ok=True)
@@ -54,25 +60,28 @@ def strangers(worker: Worker, journal: Journal, plan: TablePlan) -> Iterator[dic
         ) from error
 
 
-def _learn(known: sqlite3.Connection, digests: Iterator[int]) -> None:
+def _learn(known: sqlite3.Connection, digests: Iterable[int]) -> None:
     known.execute("BEGIN")
     known.executemany("INSERT OR IGNORE INTO written VALUES (?)", ((digest.to_bytes(16),) for digest in digests))
     known.execute("COMMIT")
 
 
-def _written(worker: Worker, journal: Journal, plan: TablePlan, wanted: set[int]) -> Iterator[int]:
-    """Digests of what the units that were begun may have written into some buckets."""
+def _written(worker: Worker, journal: Journal, plan: TablePlan, wanted: set[int]) -> Iterator[list[int]]:
+    """Digests of what the units that were begun may have written into some buckets, by reads of the source."""
     transform, bucket = worker.table(plan.source.name).transform, keyed(plan.target.key_names)
     for state in journal.units("copy"):
         if state.unit.table != plan.source.name or not (state.sequence or state.unsettled):
             continue
-        for item in _items(worker.source, plan.source, state.unit.spec):
-            try:
-                moved = transform(item)
-            except TransformError:
-                continue
-            if moved is not None and bucket(moved) in wanted:
-                yield digest_of(canonical_text(moved))
+        for read in _reads(worker.source, plan.source, state.unit.spec):
+            moved = (_moved(transform, item) for item in read.items)
+            yield [digest_of(canonical_text(item)) for item in moved if item is not None and bucket(item) in wanted]
+
+
+def _moved(transform: CompiledTransform, item: Item) -> Item | None:
+    try:
+        return transform(item)
+    except TransformError:
+        return None
 
 
 def _written_later(images: Path, table: str) -> Iterator[int]:
@@ -83,19 +92,20 @@ def _written_later(images: Path, table: str) -> Iterator[int]:
 
 def _unknown(
     known: sqlite3.Connection, target: Place, table: Table, wanted: set[int]
-) -> Iterator[dict[str, Any]]:  # fmt: skip
+) -> Iterator[list[dict[str, Any]]]:  # fmt: skip
     bucket = keyed(table.key_names)
     for unit in target.units(table, 1):
-        for item in _stored(target, table, unit):
-            if isinstance(item, Unreadable):
-                yield _unreadable(item)
-                continue
-            if bucket(item) not in wanted:
-                continue
-            digest = digest_of(canonical_text(item))
-            if not known.execute("SELECT 1 FROM written WHERE digest = ?", (digest.to_bytes(16),)).fetchall():
-                detail = {"reason": "not_ours", "bucket": bucket(item), "before": None, "found": f"{digest:032x}"}
-                yield {"kind": "conflict", "key": dumps(table.key_of(item)), "detail": detail}
+        for read in _reads(target, table, unit):
+            theirs = (_theirs(known, table, item, bucket(item)) for item in read.items if bucket(item) in wanted)
+            yield [*(one for one in theirs if one is not None), *map(_unreadable, read.unreadable)]
+
+
+def _theirs(known: sqlite3.Connection, table: Table, item: Item, bucket: int) -> dict[str, Any] | None:
+    digest = digest_of(canonical_text(item))
+    if known.execute("SELECT 1 FROM written WHERE digest = ?", (digest.to_bytes(16),)).fetchall():
+        return None
+    detail = {"reason": "not_ours", "bucket": bucket, "before": None, "found": f"{digest:032x}"}
+    return {"kind": "conflict", "key": dumps(table.key_of(item)), "detail": detail}
 
 
 def _unreadable(fault: Unreadable) -> dict[str, Any]:
@@ -105,16 +115,37 @@ def _unreadable(fault: Unreadable) -> dict[str, Any]:
     return {"kind": "conflict", "key": key, "detail": detail}
 
 
-def _items(place: Place, table: Table, unit: str) -> Iterator[Item]:
-    return (item for item in _stored(place, table, unit) if not isinstance(item, Unreadable))
-
-
-def _stored(place: Place, table: Table, unit: str) -> Iterator[Item | Unreadable]:
+def _reads(place: Place, table: Table, unit: str) -> Iterator[Slice]:
     cursor: str | None = None
     while True:
         read = place.read(table, unit, cursor, items=_ITEMS, size=_BYTES)
-        yield from read.items
-        yield from read.unreadable
+        yield read
         cursor = read.cursor
         if cursor is None:
             return
+
+
+@define
+class Searching:
+    """Looks for the strangers of one table, in steps; where a place was away, it begins anew."""
+
+    worker: Worker
+    journal: Journal
+    plan: TablePlan
+    _found: Iterator[list[dict[str, Any]]] | None = field(default=None, init=False)
+
+    def step(self) -> bool:
+        """Journal those of one read. Whether more may be left.
+
+        :raises IsthmusError: source or target can't be read
+        """
+        if self._found is None:
+            self._found = strangers(self.worker, self.journal, self.plan)
+        try:
+            some = next(self._found, None)
+        except IsthmusError:
+            self._found = None
+            raise
+        if some:
+            self.journal.find(self.plan.source.name, some)
+        return some is not None

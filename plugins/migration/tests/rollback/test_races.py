@@ -1,0 +1,235 @@
+"""Rollbacks while others write, while the target is away, and while they are told to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import isthmus
+from isthmus.errors import InvalidArgument, Unavailable
+from isthmus.schema import Table
+from isthmus.slices import Slice
+from isthmus.values import Item
+from isthmus_migration.coordination.control import ControlFile
+from isthmus_migration.coordination.options import RunOptions
+from isthmus_migration.journal.states import State
+from isthmus_migration.migration import Migration
+from isthmus_migration.places.base import Change, Place, Receipt, Refusal, Seen
+from isthmus_migration.places.databases import DatabasePlace
+from isthmus_migration.rollback import strangers
+from plugins.migration.tests.dead.helpers import digest, fill, held, numbered, own_tables, run, sqlite
+from plugins.migration.tests.rollback.test_restoring import into_existing
+from plugins.mongodb.tests.servers import fresh_name, in_database
+
+THEIRS: Item = {"id": "k00160", "of": "somebody"}
+NEW: Item = {"id": "k00007", "of": "somebody"}
+
+
+@pytest.fixture(params=["sqlite", "mongodb", "standalone", "dynamodb"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database on each backend."""
+    if request.param == "sqlite":
+        yield sqlite(tmp_path, "b")
+        return
+    if request.param == "dynamodb":
+        url = own_tables(request.getfixturevalue("dynamodb_url"))
+    else:
+        server = "mongodb_url" if request.param == "mongodb" else "mongodb_standalone_url"
+        url = in_database(request.getfixturevalue(server), database=f"races-{fresh_name()}")
+    yield url
+    with isthmus.connect(url) as database:
+        for name in database.tables.list():
+            database.tables.drop(name)
+
+
+def _after_each_look(patch: pytest.MonkeyPatch, act: Callable[[set[object]], object]) -> None:
+    """Do something between a look at some keys and the writes that depend on it."""
+    look = DatabasePlace.look
+
+    def then(self: DatabasePlace, table: Table, keys: Sequence[Item]) -> list[Seen]:
+        found = look(self, table, keys)
+        act({key["id"] for key in keys})
+        return found
+
+    patch.setattr(DatabasePlace, "look", then)
+
+
+def _refusing(patch: pytest.MonkeyPatch, *keys: str) -> None:
+    """Let the target refuse some items once, as if a unique value of theirs were taken."""
+    swap, left = DatabasePlace.swap, set(keys)
+
+    def once(self: DatabasePlace, table: Table, changes: Sequence[Change]) -> Receipt:
+        refused = [place for place, change in enumerate(changes) if change.key["id"] in left]
+        left.difference_update(str(changes[place].key["id"]) for place in refused)
+        done = swap(self, table, [change for place, change in enumerate(changes) if place not in refused])
+        assert not (refused and done.refusals)
+        return done if not refused else Receipt(tuple(Refusal(place, InvalidArgument("taken")) for place in refused))
+
+    patch.setattr(DatabasePlace, "swap", once)
+
+
+def test_what_others_write_in_the_last_moment_is_a_conflict(
+    tmp_path: Path, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An overwritten item, a new one and one that is removed: all that others did is left, all else is put back."""
+    fill(sqlite(tmp_path, "a"), numbered(0, 200, of="source"))
+    fill(target, numbered(150, 300, of="target"))
+    before = held(target)
+    migration = Migration.plan(
+        sqlite(tmp_path, "a"), target, workdir=tmp_path / "work", units=3, into_existing="upsert"
+    )
+    assert run(migration).finished
+
+    with isthmus.connect(target) as database:
+        table = database.table("things", partition_key="id")
+
+        def write(looked_at: set[object]) -> None:
+            table.put_many([one for one in (THEIRS, NEW) if one["id"] in looked_at]).raise_for_failures()
+            if "k00161" in looked_at:
+                table.delete(id="k00161")
+
+        _after_each_look(monkeypatch, write)
+        result = migration.rollback(engine="inline", guarded=True)
+    assert [(one.key, one.reason) for one in migration.conflicts()] == [
+        (f'{{"id":"{key}"}}', "changed") for key in ("k00007", "k00160", "k00161")
+    ]
+    assert result.tables[0].equal
+    del before["k00161"]
+    assert held(target) == {**before, "k00160": THEIRS, "k00007": NEW}
+
+
+def test_what_was_refused_is_not_put_over_what_others_wrote_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second attempt depends on what was seen, as the first one does."""
+    migration = into_existing(tmp_path)
+    assert run(migration).finished
+    _refusing(monkeypatch, "k00160", "k00170")
+    with isthmus.connect(sqlite(tmp_path, "b")) as database:
+        table = database.table("things", partition_key="id")
+        refused = 0
+
+        def write(_looked_at: set[object]) -> None:
+            nonlocal refused
+            with migration.work.journal(writable=False) as journal:
+                refused = max(refused, len(journal.rows("SELECT 1 FROM conflict")))
+            if refused == 2:
+                table.put(THEIRS)
+
+        _after_each_look(monkeypatch, write)
+        result = migration.rollback(engine="inline")
+    assert refused == 2
+    assert [(one.key, one.reason) for one in migration.conflicts()] == [('{"id":"k00160"}', "changed")]
+    assert (result.tables[0].equal, result.tables[0].restored) == (True, 199)
+    assert held(sqlite(tmp_path, "b"))["k00160"] == THEIRS
+
+
+class _Away:
+    """A target that is away for some swaps of what was refused before."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, times: int, then: Callable[[], None] = lambda: None) -> None:
+        self.left, swap = times, DatabasePlace.swap
+
+        def away(place: DatabasePlace, table: Table, changes: Sequence[Change]) -> Receipt:
+            if len(changes) == 1 and changes[0].key["id"] == "k00160" and self.left:
+                self.left -= 1
+                then()
+                raise Unavailable("away")
+            return swap(place, table, changes)
+
+        patch.setattr(DatabasePlace, "swap", away)
+
+
+def test_what_was_refused_waits_for_a_target_that_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is put back when the target is there again."""
+    migration = into_existing(tmp_path)
+    before = digest(sqlite(tmp_path, "b"))
+    assert run(migration).finished
+    _refusing(monkeypatch, "k00160")
+    away = _Away(monkeypatch, 2)
+    result = migration.rollback(engine="inline")
+    assert (result.clean, away.left) == (True, 0)
+    assert digest(sqlite(tmp_path, "b")) == before
+    codes = [event["code"] for event in _events(migration)]
+    assert codes.index("waiting") < codes.index("working_again")
+
+
+def _events(migration: Migration) -> list[dict[str, Any]]:
+    with migration.work.journal(writable=False) as journal:
+        return journal.events()
+
+
+@pytest.mark.parametrize("patience", [0.0, 60.0])
+def test_what_was_refused_ends_as_slices_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patience: float) -> None:
+    """With its patience, or when it is told to stop; calling it again goes on."""
+    migration = into_existing(tmp_path)
+    before = digest(sqlite(tmp_path, "b"))
+    assert run(migration).finished
+    _refusing(monkeypatch, "k00160")
+    control = ControlFile(tmp_path / "work")
+    away = _Away(monkeypatch, 2, (lambda: None) if patience == 0 else lambda: control.say("stop") and None)
+    result = migration.rollback(engine="inline", options=RunOptions(patience=patience))
+    assert (result.finished, migration.status().state) == (False, State.ROLLING_BACK)
+    assert result.reason == ("away" if patience == 0 else "it was told to stop")
+    away.left = 0
+    assert migration.rollback(engine="inline").clean
+    assert digest(sqlite(tmp_path, "b")) == before
+
+
+def test_a_rollback_that_was_begun_without_is_guarded_from_then_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its units are there already when the guard is asked for."""
+    migration = into_existing(tmp_path)
+    assert run(migration).finished
+    slices = RunOptions(slice_items=20)
+    with monkeypatch.context() as patched:
+        patched.setattr(DatabasePlace, "swap", _stopping(tmp_path))
+        assert not migration.rollback(engine="inline", options=slices).finished
+    with isthmus.connect(sqlite(tmp_path, "b")) as database:
+        table = database.table("things", partition_key="id")
+        _after_each_look(monkeypatch, lambda keys: table.put(THEIRS) if "k00160" in keys else None)
+        migration.rollback(engine="inline", guarded=True, options=slices)
+    assert [one.key for one in migration.conflicts()] == ['{"id":"k00160"}']
+    assert held(sqlite(tmp_path, "b"))["k00160"] == THEIRS
+
+
+def _stopping(folder: Path) -> Callable[[DatabasePlace, Table, Sequence[Change]], Receipt]:
+    swap, control = DatabasePlace.swap, ControlFile(folder / "work")
+
+    def stopping(place: DatabasePlace, table: Table, changes: Sequence[Change]) -> Receipt:
+        control.say("stop")
+        return swap(place, table, changes)
+
+    return stopping
+
+
+@pytest.mark.parametrize("told", ["", "stop"])
+def test_items_of_others_are_looked_for_as_slices_are_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str
+) -> None:
+    """In a table that would be dropped: the look waits for a target that is away, and it can be stopped."""
+    fill(sqlite(tmp_path, "a"), numbered(0, 60))
+    migration = Migration.plan(sqlite(tmp_path, "a"), sqlite(tmp_path, "b"), workdir=tmp_path / "work")
+    assert run(migration).finished
+    fill(sqlite(tmp_path, "b"), [{"id": "new"}])
+    reads, times, control = strangers._reads, [1], ControlFile(tmp_path / "work")
+
+    def away(place: Place, table: Table, unit: str) -> Iterator[Slice]:
+        if times and place.name.endswith("b.db"):
+            times.pop()
+            if told:
+                control.say("stop")
+            raise Unavailable("away")
+        yield from reads(place, table, unit)
+
+    monkeypatch.setattr(strangers, "_reads", away)
+    result = migration.rollback(engine="inline")
+    assert not times
+    assert (result.finished, result.reason) == (not told, "it was told to stop" if told else "")
+    result = migration.rollback(engine="inline") if told else result
+    assert [table.action for table in result] == ["kept"]
+    assert [one.key for one in migration.conflicts()] == ['{"id":"new"}']
