@@ -70,11 +70,13 @@ class AsyncSelection(sel.SelectionSpec):
         """Pages of all segments as they come, one in flight for each segment that was begun."""
         left = self.at_most
         streams = (segment._pages(size, context) for segment in self.in_segments())  # noqa: SLF001  # its own class
-        flying: dict[asyncio.Task[res.Page | None], AsyncIterator[res.Page]] = {}
+        flying: dict[asyncio.Task[res.Page | None], AsyncGenerator[res.Page, None]] = {}
+        begun: list[AsyncGenerator[res.Page, None]] = []
         try:
             while left != 0:
-                begun = islice(streams, self.segments_at_once - len(flying))
-                flying.update((asyncio.ensure_future(_next(stream)), stream) for stream in begun)
+                fresh = list(islice(streams, self.segments_at_once - len(flying)))
+                begun += fresh
+                flying.update((asyncio.ensure_future(_next(stream)), stream) for stream in fresh)
                 if not flying:
                     return
                 for task in (await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED))[0]:
@@ -89,6 +91,8 @@ class AsyncSelection(sel.SelectionSpec):
             for task in flying:
                 task.cancel()
             await asyncio.gather(*flying, return_exceptions=True)
+            for stream in begun:
+                await stream.aclose()
 
     async def page(self, *, size: int, cursor: str | None = None) -> res.Page:
         """One page of at most ``size`` items; its ``cursor`` leads to the next one, ``None`` means the end.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -109,5 +110,20 @@ class Backend(ABC):
         """
 
     async def aclose(self) -> None:
-        """The async twin of ``close``."""
-        await asyncio.to_thread(self.close) if self.blocking else self.close()
+        """The async twin of ``close``. It releases everything also when it is cancelled: nobody calls it again."""
+        await _in_thread(self.close) if self.blocking else self.close()
+
+
+async def _in_thread(close: Callable[[], None]) -> None:
+    begun = threading.Lock()
+
+    def close_once() -> None:
+        if begun.acquire(blocking=False):
+            close()
+
+    try:
+        await asyncio.to_thread(close_once)
+    except asyncio.CancelledError:
+        # No thread was free for it so far, and none will begin it any more.
+        close_once()
+        raise

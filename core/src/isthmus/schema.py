@@ -126,6 +126,14 @@ def _indexes(indexes: Any) -> tuple[Index, ...]:
     return declared
 
 
+def _only(declared: Any) -> tuple[str, str] | None:
+    if declared is None:
+        return None
+    if not _is_pair(declared) or not all(isinstance(part, str) for part in declared):
+        raise InvalidArgument(f"only is a pair of an attribute's name and its text, or None, not {_kind(declared)}")
+    return check_name(declared[0], top_level=True), declared[1]
+
+
 @frozen
 class Unique:
     """Attributes whose values no two items of a table share, kept by an index of the store.
@@ -135,10 +143,11 @@ class Unique:
 
     :param attributes: top-level attributes, at least one of them no key of the table
     :param only: an attribute and its value, where the constraint is one of items with that value only
+    :raises InvalidArgument: no attribute, one twice, or a name that can't be one; ``only`` is no pair of text
     """
 
     attributes: tuple[str, ...] = field(converter=_names)
-    only: tuple[str, str] | None = None
+    only: tuple[str, str] | None = field(default=None, converter=_only)
 
     @property
     def name(self) -> str:

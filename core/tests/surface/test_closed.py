@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -60,3 +61,43 @@ def test_a_blocking_backend_explains_in_a_thread() -> None:
     native = asyncio.run(use())
     assert native["kind"] == "scan"
     assert native["thread"] != threading.get_ident()
+
+
+class Blocking(MemoryBackend):
+    """Counts how often it is closed."""
+
+    blocking = True
+    closings = 0
+
+    def close(self) -> None:
+        self.closings += 1
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_closing_that_is_cancelled_closes_once(begun: bool) -> None:
+    """Whether a thread was free for it or not: nobody closes a second time."""
+    backend, busy, go_on = Blocking(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        busy.set()
+        assert go_on.wait(60)
+
+    async def use() -> None:
+        database = await isthmus.aconnect(backend)
+        with ThreadPoolExecutor(1) as only:
+            asyncio.get_running_loop().set_default_executor(only)
+            working = asyncio.create_task(asyncio.to_thread(work))
+            await asyncio.sleep(0)
+            assert busy.wait(60)
+            closing = asyncio.create_task(database.close())
+            await asyncio.sleep(0)
+            if begun:
+                go_on.set()
+                assert only.submit(int).result(60) == 0  # comes after it in the queue
+            closing.cancel()
+            await asyncio.wait([closing])
+            go_on.set()
+            await working
+
+    asyncio.run(use())
+    assert backend.closings == 1

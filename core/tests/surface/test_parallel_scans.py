@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any, TypeVar
 
 import pytest
@@ -157,3 +158,18 @@ async def _count(selection: Any) -> None:
 def test_nothing_is_left_underway(use: Any) -> None:
     """When the reader has what it wants, no task of the scan is still running."""
     assert asyncio.run(_left_over(use)) == 0
+
+
+def test_no_generator_is_left_to_the_garbage_collector() -> None:
+    """The streams of the segments have ended, too, when a reader stops: the loop need not close them later."""
+    left: list[Any] = []
+
+    async def read() -> None:
+        async with isthmus.aconnect(filled(Slow())) as database:
+            sys.set_asyncgen_hooks(finalizer=left.append)
+            pages = scan(database, 8).pages(size=1)
+            assert len((await anext(pages)).items) == 1
+            await pages.aclose()
+
+    asyncio.run(read())
+    assert left == []
