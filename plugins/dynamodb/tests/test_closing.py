@@ -12,6 +12,7 @@ import pytest
 
 from isthmus.errors import Closed
 from isthmus_dynamodb.native import Transport
+from isthmus_dynamodb.transports.fast import FastTransport
 from plugins.dynamodb.tests.servers import (
     Holding,
     answer,
@@ -112,3 +113,30 @@ def test_a_loop_that_ends_closes_its_connections() -> None:
         transport.close()
         gc.collect()
     assert [str(one.message) for one in caught] == []
+
+
+def test_a_connection_that_was_handed_to_a_cancelled_task_is_closed() -> None:
+    """Where the transport is closed in the same moment, nobody else would close it before the loop ends."""
+    held = Holding()
+
+    async def run(transport: FastTransport) -> list[object]:
+        async def first() -> None:
+            await transport.asend(echo(1), None)
+            # The connection is on its way to the task that waits.
+            transport._loops[asyncio.get_running_loop()].close()
+            waiting.cancel()
+
+        working = asyncio.ensure_future(first())
+        await held.until_begun_there()
+        waiting = asyncio.ensure_future(transport.asend(echo(2), None))
+        await until_queued_here(transport, 1)
+        held.let_go()
+        await working
+        await asyncio.wait([waiting])
+        return [waiting.cancelled(), transport._loops[asyncio.get_running_loop()]._slots]
+
+    with serving(held) as server:
+        transport = open_fast(server.url, max_connections=1, pool_timeout=120)
+        assert isinstance(transport, FastTransport)
+        assert asyncio.run(run(transport)) == [True, [None]]
+        transport.close()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
@@ -16,7 +19,8 @@ from isthmus.errors import ConfigurationError, Unavailable
 from isthmus_dynamodb.native import NotSent
 from isthmus_dynamodb.options import Options
 from isthmus_dynamodb.transports import open_transport
-from plugins.dynamodb.tests.servers import Server, calling, forwarding, options_of, serving
+from isthmus_dynamodb.transports.streaming import StreamConnection
+from plugins.dynamodb.tests.servers import LIST_TABLES, LONGEST_WAIT, Server, calling, forwarding, options_of, serving
 
 Front = Callable[[trustme.LeafCert], AbstractContextManager[Server]]
 
@@ -154,3 +158,40 @@ def test_a_bundle_that_holds_no_certificate_is_a_configuration_error(tmp_path: P
     options = Options(region="eu-west-1", access_key_id="x", secret_access_key="y", ca_bundle=str(path))
     with pytest.raises(ConfigurationError, match="holds no certificate"):
         open_transport(options)
+
+
+def test_a_cancelled_call_does_not_take_its_leave_of_the_server(
+    authority: trustme.CA, bundle: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that is cancelled when its connection is just made closes it at once, though the server reads nothing."""
+    made: list[socket.socket] = []
+    over = threading.Event()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+
+    def greet(sock: socket.socket) -> None:
+        with context.wrap_socket(sock, server_side=True):
+            over.wait(LONGEST_WAIT)
+
+    async def run(url: str) -> None:
+        given = Options(endpoint=url, region="x", access_key_id="x", secret_access_key="y", ca_bundle=bundle)
+        transport = open_transport(given)
+        call = asyncio.ensure_future(transport.asend(LIST_TABLES, None))
+
+        def cancel(connection: StreamConnection, inner: asyncio.BaseTransport) -> None:
+            connected(connection, inner)
+            made.append(inner.get_extra_info("socket"))
+            call.cancel()
+
+        monkeypatch.setattr(StreamConnection, "connection_made", cancel)
+        await asyncio.wait([call])
+        await asyncio.sleep(0)  # a transport closes its socket in a callback
+        assert [sock.fileno() for sock in made] == [-1]
+        await transport.aclose()
+
+    connected = StreamConnection.connection_made
+    with serving(greet) as server:
+        try:
+            asyncio.run(run(f"https://localhost:{server.port}"))
+        finally:
+            over.set()

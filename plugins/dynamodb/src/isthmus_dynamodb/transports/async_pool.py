@@ -75,7 +75,7 @@ class AsyncPool:
         if turn in self._waiting:
             self._waiting.remove(turn)
         elif not turn.cancelled() and turn.exception() is None:
-            self._pass_on(turn.result())
+            self._give(turn.result(), usable=True)
         return error
 
     def _give(self, connection: Slot, *, usable: bool) -> None:

@@ -98,7 +98,12 @@ class BotoTransport:
         self._client.close()
 
     async def aclose(self) -> None:
-        await asyncio.to_thread(self.close)
+        try:
+            await asyncio.to_thread(self.close)
+        except asyncio.CancelledError:
+            # Where no thread was free for it, none will begin it any more; a second call does no harm.
+            self.close()
+            raise
 
     def forget(self) -> None:
         """Begin anew in a forked process, which has none of its parent's threads and must not use its sockets."""

@@ -64,11 +64,14 @@ class Dialer:
             try:
                 sock.settimeout(share)
                 sock.connect(address)
+                prepare(sock)
             except OSError as error:
                 sock.close()
                 failure = error
+            except BaseException:
+                sock.close()
+                raise
             else:
-                prepare(sock)
                 return sock
         raise failure
 

@@ -115,16 +115,19 @@ async def open_stream(dialer: Dialer, deadline: float | None) -> StreamConnectio
     :raises NotSent, Unavailable, DeadlineExceeded: as ``Dialer.dial``
     """
     endpoint, loop = dialer.endpoint, asyncio.get_running_loop()
-    end = dialer.until(deadline)
+    connection, end = StreamConnection(endpoint.url), dialer.until(deadline)
     try:
         sock = await _connect(endpoint, end)
         async with asyncio.timeout(left_until(end)):
-            _transport, connection = await loop.create_connection(
-                lambda: StreamConnection(endpoint.url), sock=sock, ssl=dialer.tls,
-                server_hostname=endpoint.host if dialer.tls else None,
-            )  # fmt: skip
-    except (OSError, ValueError) as error:
-        raise no_connection(endpoint.url, error, deadline) from error
+            await loop.create_connection(
+                lambda: connection, sock=sock, ssl=dialer.tls, server_hostname=endpoint.host if dialer.tls else None
+            )
+    except BaseException as error:
+        # The loop itself would wait until the server agrees to the end of a TLS connection that is just made.
+        connection.close()
+        if isinstance(error, OSError | ValueError):
+            raise no_connection(endpoint.url, error, deadline) from error
+        raise
     return connection
 
 
