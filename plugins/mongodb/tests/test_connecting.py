@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+import ssl
+import threading
 import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -12,9 +14,11 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
+import trustme
 
 import isthmus
 from isthmus.errors import Closed
+from isthmus_mongodb.connecting import close_unconnected
 from plugins.mongodb.tests.servers import fresh_name, in_database
 
 # Connections are held where this is set: in a task, and in those that it starts.
@@ -204,3 +208,48 @@ def test_a_client_closes_though_who_waits_for_it_is_cancelled(
     with nothing_left():
         run(loop, scenario)
         monkeypatch.undo()
+
+
+class Leaving(asyncio.Protocol):
+    """Has a task cancelled in the moment in which its connection is made."""
+
+    def __init__(self, task: asyncio.Task[Any] | None) -> None:
+        self.task = task
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.socket: socket.socket = transport.get_extra_info("socket")
+        assert self.task is not None
+        self.task.cancel()
+
+
+def test_a_tls_connection_is_closed_though_the_server_does_not_agree() -> None:
+    """The event loop's own closing would wait for that, and the loop may end before."""
+    authority, over, context = trustme.CA(), threading.Event(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+
+    def serve() -> None:
+        with context.wrap_socket(listener.accept()[0], server_side=True):
+            over.wait(60)
+
+    async def connect() -> None:
+        protocol = Leaving(asyncio.current_task())
+        address = listener.getsockname()[:2]
+        try:
+            await asyncio.get_running_loop().create_connection(
+                lambda: protocol, *address, ssl=trusting, server_hostname="localhost"
+            )
+        except asyncio.CancelledError as cancelled:
+            close_unconnected(cancelled)
+        await one_turn()  # a transport closes its socket in a callback
+        assert protocol.socket.fileno() == -1
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve)
+        server.start()
+        try:
+            asyncio.run(connect())
+        finally:
+            over.set()
+            server.join()
