@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import pytest
 
+import isthmus
 from isthmus.schema import Table
+from isthmus_migration.digests import bucket_of
 from isthmus_migration.errors import WorkDirectoryDamaged
 from isthmus_migration.journal.journal import JournalUnwritable
 from isthmus_migration.migration import Migration
@@ -72,6 +75,31 @@ def test_what_has_expired_meanwhile_is_not_put_back(tmp_path: Path, an_hour_late
     assert (result.clean, result.conflicts, result.tables[0].equal) == (True, 0, None)
     assert result.tables[0].fewer_buckets == 20
     assert set(held(sqlite(tmp_path, "b"), table)) == {f"k{number:05d}" for number in range(10, 20)}
+
+
+@pytest.mark.parametrize("deleted", [[], ["k00050"]])
+def test_what_never_expires_is_not_taken_for_expired(
+    tmp_path: Path, an_hour_later: Callable[[], None], deleted: list[str]
+) -> None:
+    """Of an item without an expiry time it is told that others deleted it; conflicts count as they were left."""
+    table, until = Table("things", "id", ttl="until"), int(time.time()) + HOUR
+    beside = next(f"e{number}" for number in count() if bucket_of([f"e{number}"]) == bucket_of(["k00012"]))
+    expiring = [*numbered(60, 70, until=until), {"id": beside, "until": until}]
+    fill(sqlite(tmp_path, "a"), numbered(0, 30), table)
+    fill(sqlite(tmp_path, "b"), [*numbered(10, 20, of="target"), *numbered(40, 60), *expiring], table)
+    migration = Migration.plan(
+        sqlite(tmp_path, "a"), sqlite(tmp_path, "b"), workdir=tmp_path / "work", into_existing="upsert"
+    )
+    assert run(migration).finished
+    later = {"k00012": {"until": until + 2 * HOUR}, "k00013": {}, "k00002": {}}
+    with isthmus.connect(sqlite(tmp_path, "b")) as database:
+        database.table(table).put_many([{"id": key, **more, "of": "somebody"} for key, more in later.items()])
+        for key in ("k00014", *deleted):
+            database.table(table).delete(id=key)
+    an_hour_later()
+    result = migration.rollback(engine="inline").tables[0]
+    assert (result.conflicts, result.fewer_buckets) == (4, 11)
+    assert (result.equal, result.differing_buckets) == ((False, 1) if deleted else (None, 0))
 
 
 @pytest.mark.parametrize("existing", [False, True])

@@ -1,11 +1,16 @@
-"""The digest of what a table of the target holds: before the first item is copied, and after a rollback."""
+"""The digest of what a table of the target holds: before the first item is copied, and after a rollback.
+
+Where items expire, those that never do have a digest of their own: none of them may be gone.
+"""
 
 from __future__ import annotations
 
 from zlib import crc32
 
 from isthmus.results import Unreadable
-from isthmus.values import dumps
+from isthmus.schema import Table
+from isthmus.values import Item, dumps
+from isthmus.writes import is_number
 from isthmus_migration.digests import BUCKETS, BucketDigest
 from isthmus_migration.journal.journal import Journal
 from isthmus_migration.places.base import Place
@@ -31,11 +36,17 @@ def digest_target(worker: Worker, task: SliceTask) -> SliceResult:
     digest = BucketDigest.of(read.items, table.key_names)
     for fault in read.unreadable:
         digest.add_one(*_of_unreadable(fault))
+    digests = {"target": digest.pack()}
+    if table.ttl is not None:
+        digests["lasting"] = BucketDigest.of((one for one in read.items if lasts(table, one)), table.key_names).pack()
     count = len(read.items) + len(read.unreadable)
     pace.keep(count, 0)
-    return SliceResult(
-        task, read.cursor, Counts(read=count), {"target": digest.pack()}, waited=pace.waited, owed=pace.owed
-    )
+    return SliceResult(task, read.cursor, Counts(read=count), digests, waited=pace.waited, owed=pace.owed)
+
+
+def lasts(table: Table, item: Item | None) -> bool:
+    """Whether an item of a table with expiry never expires."""
+    return item is not None and table.ttl is not None and not is_number(item.get(table.ttl))
 
 
 def _of_unreadable(fault: Unreadable) -> tuple[int, int]:

@@ -35,10 +35,11 @@ class TableRollback:
     :param unchanged: items that were as before
     :param conflicts: items left as they are
     :param equal: whether the digest is the one from before, but for the conflicts; ``None`` where there was none, or
-        where items may have expired since
+        where items are gone that may have expired since
     :param differing_buckets: buckets, of 65,536, in which it is not: others have written keys that the migration never
         did
-    :param fewer_buckets: buckets that hold fewer items than before, in a table whose items expire
+    :param fewer_buckets: buckets that hold fewer items than before, in a table whose items expire; none of their items
+        that never do is gone
     """
 
     table: str

@@ -12,7 +12,7 @@ from attrs import define, evolve, field
 from isthmus.errors import ConfigurationError
 from isthmus_migration.coordination.outcomes import PhaseOutcome
 from isthmus_migration.coordination.session import Session
-from isthmus_migration.digests import BucketDigest
+from isthmus_migration.digests import BucketDigest, Difference
 from isthmus_migration.errors import WrongState
 from isthmus_migration.journal.journal import Journal
 from isthmus_migration.journal.states import State
@@ -256,12 +256,23 @@ class Rollback:
         )  # fmt: skip
         if not self._was_digested(plan):
             return done
-        found = list(_wanted(self._journal, table).differences(
-            self._journal.digest("rollback_verify", table, "target")))  # fmt: skip
-        # What expires goes by itself, also from among items that the migration never touched.
-        fewer = sum(1 for one in found if plan.target.ttl is not None and one.target[0] < one.source[0])
+        found, gone = self._differences(table, "target"), frozenset[int]()
+        if plan.target.ttl is not None:
+            # What expires goes by itself, also from among items that the migration never touched; others never do.
+            lasting = {one.bucket for one in self._differences(table, "lasting")}
+            gone = frozenset(one.bucket for one in found if one.target[0] < one.source[0]) - lasting
+        fewer = len(gone)
         equal = None if fewer and fewer == len(found) else not found
         return evolve(done, equal=equal, differing_buckets=len(found) - fewer, fewer_buckets=fewer)
+
+    def _differences(self, table: str, side: str) -> list[Difference]:
+        """Where a table is not what it was before, but for the conflicts; nothing that was not digested then."""
+        journal = self._journal
+        known = journal.rows(
+            "SELECT 1 FROM digest WHERE phase = ? AND source_table = ? AND side = ? LIMIT 1", (BEFORE, table, side)
+        )
+        after = journal.digest("rollback_verify", table, side)
+        return list(_wanted(journal, table, side).differences(after)) if known else []
 
 
 def conflicts_of(journal: Journal, plan: TablePlan) -> Iterator[Conflict]:
@@ -272,14 +283,15 @@ def conflicts_of(journal: Journal, plan: TablePlan) -> Iterator[Conflict]:
     return (Conflict(plan.target.name, key, json.loads(detail)["reason"]) for key, detail in rows)
 
 
-def _wanted(journal: Journal, table: str) -> BucketDigest:
-    """The digest from before, with the conflicts as they were left."""
-    digest, gone = journal.digest(BEFORE, table, "target"), BucketDigest()
+def _wanted(journal: Journal, table: str, side: str) -> BucketDigest:
+    """The digest from before, with the conflicts as they were left; of items that never expire, or of all."""
+    digest, gone = journal.digest(BEFORE, table, side), BucketDigest()
     for (text,) in journal.each("SELECT detail FROM conflict WHERE source_table = ?", (table,)):
         detail = json.loads(text)
-        if detail["found"] is not None:
+        counts = detail.get("lasting", ()) if side == "lasting" else ("before", "found")
+        if "found" in counts and detail["found"] is not None:
             digest.add_one(detail["bucket"], int(detail["found"], 16))
-        if detail["before"] is not None:
+        if "before" in counts and detail["before"] is not None:
             gone.add_one(detail["bucket"], int(detail["before"], 16))
     digest.subtract(gone)
     return digest

@@ -18,6 +18,7 @@ from isthmus.writes import expired
 from isthmus_migration.digests import bucket_of
 from isthmus_migration.places.base import Change, Seen
 from isthmus_migration.places.readable import readable_items
+from isthmus_migration.rollback.digesting import lasts
 from isthmus_migration.slices.existing import Former, digest_or_none, former
 from isthmus_migration.slices.images import Image, ImageFile, image_files, number_of
 from isthmus_migration.slices.pace import Pace
@@ -193,10 +194,15 @@ def conflict(table: Table, kept: Image, now: Item | IsthmusError | None, reason:
 
     :param now: what stands there instead of what was written
     """
+    found = None if isinstance(now, IsthmusError) else now
     detail = {
         **more, "reason": reason, "bucket": bucket_of(kept.key[name] for name in table.key_names),
-        "before": _text(kept.before), "found": None if isinstance(now, IsthmusError) else _text(now),
+        "before": _text(kept.before), "found": _text(found),
     }  # fmt: skip
+    if table.ttl is not None:
+        detail["lasting"] = [
+            side for side in ("before", "found") if lasts(table, kept.before if side == "before" else found)
+        ]
     return {"kind": "conflict", "key": dumps(kept.key), "detail": detail}
 
 
