@@ -124,7 +124,10 @@ class SliceReader(ABC):
 
 
 class SegmentReader(SliceReader):
-    """Reads segments of a scan, which every backend has (rule PAG-9 says that they are disjoint and whole)."""
+    """Reads segments of a scan, which every backend has (rule PAG-9 says that they are disjoint and whole).
+
+    Scans promise no order and no last key, so a segment that grows behind its end as fast as it is read is followed.
+    """
 
     def __init__(self, database: Database, table: Table) -> None:
         self._database = database
