@@ -43,9 +43,11 @@ def test_a_cluster_that_does_not_answer_is_named(planned: Planned, monkeypatch: 
     """The address is in the message, and what to start there; no event loop is left to go on for ever."""
     pytest.importorskip("distributed")
     monkeypatch.setattr("isthmus_migration.engines.dask._CONNECTING", 0.5)
+    before = set(threading.enumerate())
     with pytest.raises(ConfigurationError, match=r"127\.0\.0\.1:1: start its scheduler"):
         planned(3).migration.run(engine="dask://127.0.0.1:1")
-    assert not [thread.name for thread in threading.enumerate() if "loop" in thread.name or "dask" in thread.name]
+    left = [thread.name for thread in threading.enumerate() if thread not in before]
+    assert not [name for name in left if "loop" in name or "dask" in name]
 
 
 @pytest.mark.parametrize("name", ["spark", "dask://", "dask://host", "dask://:8786", "dask://host:port"])

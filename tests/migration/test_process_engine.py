@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from multiprocessing import resource_tracker
 from pathlib import Path
+from queue import SimpleQueue
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 
 from isthmus_migration.coordination.options import RunOptions
+from isthmus_migration.engines.members import Member
 from isthmus_migration.engines.processes import ProcessEngine
 from isthmus_migration.slices.worker import Setup
 from tests.migration.conftest import Planned
@@ -50,3 +53,19 @@ def test_processes_that_the_machine_has_no_processors_for_are_started_later(
 
     assert run.migration.run(engine=engine, options=RunOptions(slice_items=5, listener=listen)).finished
     assert set(began) == {1}
+
+
+def test_a_worker_that_is_buried_while_it_is_ended_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The coordinator ends what takes too long, just when its thread has found it dead."""
+    seen = iter([SimpleNamespace(kill=lambda: None)])
+    monkeypatch.setattr(
+        Member, "_process", property(lambda _self: next(seen, None), lambda _self, _process: None), raising=False
+    )
+    Member(0, Setup("{}", "nowhere"), SimpleQueue()).kill(closing=False)
+    assert next(seen, None) is None
+
+
+def test_whoever_looks_at_a_journal_waits_for_another_who_has_it_to_himself(planned: Planned) -> None:
+    """Far longer than a machine stalls: what is only busy would be taken for damaged."""
+    with planned(3).migration.work.journal(writable=False) as journal:
+        assert journal.rows("PRAGMA busy_timeout")[0][0] >= 60_000

@@ -227,10 +227,11 @@ def test_an_interrupt_while_a_process_starts_leaves_none(
     """Neither while it is waited for, nor when Ctrl-C was held back until it is there."""
     spawning.resource_tracker.ensure_running()
     monkeypatch.setattr(f"isthmus_migration.{module}.{name}", value)
+    before = set(multiprocessing.active_children())
     with pytest.raises(KeyboardInterrupt) as caught:
         _planned(tmp_path, transforms={"things": Transform(function=f"{__name__}:same")})
     assert caught.value.__traceback__ is not None
-    assert multiprocessing.active_children() == []
+    assert set(multiprocessing.active_children()) <= before
     assert opened(tmp_path) == []
 
 

@@ -92,8 +92,9 @@ class Member(threading.Thread):
         """
         with _spawning:
             self._closing = self._closing or closing
-            if self._process is not None:
-                self._process.kill()
+            process = self._process  # its thread may bury it meanwhile
+            if process is not None:
+                process.kill()
 
     def overdue(self, seconds: float) -> None:
         """End the process if its slice has taken longer than that."""

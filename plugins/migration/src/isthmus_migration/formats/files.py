@@ -104,7 +104,8 @@ def below(folder: Path, relative: str) -> Path:
         real = path.resolve()
     except (RuntimeError, OSError):  # a link to itself
         raise _outside(relative) from None
-    if not real.is_relative_to(folder.resolve()):
+    # From Python 3.13 on, such a link is what it leads to.
+    if real.is_symlink() or not real.is_relative_to(folder.resolve()):
         raise _outside(relative)
     return path
 

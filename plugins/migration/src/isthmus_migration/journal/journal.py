@@ -23,6 +23,8 @@ from isthmus_migration.journal.states import State
 from isthmus_migration.journal.units import UnitState
 from isthmus_migration.tasks import Counts, SliceResult, Unit
 
+_BUSY_MILLISECONDS: Final = 60_000
+"""For so long somebody may have the file to himself: who closes it as the last one, or opens it after a crash."""
 _SUMS: Final = ", ".join(f"coalesce(sum({name}), 0)" for name in units.COUNTS)
 
 
@@ -54,7 +56,7 @@ class Journal:
                     f"{path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
                 )
                 on_error.callback(self._connection.close)
-                self._connection.execute("PRAGMA busy_timeout = 5000")
+                self._connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
                 if writable:
                     self._connection.execute("PRAGMA synchronous = FULL")
                 self._check_version()
