@@ -14,6 +14,7 @@ import isthmus
 from isthmus.schema import Table
 from isthmus.values import Item
 from isthmus.writes import expired
+from isthmus_migration.cli.checking import _named
 from isthmus_migration.migration import Migration
 from isthmus_migration.transforms import Transform
 from isthmus_migration.verification import reading
@@ -49,6 +50,43 @@ def test_dead_letters_are_no_mismatches(tmp_path: Path, level: str) -> None:
     """They are counted beside; the rest is compared with what the transform makes of the source."""
     result = verified(copied(tmp_path, transforms={"things": TRANSFORM}), level)
     assert (result.equal, result.tables[0].dead, named(result)) == (True, 3, [])
+
+
+@pytest.mark.parametrize("level", ["sample", "full"])
+def test_what_has_changed_since_it_became_a_dead_letter_is_told(tmp_path: Path, level: str) -> None:
+    """Nobody has decided on that: a repair copies it, or makes another letter of it. Others are excused."""
+    undated: list[Item] = [{"id": f"k00{number}00", "when": "no date"} for number in range(3)]
+    migration = copied(tmp_path, [*undated, *numbered(1, 99)], transforms={"things": Transform(types={"when": "date"})})
+    migration.dead.acknowledge(note="never mind")
+    change(tmp_path, put=[{"id": "k00100"}, {"id": "k00200", "when": "no date either"}], where="a")
+    result = verified(migration, level)
+    assert [(one.key["id"], one.kind, one.since_dead, one.unreadable) for one in result.mismatches] == [
+        ("k00100", "missing", True, False), ("k00200", "missing", True, True)
+    ]  # fmt: skip
+    assert 'k00100"}: changed since it became a dead letter' in _named(result.mismatches[0])
+    assert repaired(migration).verification.equal
+    assert (verified(migration, level).equal, migration.status().found.dead) == (True, 1)
+
+
+def test_what_can_be_read_since_it_became_a_dead_letter_is_told(tmp_path: Path) -> None:
+    """It was mended in the source; what still can't be read is excused."""
+    fill(sqlite(tmp_path, "a"), numbered(0, 20))
+    with isthmus.connect(sqlite(tmp_path, "a")) as database:
+        for number in (3, 4):
+            database.native().execute(f"""UPDATE "things:1" SET item = '{{bad' WHERE item LIKE '%"n":{number}}}%'""")
+    migration = copied(tmp_path, [])
+    assert migration.status().found.dead == 2
+    assert verified(migration, "full").equal
+    change(tmp_path, put=[{"id": "k00003", "n": 3}], where="a")
+    assert named(verified(migration, "full")) == [("k00003", "missing")]
+
+
+def test_what_another_item_kept_out_is_excused_although_it_has_changed(tmp_path: Path) -> None:
+    """The target's item stays, whatever the source's is by now."""
+    migration = occupied(tmp_path, "fail")
+    change(tmp_path, put=[{"id": "k00160", "of": "somebody"}], where="a")
+    result = verified(migration, "full")
+    assert (result.equal, named(result), result.tables[0].dead) == (True, [], 50)
 
 
 def test_damage_beside_dead_letters_is_found(tmp_path: Path) -> None:

@@ -234,5 +234,6 @@ def _remarks(result: Verification) -> list[str]:
 
 
 def _named(one: Mismatch) -> str:
-    where = "can't be read" if one.unreadable else ", ".join(str(field["path"]) for field in one.fields)
-    return f"{one.kind} {one.table} {dumps(one.key)}" + (f": {where}" if where else "")
+    told = ["changed since it became a dead letter"] if one.since_dead else []
+    told += ["can't be read"] if one.unreadable else [str(field["path"]) for field in one.fields]
+    return f"{one.kind} {one.table} {dumps(one.key)}" + (f": {', '.join(told)}" if told else "")

@@ -34,6 +34,8 @@ from isthmus_migration.verification.planning import level_of
 from isthmus_migration.verification.records import Record
 
 _T = TypeVar("_T")
+_NOT_FOR_WHAT_IT_HOLDS: Final = (COLLISION, "already_exists")
+"""Codes of dead letters that another item is to blame for."""
 _FEW: Final = 500
 _MANY: Final = 10_000
 """Keys of one look-up, in places that know their keys and in those that have to be read for it."""
@@ -129,6 +131,7 @@ class Confirming:
         return Rules(
             extra=settings.counts_extra(occupied=plan.occupied) if extra is None else extra,
             dead=(dead := dead_keys(self.journal, name, batch)),
+            originals=_originals(self.journal, name, dead),
             shared={} if self.worker.source.unique_keys else self._shared(name, dead),
             kept=frozenset(keys - self.differences.ours(name, keys)),
             alone=not was_copied(self.journal),
@@ -166,6 +169,23 @@ def dead_keys(journal: Journal, table: str, batch: list[Candidate]) -> frozenset
         (table, json.dumps(keys)),
     )
     return frozenset(str(key) for (key,) in rows)
+
+
+def _originals(journal: Journal, table: str, keys: Iterable[str]) -> dict[str, frozenset[int]]:
+    """The digests that items had when they were refused for what they hold; of those that could not be read, none."""
+    rows = journal.each(
+        "SELECT item_key, form, original, code FROM dead WHERE source_table = ? AND status != 'replayed' "
+        "AND item_key IN (SELECT value FROM json_each(?))",
+        (table, json.dumps(list(keys))),
+    )
+    found: dict[str, set[int]] = {}
+    others: set[str] = set()
+    for key, form, original, code in rows:
+        if code in _NOT_FOR_WHAT_IT_HOLDS:
+            others.add(key)
+        read = {item_digest(cast("Item", loads(original.decode())))} if form == "json" else set[int]()
+        found.setdefault(key, set()).update(read)
+    return {key: frozenset(digests) for key, digests in found.items() if key not in others}
 
 
 def _written_keys(folder: Path, table: str) -> Iterator[str]:

@@ -22,6 +22,8 @@ class Rules:
 
     :param extra: whether items that only the target has count
     :param dead: keys of the source whose items are dead letters, as text
+    :param originals: of these, keys whose items were refused for what they held, with the digests that they had then:
+        of an item that has another one now nobody has decided anything
     :param shared: of these, keys that several items of an export have; with the digests of those that are dead letters
     :param alone: whether nothing was copied, so that what can't be told of the source has no dead letters
     :param kept: keys of the target whose items the target had before, and kept
@@ -30,6 +32,7 @@ class Rules:
 
     extra: bool
     dead: frozenset[str] = frozenset()
+    originals: Mapping[str, frozenset[int]] = field(factory=dict)
     shared: Mapping[str, frozenset[int]] = field(factory=dict)
     kept: frozenset[str] = frozenset()
     alone: bool = False
@@ -69,9 +72,15 @@ def _living(both: Both, sources: list[Held], targets: list[Held], rules: Rules) 
 
 
 def _is_dead(held: Held, rules: Rules) -> bool:
-    if held.source_key not in rules.dead:
+    if held.source_key not in rules.dead or has_changed(held, rules):
         return False
     return held.source_key not in rules.shared or held.digest in rules.shared[held.source_key]
+
+
+def has_changed(held: Held, rules: Rules) -> bool:
+    """Whether a source's item is another one than that which became a dead letter."""
+    known = None if held.source_key is None else rules.originals.get(held.source_key)
+    return known is not None and held.original is not None and held.original not in known
 
 
 def _left(both: Both, rules: Rules) -> tuple[list[Held], list[Held]]:
@@ -102,6 +111,8 @@ def finding(both: Both, kind: Judgement, rules: Rules) -> dict[str, Any]:
     detail: dict[str, Any] = {}
     if sources:
         detail = {"source_key": sources[0].source_key, "expected": f"{sources[0].digest:032x}"}
+    if any(has_changed(held, rules) for held in sources):
+        detail["since_dead"] = True
     if any(held.digest == UNREADABLE for held in (*sources, *targets)):
         detail["unreadable"] = True
     elif rules.with_fields and sources and targets and sources[0].item and targets[0].item:

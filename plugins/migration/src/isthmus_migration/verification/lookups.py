@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from isthmus.errors import IsthmusError
 from isthmus.schema import Table
@@ -28,12 +28,14 @@ class Held:
 
     :param item: ``None`` where only its digest is known, or where it can't be read, or not be transformed
     :param source_key: of the source's item, as text
+    :param original: digest of the source's item itself, where it was read now
     """
 
     digest: int
     item: Item | None = field(default=None, repr=False)
     expired: bool = False
     source_key: str | None = field(default=None, repr=False)
+    original: int | None = None
 
 
 ReplayedBy = Callable[[Iterable[str]], dict[str, list[Replayed]]]
@@ -133,16 +135,16 @@ class LookUp:
         """What the target should hold of the source's item; nothing where the item is gone, or left out."""
         if item is None:
             return None
+        if isinstance(item, Held):
+            return evolve(item, source_key=key)
         try:
-            image = item if isinstance(item, Held) else self._work.transform(item)
+            image = self._work.transform(item)
         except TransformError:
-            image = Held(UNREADABLE)
-        if isinstance(image, Held):
-            return Held(UNREADABLE, source_key=key)
+            return Held(UNREADABLE, source_key=key, original=item_digest(item))
         if image is None:
             return None
         gone = expired(self._work.plan.target, image, time.time())
-        return Held(item_digest(image), image, gone, key)
+        return Held(item_digest(image), image, gone, key, item_digest(item))
 
     def _targets(self, candidates: Sequence[Candidate]) -> list[tuple[Held, ...]]:
         table = self._work.plan.target

@@ -104,8 +104,9 @@ def mismatches(journal: Journal, *, status: str | None = None, most: int = -1) -
     statement = f"{_SELECT} WHERE ? IS NULL OR status = ? ORDER BY source_table, item_key LIMIT ?"
     for table, key, kind, detail, state in journal.each(statement, (status, status, most)):
         told = json.loads(detail)
-        unreadable, fields = bool(told.get("unreadable")), tuple(told.get("fields", ()))
-        yield Mismatch(table, cast("Item", loads(key)), cast("MismatchKind", kind), fields, state, unreadable)
+        flags = [bool(told.get(name)) for name in ("unreadable", "since_dead")]
+        fields = tuple(told.get("fields", ()))
+        yield Mismatch(table, cast("Item", loads(key)), cast("MismatchKind", kind), fields, state, *flags)
 
 
 def open_kinds(journal: Journal, table: str) -> dict[str, int]:

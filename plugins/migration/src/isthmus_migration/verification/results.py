@@ -24,6 +24,7 @@ class Mismatch:
     :param fields: after a ``full`` verification, where a changed item differs: paths and kinds of difference
     :param status: ``open``, ``repaired``, or ``dead`` where a repair made a dead letter of the item
     :param unreadable: whether one side's item can't be read, or the source's not be transformed
+    :param since_dead: whether the source's item became a dead letter, and has changed since
     """
 
     table: str
@@ -32,11 +33,12 @@ class Mismatch:
     fields: tuple[Mapping[str, Any], ...] = ()
     status: str = "open"
     unreadable: bool = False
+    since_dead: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The mismatch as JSON-ready data; the key as lossless JSON text."""
         data = {"table": self.table, "key": dumps(self.key), "kind": self.kind, "status": self.status}
-        more = {"unreadable": True} if self.unreadable else {}
+        more = {name: True for name in ("unreadable", "since_dead") if getattr(self, name)}
         return {**data, **more, "fields": [dict(one) for one in self.fields]} if self.fields else {**data, **more}
 
 
