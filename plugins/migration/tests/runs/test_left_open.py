@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,8 @@ import pytest
 from isthmus.schema import Table
 from isthmus.values import Item
 from isthmus_migration.coordination.options import RunOptions
-from isthmus_migration.engines import spawning
 from isthmus_migration.errors import ExportDamaged, MigrationError, WorkDirectoryDamaged
 from isthmus_migration.formats import reading
-from isthmus_migration.journal import lock
 from isthmus_migration.journal.journal import Journal, JournalUnwritable
 from isthmus_migration.journal.lock import WorkLock
 from isthmus_migration.migration import Migration
@@ -80,7 +79,7 @@ def test_a_file_of_differences_that_is_damaged_is_closed(tmp_path: Path) -> None
 
 def test_a_lock_that_somebody_gave_up_waiting_for_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By Ctrl-C while another process has it."""
-    monkeypatch.setattr(lock.time, "sleep", _interrupted)
+    monkeypatch.setattr("isthmus_migration.journal.lock.time.sleep", _interrupted)
     with WorkLock(tmp_path):
         with pytest.raises(KeyboardInterrupt) as caught:
             WorkLock(tmp_path).acquire()
@@ -225,7 +224,7 @@ def test_an_interrupt_while_a_process_starts_leaves_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, name: str, value: Callable[..., Any]
 ) -> None:
     """Neither while it is waited for, nor when Ctrl-C was held back until it is there."""
-    spawning.resource_tracker.ensure_running()
+    resource_tracker.ensure_running()
     monkeypatch.setattr(f"isthmus_migration.{module}.{name}", value)
     before = set(multiprocessing.active_children())
     with pytest.raises(KeyboardInterrupt) as caught:

@@ -101,6 +101,7 @@ def test_what_a_function_does_wrong_is_told(module: Module, body: str, code: str
         ("import nothing_of_that_name", "change", "nothing_of_that_name"),
         ("raise RuntimeError('secret')", "change", "RuntimeError$"),
         ("def (", "change", "SyntaxError"),
+        ("import sys\nsys.exit(0)\n", "change", "SystemExit"),
     ],
 )
 def test_a_function_that_cant_be_called_is_refused(module: Module, source: str, name: str, told: str) -> None:

@@ -23,6 +23,8 @@ from isthmus_migration.transforms.errors import TransformError
 
 _NAME: Final = r"[^\W\d]\w*"
 _PATH: Final = re.compile(rf"({_NAME}(?:\.{_NAME})*):({_NAME}(?:\.{_NAME})*)")
+_FAILURES: Final = (Exception, SystemExit)
+"""What importing may raise: a program that calls ``sys.exit`` would end ours, as if nothing were left to do."""
 Function = Callable[[Item], Any]
 _loaded: dict[str, str] = {}  # hashes of modules' sources, as they were when this process first needed them
 
@@ -48,7 +50,7 @@ def source_hash(path: str) -> str:
     module, _ = check_import_path(path)
     try:
         spec = find_spec(module)
-    except Exception as error:
+    except _FAILURES as error:
         raise _unimportable(path, error) from error
     if spec is None or not spec.has_location or spec.origin is None:
         raise ConfigurationError(
@@ -67,7 +69,7 @@ def load_function(path: str) -> Function:
     _check_unchanged(path, module)
     try:
         found: Any = import_module(module)
-    except Exception as error:
+    except _FAILURES as error:
         raise _unimportable(path, error) from error
     for part in name.split("."):
         found = getattr(found, part, None)
@@ -88,7 +90,7 @@ def _check_unchanged(path: str, module: str) -> None:
         )
 
 
-def _unimportable(path: str, error: Exception) -> ConfigurationError:
+def _unimportable(path: str, error: BaseException) -> ConfigurationError:
     # The message of an import error names modules only; others may say anything.
     reason = f": {error}" if isinstance(error, ImportError) else ""
     return ConfigurationError(f"the transform {path} can't be imported, {type(error).__name__}{reason}")
