@@ -7,6 +7,7 @@ import pytest
 
 import isthmus
 from isthmus.cli.exit_codes import ExitCode
+from isthmus_migration.migration import Migration
 from plugins.migration.tests.cli.helpers import THINGS, Ends, Run
 from plugins.migration.tests.plans import functions
 from plugins.migration.tests.rollback.test_hindered import damage
@@ -209,6 +210,18 @@ def test_a_rollback_that_leaves_conflicts_says_no(copied: Ends, command: Run) ->
     done = command("migrate", "rollback", copied.workdir, "--yes", *INLINE)
     assert done.code == ExitCode.NO
     assert 'conflict things {"id":"other"}' in done.out
+
+
+def test_a_rollback_is_guarded_if_asked(ends: Ends, command: Run) -> None:
+    """All of its units are."""
+    _refuse_some(ends, 3)
+    command("migrate", "plan", ends.source, ends.target, "--workdir", ends.workdir, "--into-existing", "upsert")
+    assert command("migrate", "run", ends.workdir, *INLINE).code == ExitCode.OK
+    done = command("migrate", "rollback", ends.workdir, "--yes", "--guarded", *INLINE)
+    assert (done.code, ends.things()) == (ExitCode.ROLLED_BACK, 3)
+    with Migration.open(ends.workdir).work.journal(writable=False) as journal:
+        specs = [json.loads(state.unit.spec) for state in journal.units("rollback")]
+    assert {spec["guarded"] for spec in specs} == {True}
 
 
 @pytest.mark.parametrize("form", ["jsonl", "dynamodb"])
