@@ -252,7 +252,7 @@ class Migration:
 
         :param force: drop and put back whatever others have written since
         :param guarded: write each item by itself, and only where it still is what was seen right before: what others
-            write meanwhile is a conflict then, and never overwritten; takes several times as long
+            write meanwhile is a conflict then, unless ``force`` is said; takes several times as long
         :raises WrongState: it was rolled back before, or no pre-images were kept
         """
         with self._session(engine, workers, options) as session:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import isthmus
-from isthmus.errors import InvalidArgument, Unavailable
+from isthmus import BoundTable
+from isthmus.errors import Conflict, InvalidArgument, IsthmusError, Throttled, Unavailable
 from isthmus.schema import Table
 from isthmus.slices import Slice
 from isthmus.values import Item
@@ -17,6 +18,7 @@ from isthmus_migration.coordination.control import ControlFile
 from isthmus_migration.coordination.options import RunOptions
 from isthmus_migration.journal.states import State
 from isthmus_migration.migration import Migration
+from isthmus_migration.places import databases
 from isthmus_migration.places.base import Change, Place, Receipt, Refusal, Seen
 from isthmus_migration.places.databases import DatabasePlace
 from isthmus_migration.rollback import strangers
@@ -233,3 +235,25 @@ def test_items_of_others_are_looked_for_as_slices_are_done(
     result = migration.rollback(engine="inline") if told else result
     assert [table.action for table in result] == ["kept"]
     assert [one.key for one in migration.conflicts()] == ['{"id":"new"}']
+
+
+@pytest.mark.parametrize("kind", [Throttled, Conflict])
+def test_a_swap_that_is_turned_away_for_a_moment_is_sent_again(
+    monkeypatch: pytest.MonkeyPatch, kind: type[IsthmusError]
+) -> None:
+    """Within the slice, as batches are."""
+    waits, errors, swap = list[float](), [kind("busy")], databases.swap
+
+    def busy(bound: BoundTable, change: Change) -> None:
+        if errors:
+            raise errors.pop()
+        swap(bound, change)
+
+    monkeypatch.setattr(databases, "swap", busy)
+    with isthmus.connect("memory://") as database:
+        table = database.table("things", partition_key="id").ensure()
+        place = DatabasePlace(database, borrowed=True, sleep=waits.append)
+        (seen,) = place.look(table.schema, [{"id": "x"}])
+        receipt = place.swap(table.schema, [Change({"id": "x"}, {"id": "x", "n": 1}, seen)])
+        assert table.get(id="x") == {"id": "x", "n": 1}
+    assert (receipt.refusals, receipt.throttled, len(waits)) == ((), int(kind is Throttled), 1)
