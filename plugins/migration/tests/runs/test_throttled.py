@@ -14,7 +14,7 @@ from isthmus.bound_table import BoundTable
 from isthmus.errors import Throttled
 from isthmus.results import Failure, WriteManyResult
 from isthmus.values import Item
-from isthmus_migration.places import databases
+from isthmus_migration.places import waits
 from isthmus_migration.places.base import Part
 from isthmus_migration.places.databases import DatabasePlace
 from plugins.migration.tests.dead.helpers import THINGS, numbered
@@ -30,7 +30,7 @@ class _Slow:
     def __init__(self, patch: pytest.MonkeyPatch, database: isthmus.Database, most: int) -> None:
         self.now, self._requests, self._most = 0.0, 0, most
         self._real = BoundTable.put_many
-        patch.setattr(databases, "time", SimpleNamespace(monotonic=lambda: self.now))
+        patch.setattr(waits, "time", SimpleNamespace(monotonic=lambda: self.now))
         patch.setattr(BoundTable, "put_many", partialmethod(_put_many, slow=self))
         self.place = DatabasePlace(database, sleep=self._sleep)
 
@@ -71,7 +71,7 @@ def test_a_slice_goes_on_while_the_target_takes_something(
     monkeypatch.undo()
     assert (receipt.refusals, database.table(THINGS).scan().count()) == ((), 60)
     assert receipt.throttled >= 60
-    assert slow.now > 5 * databases._PATIENCE
+    assert slow.now > 5 * waits.PATIENCE
 
 
 def _turned_away(_operation: Any) -> Any:
@@ -85,4 +85,4 @@ def test_a_slice_ends_when_the_target_takes_nothing_any_more(
     slow = _Slow(monkeypatch, database, 0)
     with pytest.raises(Throttled):
         slow.place.put_many(THINGS, numbered(0, 60), _PART)
-    assert databases._PATIENCE < slow.now < 2 * databases._PATIENCE
+    assert waits.PATIENCE < slow.now < 2 * databases._PATIENCE

@@ -9,7 +9,7 @@ from typing import Final
 
 from isthmus.errors import IsthmusError
 
-_PATIENCE: Final = 60.0
+PATIENCE: Final = 60.0
 """Seconds for which what the store turns away is sent again, while it takes nothing, before the slice fails."""
 _LONGEST_WAIT: Final = 2.0
 
@@ -20,11 +20,11 @@ class Waits:
     def __init__(self, sleep: Callable[[float], None]) -> None:
         self._sleep = sleep
         self._next = 0.05
-        self._end = time.monotonic() + _PATIENCE
+        self._end = time.monotonic() + PATIENCE
 
     def wait(self, error: IsthmusError, *, progress: bool) -> None:
         if progress:
-            self._end = time.monotonic() + _PATIENCE
+            self._end = time.monotonic() + PATIENCE
         elif time.monotonic() > self._end:
             raise error
         self._sleep(random.uniform(0, self._next))  # noqa: S311  # spreads callers, protects nothing
