@@ -12,6 +12,7 @@ import pytest
 
 import isthmus
 from isthmus.schema import Table
+from isthmus.values import Item
 from isthmus_migration.digests import bucket_of
 from isthmus_migration.errors import WorkDirectoryDamaged
 from isthmus_migration.journal.journal import JournalUnwritable
@@ -84,14 +85,14 @@ def test_what_never_expires_is_not_taken_for_expired(
     """Of an item without an expiry time it is told that others deleted it; conflicts count as they were left."""
     table, until = Table("things", "id", ttl="until"), int(time.time()) + HOUR
     beside = next(f"e{number}" for number in count() if bucket_of([f"e{number}"]) == bucket_of(["k00012"]))
-    expiring = [*numbered(60, 70, until=until), {"id": beside, "until": until}]
+    expiring: list[Item] = [*numbered(60, 70, until=until), {"id": beside, "until": until}]
     fill(sqlite(tmp_path, "a"), numbered(0, 30), table)
     fill(sqlite(tmp_path, "b"), [*numbered(10, 20, of="target"), *numbered(40, 60), *expiring], table)
     migration = Migration.plan(
         sqlite(tmp_path, "a"), sqlite(tmp_path, "b"), workdir=tmp_path / "work", into_existing="upsert"
     )
     assert run(migration).finished
-    later = {"k00012": {"until": until + 2 * HOUR}, "k00013": {}, "k00002": {}}
+    later: dict[str, Item] = {"k00012": {"until": until + 2 * HOUR}, "k00013": {}, "k00002": {}}
     with isthmus.connect(sqlite(tmp_path, "b")) as database:
         database.table(table).put_many([{"id": key, **more, "of": "somebody"} for key, more in later.items()])
         for key in ("k00014", *deleted):

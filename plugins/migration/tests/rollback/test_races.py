@@ -18,7 +18,7 @@ from isthmus_migration.coordination.control import ControlFile
 from isthmus_migration.coordination.options import RunOptions
 from isthmus_migration.journal.states import State
 from isthmus_migration.migration import Migration
-from isthmus_migration.places import databases
+from isthmus_migration.places import databases, swapping
 from isthmus_migration.places.base import Change, Place, Receipt, Refusal, Seen
 from isthmus_migration.places.databases import DatabasePlace
 from isthmus_migration.rollback import strangers
@@ -132,7 +132,7 @@ def test_what_was_refused_is_not_put_over_what_others_wrote_meanwhile(
 class _Away:
     """A target that is away for some swaps of what was refused before."""
 
-    def __init__(self, patch: pytest.MonkeyPatch, times: int, then: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch, times: int, then: Callable[[], object] = lambda: None) -> None:
         self.left, swap = times, DatabasePlace.swap
 
         def away(place: DatabasePlace, table: Table, changes: Sequence[Change]) -> Receipt:
@@ -172,7 +172,7 @@ def test_what_was_refused_ends_as_slices_do(tmp_path: Path, monkeypatch: pytest.
     assert run(migration).finished
     _refusing(monkeypatch, "k00160")
     control = ControlFile(tmp_path / "work")
-    away = _Away(monkeypatch, 2, (lambda: None) if patience == 0 else lambda: control.say("stop") and None)
+    away = _Away(monkeypatch, 2, (lambda: None) if patience == 0 else lambda: control.say("stop"))
     result = migration.rollback(engine="inline", options=RunOptions(patience=patience))
     assert (result.finished, migration.status().state) == (False, State.ROLLING_BACK)
     assert result.reason == ("away" if patience == 0 else "it was told to stop")
@@ -242,7 +242,7 @@ def test_a_swap_that_is_turned_away_for_a_moment_is_sent_again(
     monkeypatch: pytest.MonkeyPatch, kind: type[IsthmusError]
 ) -> None:
     """Within the slice, as batches are."""
-    waits, errors, swap = list[float](), [kind("busy")], databases.swap
+    waits, errors, swap = list[float](), [kind("busy")], swapping.swap
 
     def busy(bound: BoundTable, change: Change) -> None:
         if errors:

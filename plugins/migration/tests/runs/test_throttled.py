@@ -85,4 +85,4 @@ def test_a_slice_ends_when_the_target_takes_nothing_any_more(
     slow = _Slow(monkeypatch, database, 0)
     with pytest.raises(Throttled):
         slow.place.put_many(THINGS, numbered(0, 60), _PART)
-    assert waits.PATIENCE < slow.now < 2 * databases._PATIENCE
+    assert waits.PATIENCE < slow.now < 2 * waits.PATIENCE
