@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,10 @@ from tests.faults.sockets import reset, rest, shut
 
 if TYPE_CHECKING:
     from tests.faults.proxy import FaultProxy, Link
+
+
+# Seconds.
+LONGEST_HOLD = 60.0
 
 
 class Effect:
@@ -53,9 +58,16 @@ class LateRequest(Effect):
 
 
 class Silence(Effect):
-    """The answer never arrives, and the connection stays open."""
+    """The answer never arrives, and the connection stays open.
+
+    ``swallowed`` is set when there was one.
+    """
+
+    def __init__(self) -> None:
+        self.swallowed = threading.Event()
 
     def answer(self, link: Link, data: bytes) -> bool:
+        self.swallowed.set()
         return True
 
 
@@ -68,6 +80,25 @@ class Delay(Effect):
     def answer(self, link: Link, data: bytes) -> bool:
         time.sleep(self.seconds)
         return super().answer(link, data)
+
+
+class Held(Effect):
+    """The answer arrives when it is let go."""
+
+    def __init__(self) -> None:
+        self._go, self._gone = threading.Event(), threading.Event()
+
+    def answer(self, link: Link, data: bytes) -> bool:
+        self._go.wait(LONGEST_HOLD)
+        try:
+            return super().answer(link, data)
+        finally:
+            self._gone.set()
+
+    def let_go(self) -> None:
+        """Send the answer, and wait until that is done."""
+        self._go.set()
+        assert self._gone.wait(LONGEST_HOLD)
 
 
 @frozen
