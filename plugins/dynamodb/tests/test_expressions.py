@@ -22,7 +22,9 @@ from isthmus_dynamodb.placeholders import Placeholders
 from plugins.dynamodb.tests.stored import Store, open_store
 
 ITEMS = st.dictionaries(st.sampled_from(ATTRIBUTES), attribute_values(), max_size=4)
-DELICATE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+DELICATE = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=60
+)
 
 
 @pytest.fixture
