@@ -110,9 +110,14 @@ async def until_queued_here(transport: Transport, callers: int) -> None:
 
 
 def _until_long(queue: Sized, length: int) -> None:
-    until = time.monotonic() + LONGEST_WAIT
-    while len(queue) < length:
-        assert time.monotonic() < until
+    until(lambda: len(queue) >= length)
+
+
+def until(holds: Callable[[], object]) -> None:
+    """Wait for something, for a minute at most."""
+    end = time.monotonic() + LONGEST_WAIT
+    while not holds():
+        assert time.monotonic() < end
         time.sleep(0.001)
 
 

@@ -41,7 +41,14 @@ def together(request: pytest.FixtureRequest) -> Together:
 
 def test_the_bound_holds_and_every_caller_gets_its_own_answer(together: Together) -> None:
     """64 callers on 4 connections: none more is open, and no answer goes to somebody else."""
-    with serving(echoing(0.005)) as server:
+    all_open = threading.Barrier(4)
+    answered = echoing(0.005)
+
+    def handle(sock: socket.socket) -> None:
+        all_open.wait(60)
+        answered(sock)
+
+    with serving(handle) as server:
         transport = open_fast(server.url, max_connections=4, pool_timeout=60)
         assert together(transport, ECHO_CALLS) == [{"n": number} for number in range(ECHO_CALLS)]
         assert server.most_at_once == 4
