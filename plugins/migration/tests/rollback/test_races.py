@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 import isthmus
-from isthmus import BoundTable
-from isthmus.errors import Conflict, InvalidArgument, IsthmusError, Throttled, Unavailable
+from isthmus import BoundTable, Capability
+from isthmus.capabilities import Unsupported
+from isthmus.errors import Conflict, InvalidArgument, IsthmusError, Throttled, Unavailable, UnsupportedOperation
+from isthmus.memory import MemoryBackend
 from isthmus.schema import Table
 from isthmus.slices import Slice
 from isthmus.values import Item
@@ -257,3 +259,20 @@ def test_a_swap_that_is_turned_away_for_a_moment_is_sent_again(
         receipt = place.swap(table.schema, [Change({"id": "x"}, {"id": "x", "n": 1}, seen)])
         assert table.get(id="x") == {"id": "x", "n": 1}
     assert (receipt.refusals, receipt.throttled, len(waits)) == ((), int(kind is Throttled), 1)
+
+
+def test_a_target_without_revisions_can_t_be_guarded(tmp_path: Path) -> None:
+    """It is refused before anything is put back; without a guard it is done."""
+    backend = MemoryBackend()
+    backend.capabilities = backend.capabilities.replace({Capability.REVISION: Unsupported("this store has none")})
+    fill(sqlite(tmp_path, "a"), numbered(0, 20))
+    with isthmus.connect(backend) as target:
+        table = target.table("things", partition_key="id").ensure()
+        table.put({"id": "k00007", "of": "target"})
+        migration = Migration.plan(sqlite(tmp_path, "a"), target, workdir=tmp_path / "work", into_existing="upsert")
+        assert migration.run(engine="inline").finished
+        with pytest.raises(UnsupportedOperation, match="can't be guarded: roll back without"):
+            migration.rollback(engine="inline", guarded=True)
+        assert table.scan().count() == 20
+        assert migration.rollback(engine="inline").clean
+        assert list(table.scan()) == [{"id": "k00007", "of": "target"}]

@@ -105,6 +105,8 @@ class Place(ABC):
     """Whether each slice is kept in a file of its own until ``finish``."""
     unique_keys: bool = True
     """Whether no two items can have one key: files can hold anything."""
+    knows_revisions: bool = False
+    """Whether a ``swap`` is refused where others have written since the ``look``; else it replaces anything."""
     limits: Limits
 
     def __enter__(self) -> Self:
@@ -226,7 +228,8 @@ class Place(ABC):
     def swap(self, table: Table, changes: Sequence[Change]) -> Receipt:
         """Put items in place of what was seen, or remove that, where it still is what was seen; no two have one key.
 
-        Where it is not, that change is refused with ``ItemChanged``, and nothing is written.
+        Where it is not, that change is refused with ``ItemChanged``, and nothing is written. A change of what was seen
+        without a revision is made whatever is there.
 
         :raises IsthmusError: the place can't be used now; some of it may be done
         """

@@ -47,6 +47,7 @@ class DatabasePlace(Place):
         self._url = url or database.url
         self.form = database.backend_name
         self.limits = database.limits
+        self.knows_revisions = database.capabilities.supports(Capability.REVISION)
         self._traffic = Traffic()
         self._given_up = False
         self._borrowed = borrowed
@@ -104,7 +105,7 @@ class DatabasePlace(Place):
         return list(self._table(table).get_many(keys).raise_for_failures()) if keys else []
 
     def look(self, table: Table, keys: Sequence[Item]) -> list[Seen]:
-        if self.database.capabilities.supports(Capability.REVISION):
+        if self.knows_revisions:
             bound = self._table(table)
             return [look(bound, key) for key in keys]
         return [Seen(found) for found in readable_items(self, table, keys)]

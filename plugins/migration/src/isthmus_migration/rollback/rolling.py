@@ -25,7 +25,7 @@ from isthmus_migration.rollback.digesting import add_target_units
 from isthmus_migration.rollback.lost import require_images
 from isthmus_migration.rollback.results import Action, Conflict, RollbackResult, TableRollback
 from isthmus_migration.rollback.strangers import Searching
-from isthmus_migration.rollback.undoing import UndoPart
+from isthmus_migration.rollback.undoing import UndoPart, require_revisions
 from isthmus_migration.slices.images import ImageFile, image_files, unit_folders
 from isthmus_migration.slices.worker import Setup, Worker
 from isthmus_migration.tasks import Unit
@@ -173,6 +173,8 @@ class Rollback:
 
     def _undo(self) -> PhaseOutcome:
         later, copied = self._parts()
+        if self.guarded and (later or copied):
+            require_revisions(self._worker.target)
         for phase, units in (("rollback_later", later), ("rollback", copied)):
             self._journal.add_units(phase, units)
             self._guard(phase)

@@ -11,12 +11,13 @@ from typing import Any, Final
 
 from attrs import asdict, define, evolve, field, frozen
 
-from isthmus.errors import InvalidArgument, IsthmusError, ItemChanged
+from isthmus.capabilities import Capability
+from isthmus.errors import InvalidArgument, IsthmusError, ItemChanged, UnsupportedOperation
 from isthmus.schema import Table
 from isthmus.values import Item, dumps
 from isthmus.writes import expired
 from isthmus_migration.digests import bucket_of
-from isthmus_migration.places.base import Change, Seen
+from isthmus_migration.places.base import Change, Place, Seen
 from isthmus_migration.places.readable import readable_items
 from isthmus_migration.rollback.digesting import lasts
 from isthmus_migration.slices.existing import Former, digest_or_none, former
@@ -58,6 +59,18 @@ class UndoPart:
         """All files, the latest first."""
         found = [path for folder in self.folders for path in image_files(images / folder)]
         return sorted(found, key=number_of, reverse=True)
+
+
+def require_revisions(target: Place) -> None:
+    """Refuse to guard a rollback of a target that can't tell whether others have written.
+
+    :raises UnsupportedOperation: it can't
+    """
+    if not target.knows_revisions:
+        raise UnsupportedOperation(
+            f"a rollback of {target.name} can't be guarded: roll back without, while nobody else writes",
+            capability=Capability.REVISION.value, reason="this backend has no revisions of items",
+        )  # fmt: skip
 
 
 def undo_slice(worker: Worker, task: SliceTask) -> SliceResult:
