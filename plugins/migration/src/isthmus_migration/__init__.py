@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from isthmus_migration.dead.results import Replay
     from isthmus_migration.engines.base import Engine
     from isthmus_migration.errors import MigrationError
+    from isthmus_migration.journal.acceptances import AcceptedPlan, FormerTable
     from isthmus_migration.journal.lock import Holder
     from isthmus_migration.journal.states import State
     from isthmus_migration.migration import Migration
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from isthmus_migration.verification.standalone import verify_places as verify
 
 __all__ = [
+    "AcceptedPlan",
     "AsyncDeadLetters",
     "AsyncMigration",
     "BothItems",
@@ -48,6 +50,7 @@ __all__ = [
     "Estimate",
     "Figures",
     "Finding",
+    "FormerTable",
     "Found",
     "Holder",
     "Letter",
@@ -96,6 +99,7 @@ _MODULES = {
     "dead.results": ("Replay",),
     "engines.base": ("Engine",),
     "errors": ("MigrationError",),
+    "journal.acceptances": ("AcceptedPlan", "FormerTable"),
     "journal.lock": ("Holder",),
     "journal.states": ("State",),
     "migration": ("Migration",),

@@ -17,6 +17,7 @@ from isthmus_migration.dead.letters import Letter, Original
 from isthmus_migration.dead.letters import Status as LetterStatus
 from isthmus_migration.dead.results import Replay
 from isthmus_migration.engines.base import Engine
+from isthmus_migration.journal.acceptances import AcceptedPlan
 from isthmus_migration.migration import Migration
 from isthmus_migration.places.references import Given
 from isthmus_migration.plans.estimates import Prices
@@ -110,6 +111,12 @@ class AsyncMigration:
         return await in_thread(
             partial(self.blocking.run, engine=engine, workers=workers, options=options), self.blocking.work.path
         )
+
+    async def accept_new_plan(
+        self, *, transforms: Mapping[str, Transform] | None = None, mapping: MappingSource | None = None
+    ) -> AcceptedPlan | None:
+        """Go on with other transforms, or with other code of them: see ``Migration.accept_new_plan``."""
+        return await in_thread(partial(self.blocking.accept_new_plan, transforms=transforms, mapping=mapping))
 
     async def status(self) -> Status:
         """Where it stands now: see ``Migration.status``."""

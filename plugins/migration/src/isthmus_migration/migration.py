@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
 
-from isthmus.errors import IsthmusError
 from isthmus.schema import Table
 from isthmus_migration.coordination.options import RunOptions
 from isthmus_migration.coordination.outcomes import PhaseOutcome
-from isthmus_migration.coordination.session import Session, session
+from isthmus_migration.coordination.session import Session, entered_on_error, session
 from isthmus_migration.dead.dead_letters import DeadLetters
 from isthmus_migration.engines.base import Engine
 from isthmus_migration.errors import WrongState
-from isthmus_migration.journal.journal import Journal, JournalUnwritable
+from isthmus_migration.journal.acceptances import AcceptedPlan
+from isthmus_migration.journal.journal import Journal
 from isthmus_migration.journal.states import State
 from isthmus_migration.journal.workdir import WorkDirectory
 from isthmus_migration.places.finishing import check_source, finish_tables
 from isthmus_migration.places.opening import is_export, open_place
 from isthmus_migration.places.references import Given
+from isthmus_migration.plans.accepting import accept_new_plan
 from isthmus_migration.plans.estimates import Prices
 from isthmus_migration.plans.findings import Preflight
 from isthmus_migration.plans.making import table_names
@@ -173,6 +174,25 @@ class Migration:
             journal.enter(State.COPIED if outcome.finished else State.PAUSED, reason=outcome.reason)
         return outcome
 
+    def accept_new_plan(
+        self, *, transforms: Mapping[str, Transform] | None = None, mapping: MappingSource | None = None
+    ) -> AcceptedPlan | None:
+        """Go on with other transforms, or with other code of them, where a run would refuse to.
+
+        What was copied stays as it is and the rest follows the new plan, which is ``the_plan`` afterwards. To verify
+        compares all with the new plan, and to repair brings all to it. Nothing is copied by this method.
+
+        :param transforms: by the source's tables, of all that shall have one
+        :param mapping: a file with transforms, or what stands beneath ``tables`` in one; where neither is said, those
+            of the plan stay, with the code that their functions have now
+        :return: what was accepted; ``None`` where the plan is as it was
+        :raises PlanRefused: what is done would not stay true; ``problems`` says why, and what to do instead
+        :raises WorkDirectoryInUse: the migration runs
+        """
+        given = None if transforms is None and mapping is None else all_transforms(transforms, mapping)
+        self.the_plan, accepted = accept_new_plan(self.work, self.the_plan, self._target, given)
+        return accepted
+
     def status(self) -> Status:
         """Where it stands now; may be asked while another process works on it."""
         return status_of(self.work, self.the_plan)
@@ -288,18 +308,3 @@ class Migration:
         with open_place(plan.source, self._source) as here, open_place(plan.target, self._target, create=True) as there:
             check_source(plan, journal, here)
             finish_tables(plan, journal, there)
-
-
-@contextmanager
-def entered_on_error(journal: Journal) -> Iterator[None]:
-    """Note in the journal why a copy ended before its time: by an error, or by Ctrl-C for the second time."""
-    try:
-        yield
-    except JournalUnwritable:
-        raise
-    except IsthmusError as error:
-        journal.enter(State.FAILED, reason=error.message)
-        raise
-    except KeyboardInterrupt:
-        journal.enter(State.PAUSED, reason="it was interrupted")
-        raise

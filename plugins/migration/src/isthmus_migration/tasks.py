@@ -135,6 +135,7 @@ class SliceResult:
         that a pending slice wants, or those that a slice gives back because it did not write their items
     :param pending: whether nothing was written yet: the slice waits until its claims are granted
     :param found: what the phase is looking for (differences, conflicts), as JSON-ready data
+    :param moved: whether an item has another key in the target than in the source
     :param seconds: how long the worker took, waits included
     :param waited: seconds in which the worker kept to the allowed rates
     :param owed: seconds for which it should have gone on waiting, and did not
@@ -148,6 +149,7 @@ class SliceResult:
     claims: bytes = field(default=b"", repr=False)
     pending: bool = False
     found: tuple[dict[str, Any], ...] = ()
+    moved: bool = False
     seconds: float = 0.0
     waited: float = 0.0
     owed: float = 0.0

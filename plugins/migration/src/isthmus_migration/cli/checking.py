@@ -228,6 +228,12 @@ def _remarks(result: Verification) -> list[str]:
         for table in result.tables
         if table.bound is not None
     ]
+    lines += [
+        f"{table.table}: {len(table.former_units):,} units were copied under a former plan, or a part of each: status "
+        "names them; all was compared with the plan of now"
+        for table in result.tables
+        if table.former_units
+    ]
     lines += [_named(one) for one in result.mismatches[:_SHOWN]]
     more = result.total.mismatches - _SHOWN
     return [*lines, f"and {more:,} more"] if more > 0 else lines

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from typing import Final
+
 from isthmus_migration.coordination.progress import Figures
+from isthmus_migration.journal.acceptances import AcceptedPlan
+
+_HASH: Final = 16
+"""So many digits of a plan's hash tell it from others."""
 
 
 def progress_line(figures: Figures) -> str:
@@ -32,6 +39,13 @@ def _rates(figures: Figures) -> list[str]:
         return []
     shown = [f"{figures.rate:,.0f}/s", f"{readable_size(figures.size_rate or 0)}/s"]
     return [*shown, f"ETA {clock(figures.seconds_left)}"] if figures.seconds_left is not None else shown
+
+
+def accepted_lines(accepted: Iterable[AcceptedPlan]) -> Iterator[str]:
+    """What people see of plans that were accepted: which, instead of which, and what was copied before."""
+    for one in accepted:
+        before = "; ".join(table.text for table in one.tables) or "nothing of what changes"
+        yield f"a new plan {one.plan[:_HASH]} was accepted instead of {one.former[:_HASH]}, copied before: {before}"
 
 
 def clock(seconds: float) -> str:

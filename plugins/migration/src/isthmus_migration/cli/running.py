@@ -22,11 +22,13 @@ from isthmus_migration.cli.base import (
     shell_command,
     workdir_argument,
 )
+from isthmus_migration.cli.lines import accepted_lines
 from isthmus_migration.cli.watching import print_event, shown_run
 from isthmus_migration.coordination.control import ControlFile, Rates
 from isthmus_migration.coordination.options import DeadLimit, Listener, RunOptions
 from isthmus_migration.coordination.outcomes import PhaseOutcome
 from isthmus_migration.journal.lock import holder_of
+from isthmus_migration.journal.states import State
 from isthmus_migration.migration import Migration
 from isthmus_migration.reports.status import TableCounts
 
@@ -125,14 +127,36 @@ def run(workdir: Path, settings: RunSettings, source: str | None, target: str | 
 @workdir_argument
 @run_options
 @max_dead_option
+@click.option(
+    "--accept-new-plan",
+    "accept",
+    is_flag=True,
+    help="Go on with other code of transforms, or with those of another mapping file; the difference is shown.",
+)
+@click.option(
+    "-c",
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With it: a mapping file, in place of all transforms of the plan.",
+)
 @place_options
-def resume(workdir: Path, settings: RunSettings, source: str | None, target: str | None) -> int:
+def resume(
+    workdir: Path, settings: RunSettings, source: str | None, target: str | None, accept: bool, config: Path | None
+) -> int:  # fmt: skip
     """Go on with a run that was paused, stopped or killed.
 
     A run that waits in another process because of `pause` goes on there, and this command ends at once. Of its options
     only rates count then; to change others, `stop` it first.
     """
+    if config is not None and not accept:
+        raise InvalidArgument("a mapping file is for another plan: say --accept-new-plan too, or leave it out")
     migration = opened_migration(workdir, source, target)
+    if accept and _accepted(migration, config, as_json=settings.as_json) == State.COPIED:
+        check = shell_command("migrate", "verify", workdir, plan=migration.the_plan)
+        if not settings.as_json:
+            print(f"everything is copied; verify it with {check}")
+        return ExitCode.OK
     holder = holder_of(workdir)
     if holder is None or ControlFile(workdir).read().command != "pause":
         return carried_out(migration, settings)
@@ -142,6 +166,21 @@ def resume(workdir: Path, settings: RunSettings, source: str | None, target: str
     else:
         print(f"the run goes on in {holder}")
     return ExitCode.OK
+
+
+def _accepted(migration: Migration, config: Path | None, *, as_json: bool) -> State:
+    """Accept a new plan, if there is one, and show what differs; where the migration stands then."""
+    accepted = migration.accept_new_plan(mapping=config)
+    if as_json:
+        print_event("plan_accepted", {"accepted": None if accepted is None else accepted.to_dict()})
+    elif accepted is None:
+        print("the plan is as it was")
+    else:
+        for difference in accepted.differences:
+            print(difference)
+        for line in accepted_lines([accepted]):
+            print(line)
+    return migration.status().state
 
 
 run.epilog = resume.epilog = EXIT_CODES

@@ -14,7 +14,7 @@ from rich.text import Text
 from isthmus.cli.exit_codes import ExitCode
 from isthmus.cli.output import console, grid, json_option
 from isthmus_migration.cli.base import command, opened_migration, workdir_argument
-from isthmus_migration.cli.lines import progress_line
+from isthmus_migration.cli.lines import accepted_lines, progress_line
 from isthmus_migration.migration import Migration
 from isthmus_migration.reports.status import Status, TableCounts
 
@@ -80,6 +80,7 @@ def _watch_line_by_line(migration: Migration, screen: Console, now: Status, ever
 def _shown(now: Status, width: int) -> Group:
     """A status for people: plain text throughout, as names may hold what rich takes for markup."""
     lines = [Text(f"{now.source} -> {now.target}"), Text(_standing(now))]
+    lines += [Text(line) for line in accepted_lines(now.accepted)]
     lines += [Text(progress_line(figures)) for figures in now.phases]
     lines += [Text(line) for line in _found(now)]
     columns = ["table", "into", "read", "of about", "written", "unchanged", "skipped", "dead"]

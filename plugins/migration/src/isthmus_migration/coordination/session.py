@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 from attrs import evolve, frozen
 
-from isthmus.errors import InvalidArgument
+from isthmus.errors import InvalidArgument, IsthmusError
 from isthmus_migration.coordination.control import ControlFile, Rates
 from isthmus_migration.coordination.coordinator import Coordinator
 from isthmus_migration.coordination.errands import Errand
@@ -19,8 +19,9 @@ from isthmus_migration.coordination.progress import Progress
 from isthmus_migration.coordination.reporting import EventFile, Reporter
 from isthmus_migration.engines.base import Engine
 from isthmus_migration.engines.choosing import engine_of
-from isthmus_migration.journal.journal import Journal
+from isthmus_migration.journal.journal import Journal, JournalUnwritable
 from isthmus_migration.journal.lock import WorkLock
+from isthmus_migration.journal.states import State
 from isthmus_migration.journal.workdir import WorkDirectory
 from isthmus_migration.plans.plan import Plan
 from isthmus_migration.reports.writing import write_reports
@@ -74,6 +75,8 @@ def session(
         raise InvalidArgument(f"the options of a run are RunOptions(…), not a {type(options).__name__}")
     chosen = engine_of(setup, engine, workers)
     with WorkLock(work.path), work.journal(writable=True) as journal, EventFile(work.path) as file:
+        work.check_in_force(journal, plan)
+        work.settle_plan(journal)
         reporter = Reporter(file, options.listener)
         journal.listener = reporter.tell
         control = ControlFile(work.path)
@@ -118,3 +121,18 @@ def stopped_by_interrupt(stop: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, former)
+
+
+@contextmanager
+def entered_on_error(journal: Journal) -> Iterator[None]:
+    """Note in the journal why a copy ended before its time: by an error, or by Ctrl-C for the second time."""
+    try:
+        yield
+    except JournalUnwritable:
+        raise
+    except IsthmusError as error:
+        journal.enter(State.FAILED, reason=error.message)
+        raise
+    except KeyboardInterrupt:
+        journal.enter(State.PAUSED, reason="it was interrupted")
+        raise

@@ -107,6 +107,7 @@ class DeadLetters:
             _check_there(journal, choice)
             worker = Worker(self.setup)
             try:
+                self.work.check_in_force(journal, worker.plan)
                 return _replay(journal, worker, choice, transform)
             finally:
                 worker.close()

@@ -9,6 +9,7 @@ from isthmus_migration.dead.letters import Letter
 from isthmus_migration.dead.replayed import Replayed
 from isthmus_migration.dead.replaying import PHASE, Attempt, unit_of
 from isthmus_migration.journal.journal import Journal
+from isthmus_migration.journal.keys import note_moved
 from isthmus_migration.slices.claims import claims_of
 from isthmus_migration.tasks import SliceTask
 
@@ -52,6 +53,8 @@ def settle(journal: Journal, letter: Letter, attempt: Attempt) -> None:
                 journal.add_digest(connection, _COPY, table, side, digest.pack())
         given_back = b"" if attempt.stored else b"".join(claims_of(account, account.lost))
         journal.settle_claims(connection, unit, given_back)
+        if account.moved:
+            note_moved(connection, table)
         failure = attempt.failure
         if failure is None:
             connection.execute(

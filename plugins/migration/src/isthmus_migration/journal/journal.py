@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 
 from isthmus_migration.digests import BucketDigest
 from isthmus_migration.errors import MigrationError, WorkDirectoryDamaged
-from isthmus_migration.journal import claims, sums, units
+from isthmus_migration.journal import claims, keys, sums, units
 from isthmus_migration.journal.findings import insert_dead, insert_event, insert_finding
 from isthmus_migration.journal.schema import STATEMENTS, VERSION
 from isthmus_migration.journal.states import State
@@ -76,7 +76,7 @@ class Journal:
             connection.execute("BEGIN")
             for statement in STATEMENTS:
                 connection.execute(statement)
-            rows = {"version": str(VERSION), "number": "0", "state": State.PLANNED.value, **meta}
+            rows = {"version": str(VERSION), "number": "0", "state": State.PLANNED.value, keys.NOTED: "yes", **meta}
             connection.executemany("INSERT INTO meta VALUES (?, ?)", rows.items())
             units.insert_units(connection, begun)
             connection.execute("COMMIT")
@@ -230,6 +230,8 @@ class Journal:
             for letter in result.dead:
                 insert_dead(connection, letter, now)
             self.settle_claims(connection, task.unit.id, result.claims, granted=bool(task.granted), unsettled=unsettled)
+            if result.moved:
+                keys.note_moved(connection, task.unit.table)
             for finding in result.found:
                 insert_finding(connection, task.unit.table, finding, now)
 

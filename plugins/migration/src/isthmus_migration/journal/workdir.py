@@ -11,6 +11,7 @@ from typing import Final, Self
 
 from isthmus.errors import AlreadyExists, ConfigurationError
 from isthmus_migration.errors import PlanChanged, WorkDirectoryDamaged
+from isthmus_migration.journal.acceptances import UNWRITTEN
 from isthmus_migration.journal.journal import Journal
 from isthmus_migration.plans.differences import json_differences
 from isthmus_migration.plans.plan import Plan
@@ -96,14 +97,22 @@ class WorkDirectory:
         return work
 
     def plan(self) -> Plan:
-        """The plan.
+        """The plan in force.
 
-        :raises PlanChanged: it is not the one that the journal was begun with
+        :raises PlanChanged: the file's is not that of the journal
         """
-        text = self._plan_text()
-        plan = Plan.from_json(text)
+        try:
+            return self._plan()
+        except PlanChanged:
+            return self._plan()  # another process may have accepted a new one between two looks
+
+    def _plan(self) -> Plan:
         with self.journal(writable=False) as journal:
             begun, known = journal.meta("plan_text") or "{}", journal.meta("plan")
+            accepted = journal.meta(UNWRITTEN) is not None
+        # Whoever accepted a new plan was killed before its file was written.
+        text = begun if accepted else self._plan_text()
+        plan = Plan.from_json(text)
         differences = json_differences(json.loads(begun), json.loads(text))
         if plan.hash != known or differences:
             raise PlanChanged(
@@ -112,6 +121,29 @@ class WorkDirectory:
                 differences=differences,
             )
         return plan
+
+    @staticmethod
+    def check_in_force(journal: Journal, plan: Plan) -> None:
+        """Refuse to go on with a plan that was read before a new one was accepted; under the lock.
+
+        :raises PlanChanged: another plan is in force
+        """
+        if journal.meta("plan") != plan.hash:
+            raise PlanChanged("a new plan was accepted since this one was read: open the migration anew")
+
+    def settle_plan(self, journal: Journal) -> None:
+        """Write the plan's file where a new plan was accepted and that is still to be done; under the lock.
+
+        Where there is no room for it, the new plan is in force all the same, and it is written later.
+        """
+        if journal.meta(UNWRITTEN) is None:
+            return
+        try:
+            write_whole(self.plan_file, journal.meta("plan_text") or "")
+        except OSError:
+            return
+        with journal.transaction() as connection:
+            connection.execute("DELETE FROM meta WHERE name = ?", (UNWRITTEN,))
 
     def _plan_text(self) -> str:
         try:

@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from isthmus_migration.coordination.progress import Figures, Progress
 from isthmus_migration.coordination.reporting import read_events
+from isthmus_migration.journal.acceptances import AcceptedPlan, accepted_plans
 from isthmus_migration.journal.journal import Journal
 from isthmus_migration.journal.workdir import WorkDirectory
 from isthmus_migration.plans.plan import Plan
@@ -52,6 +53,11 @@ class Report:
     def tables(self) -> tuple[TableCounts, ...]:
         """What the copy did with each table."""
         return table_counts(self.journal, self.plan)
+
+    @cached_property
+    def accepted(self) -> tuple[AcceptedPlan, ...]:
+        """The new plans that were accepted in the middle, in order."""
+        return accepted_plans(self.journal)
 
     @property
     def found(self) -> Found:

@@ -8,8 +8,10 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from isthmus_migration.reports.report import Report, Row
+from isthmus_migration.reports.report import Report, Row, shown_time
 
+_HASH: Final = 16
+"""So many digits of a plan's hash tell it from others."""
 _STEERING: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -32,6 +34,8 @@ class Section:
 def sections(report: Report) -> Iterator[Section]:
     """All sections, in order."""
     yield _summary(report)
+    if report.accepted:
+        yield _accepted(report)
     yield _tables(report)
     yield _phases(report)
     yield _digests(report)
@@ -64,6 +68,16 @@ def _summary(report: Report) -> Section:
     ]  # fmt: skip
     rows = [*((name.replace("_", " "), value) for name, value in summary.items()), *waiting, *notes]
     return Section("Summary", ("what", "value"), rows)
+
+
+def _accepted(report: Report) -> Section:
+    columns = ("time", "plan", "before", "what differs", "copied before")
+    rows = [
+        (shown_time(one.at), one.plan[:_HASH], one.former[:_HASH], "; ".join(one.differences),
+         "; ".join(table.text for table in one.tables))
+        for one in report.accepted
+    ]  # fmt: skip
+    return Section("Plans accepted since", columns, rows)
 
 
 def _tables(report: Report) -> Section:
@@ -112,7 +126,9 @@ def _or_empty(value: Any) -> Any:
 
 
 def _verdict(table: Row) -> str:
-    return "; ".join(["equal" if table["equal"] else "DIFFERENT", *table["facts"]])
+    former = len(table["former_units"])
+    told = [f"{former:,} units were copied under a former plan, or a part of each"] if former else []
+    return "; ".join(["equal" if table["equal"] else "DIFFERENT", *table["facts"], *told])
 
 
 def _timeline(report: Report) -> Section:

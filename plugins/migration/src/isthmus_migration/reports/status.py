@@ -10,6 +10,7 @@ from attrs import asdict, evolve, frozen
 from isthmus_migration.coordination.control import Command, ControlFile, Rates
 from isthmus_migration.coordination.progress import Figures, Progress
 from isthmus_migration.coordination.reporting import last_figures
+from isthmus_migration.journal.acceptances import AcceptedPlan, accepted_plans
 from isthmus_migration.journal.journal import Journal
 from isthmus_migration.journal.lock import Holder, holder_of
 from isthmus_migration.journal.states import State
@@ -64,6 +65,7 @@ class Status:
 
     :param holder: the process that works on it; ``None`` when none does
     :param command: what was said to the run last
+    :param accepted: new plans that were accepted in the middle
     :param phases: how far each phase has come, in the order in which they began
     """
 
@@ -77,10 +79,12 @@ class Status:
     phases: tuple[Figures, ...]
     tables: tuple[TableCounts, ...]
     found: Found
+    accepted: tuple[AcceptedPlan, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The status as JSON-ready data."""
-        return {**asdict(self), "state": self.state.value}
+        accepted = [one.to_dict() for one in self.accepted]
+        return {**asdict(self), "state": self.state.value, "accepted": accepted}
 
 
 def status_of(work: WorkDirectory, plan: Plan) -> Status:
@@ -94,6 +98,7 @@ def status_of(work: WorkDirectory, plan: Plan) -> Status:
         return Status(
             str(work.path), plan.source.reference.text, plan.target.reference.text, journal.state, holder,
             control.command, control.rates, phases, table_counts(journal, plan), found_by(journal),
+            accepted_plans(journal),
         )  # fmt: skip
 
 

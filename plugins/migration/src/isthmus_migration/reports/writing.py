@@ -19,7 +19,8 @@ from isthmus_migration.reports.report import Report
 def json_report(report: Report) -> Iterator[str]:
     """The report as one JSON document, in pieces; long lists are never whole in memory."""
     head = {
-        **report.summary(), "tables": [table.to_dict() for table in report.tables],
+        **report.summary(), "accepted": [one.to_dict() for one in report.accepted],
+        "tables": [table.to_dict() for table in report.tables],
         "phases": [figures.to_dict() for figures in report.phases],
         "paces": [pace.to_dict() for pace in report.course.paces], "digests": report.digests(),
         "verification": report.verification,

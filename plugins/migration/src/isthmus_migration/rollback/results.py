@@ -16,8 +16,9 @@ class Conflict:
 
     :param table: of the target
     :param key: the target's key as lossless JSON text
-    :param reason: ``changed`` since it was written; ``not_ours`` in a table that would have been dropped; else the code
-        of the error with which the target refused it
+    :param reason: ``changed`` since it was written; ``not_ours`` in a table that would have been dropped, or
+        ``former_plan`` where that may be what the migration wrote under a plan whose code is gone; else the code of
+        the error with which the target refused it
     """
 
     table: str

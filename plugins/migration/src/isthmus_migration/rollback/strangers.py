@@ -14,19 +14,21 @@ from typing import Any
 
 from attrs import define, field
 
-from isthmus.errors import IsthmusError
+from isthmus.errors import ConfigurationError, IsthmusError
 from isthmus.results import Unreadable
 from isthmus.schema import Table
 from isthmus.slices import Slice
 from isthmus.values import Item, dumps
 from isthmus_migration.digests import canonical_text, keyed
+from isthmus_migration.errors import PlanChanged
+from isthmus_migration.journal.acceptances import former_transforms
 from isthmus_migration.journal.journal import Journal, JournalUnwritable
 from isthmus_migration.places.base import Place
 from isthmus_migration.plans.plan import TablePlan
 from isthmus_migration.slices.account import digest_of
 from isthmus_migration.slices.images import files_of_table
 from isthmus_migration.slices.worker import Worker
-from isthmus_migration.transforms import CompiledTransform, TransformError
+from isthmus_migration.transforms import CompiledTransform, Transform, TransformError, compile_transform
 
 _ITEMS = 2_000
 _BYTES = 8_000_000
@@ -48,11 +50,12 @@ def strangers(worker: Worker, journal: Journal, plan: TablePlan) -> Iterator[lis
         with closing(sqlite3.connect(path, isolation_level=None)) as known:
             known.execute("PRAGMA synchronous = OFF")
             known.execute("CREATE TABLE written (digest BLOB PRIMARY KEY) WITHOUT ROWID")
-            for digests in _written(worker, journal, plan, wanted):
+            transforms, told = _transforms(worker, journal, plan)
+            for digests in _written(worker, journal, plan, wanted, transforms):
                 _learn(known, digests)
                 yield []
             _learn(known, _written_later(worker.workdir / "images", name))
-            yield from _unknown(known, worker.target, plan.target, wanted)
+            yield from _unknown(known, worker.target, plan.target, wanted, "not_ours" if told else "former_plan")
         path.unlink(missing_ok=True)
     except (OSError, sqlite3.Error) as error:
         raise JournalUnwritable(
@@ -66,14 +69,28 @@ def _learn(known: sqlite3.Connection, digests: Iterable[int]) -> None:
     known.execute("COMMIT")
 
 
-def _written(worker: Worker, journal: Journal, plan: TablePlan, wanted: set[int]) -> Iterator[list[int]]:
+def _transforms(worker: Worker, journal: Journal, plan: TablePlan) -> tuple[list[CompiledTransform], bool]:
+    """The transforms under which a table was copied, and whether these are all: the code of one may be gone."""
+    found, told = [worker.table(plan.source.name).transform], True
+    for data in former_transforms(journal, plan.source.name):
+        transform = Transform() if data is None else Transform.from_dict(data)
+        try:
+            found.append(compile_transform(transform, plan.source, worker.target.limits))
+        except (PlanChanged, ConfigurationError):
+            told = False
+    return found, told
+
+
+def _written(
+    worker: Worker, journal: Journal, plan: TablePlan, wanted: set[int], transforms: list[CompiledTransform]
+) -> Iterator[list[int]]:  # fmt: skip
     """Digests of what the units that were begun may have written into some buckets, by reads of the source."""
-    transform, bucket = worker.table(plan.source.name).transform, keyed(plan.target.key_names)
+    bucket = keyed(plan.target.key_names)
     for state in journal.units("copy"):
         if state.unit.table != plan.source.name or not (state.sequence or state.unsettled):
             continue
         for read in _reads(worker.source, plan.source, state.unit.spec):
-            moved = (_moved(transform, item) for item in read.items)
+            moved = (_moved(transform, item) for item in read.items for transform in transforms)
             yield [digest_of(canonical_text(item)) for item in moved if item is not None and bucket(item) in wanted]
 
 
@@ -91,20 +108,21 @@ def _written_later(images: Path, table: str) -> Iterator[int]:
 
 
 def _unknown(
-    known: sqlite3.Connection, target: Place, table: Table, wanted: set[int]
+    known: sqlite3.Connection, target: Place, table: Table, wanted: set[int], reason: str
 ) -> Iterator[list[dict[str, Any]]]:  # fmt: skip
     bucket = keyed(table.key_names)
     for unit in target.units(table, 1):
         for read in _reads(target, table, unit):
-            theirs = (_theirs(known, table, item, bucket(item)) for item in read.items if bucket(item) in wanted)
+            found = (item for item in read.items if bucket(item) in wanted)
+            theirs = (_theirs(known, table, item, bucket(item), reason) for item in found)
             yield [*(one for one in theirs if one is not None), *map(_unreadable, read.unreadable)]
 
 
-def _theirs(known: sqlite3.Connection, table: Table, item: Item, bucket: int) -> dict[str, Any] | None:
+def _theirs(known: sqlite3.Connection, table: Table, item: Item, bucket: int, reason: str) -> dict[str, Any] | None:
     digest = digest_of(canonical_text(item))
     if known.execute("SELECT 1 FROM written WHERE digest = ?", (digest.to_bytes(16),)).fetchall():
         return None
-    detail = {"reason": "not_ours", "bucket": bucket, "before": None, "found": f"{digest:032x}"}
+    detail = {"reason": reason, "bucket": bucket, "before": None, "found": f"{digest:032x}"}
     return {"kind": "conflict", "key": dumps(table.key_of(item)), "detail": detail}
 
 

@@ -34,6 +34,7 @@ class Account:
 
     :ivar replaced: what stood in the target before, and was overwritten or would have been
     :ivar lost: moves that were not written, so that another item may have their keys
+    :ivar moved: whether an item has another key in the target than in the source
     :ivar fits: whether all items are known to be within the target's limits
     """
 
@@ -49,6 +50,7 @@ class Account:
     replaced: BucketDigest = field(factory=BucketDigest)
     lost: list[Move] = field(factory=list)
     fits: bool = False
+    moved: bool = False
 
     @property
     def target_table(self) -> Table:

@@ -11,7 +11,7 @@ from isthmus.errors import InvalidArgument
 from isthmus.results import Unreadable
 from isthmus.schema import Table
 from isthmus.slices import Slice
-from isthmus.values import Item, dumps
+from isthmus.values import Item, dumps, equal
 from isthmus.writes import expired
 from isthmus_migration.digests import canonical_text, keyed
 from isthmus_migration.places.base import Part, Receipt, Refusal
@@ -89,8 +89,13 @@ def moves_of(account: Account, read: Slice) -> list[Move]:
         if changed is None:
             account.skipped += 1
         else:
+            account.moved = account.moved or (transform.changes_keys and _is_moved(account, item, changed))
             moves.append(Move(item, changed, after(changed), digest_of(canonical_text(changed))))
     return moves
+
+
+def _is_moved(account: Account, before: Item, after: Item) -> bool:
+    return not equal(account.work.plan.source.key_of(before), account.target_table.key_of(after))
 
 
 def _identical(account: Account, items: Sequence[Item]) -> list[Move]:
@@ -154,5 +159,6 @@ def _result(account: Account, read: Slice, written: int, receipt: Receipt, pace:
         digests["replaced"] = account.replaced.pack()
     given_back = b"".join(claims_of(account, account.lost)) if may_collide(account) else b""
     return SliceResult(
-        account.task, read.cursor, counts, digests, tuple(account.dead), given_back, waited=pace.waited, owed=pace.owed
+        account.task, read.cursor, counts, digests, tuple(account.dead), given_back,
+        moved=account.moved, waited=pace.waited, owed=pace.owed,
     )  # fmt: skip

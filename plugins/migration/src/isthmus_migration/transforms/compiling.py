@@ -10,10 +10,10 @@ from attrs import field, frozen
 
 from isthmus.capabilities import Limits
 from isthmus.cli.where import parse_condition
-from isthmus.errors import InvalidValue
+from isthmus.errors import ConfigurationError, InvalidValue
 from isthmus.evaluate import predicate
 from isthmus.schema import Table
-from isthmus.values import WIDE, Item, ValueLimits, copy_item, normalise_attributes
+from isthmus.values import WIDE, Item, ValueLimits, copy_item, equal, normalise_attributes
 from isthmus_migration.errors import PlanChanged
 from isthmus_migration.transforms import steps
 from isthmus_migration.transforms.declaration import Transform
@@ -61,6 +61,10 @@ def compile_transform(transform: Transform, source: Table, limits: Limits | None
     :raises PlanChanged: the source of the function is not the one that the plan was made with
     """
     target = target_of(transform, source)
+    if transform.keep_keys and source.keys != target.table.keys:
+        raise ConfigurationError(
+            "keep_keys: the target's table has other keys than the source's: leave out one of them"
+        )
     value_limits = _value_limits(limits or Limits())
     run = _runner(transform, source, target.table, value_limits)
     changes = run is not _unchanged and _changes_keys(transform, source, target.table)
@@ -89,6 +93,8 @@ def _runner(transform: Transform, source: Table, target: Table, limits: ValueLim
         result = _normal(result, limits) if called is None else called(result)  # type: ignore[arg-type]  # as above
         if result is not None:
             _check_keys(result, target)
+            if transform.keep_keys:
+                _check_kept(item, result, target)
         return result
 
     return run if transform.filter is None else _filtered(transform.filter, run)
@@ -128,7 +134,8 @@ def _function(transform: Transform, limits: ValueLimits) -> _Run:
     path, planned = transform.function or "", transform.function_hash
     if planned is not None and source_hash(path) != planned:
         raise PlanChanged(
-            f"the source of the transform {path} has changed since the plan was made: plan again, or put it back"
+            f"the source of the transform {path} has changed since the plan was made: put it back, resume with "
+            "--accept-new-plan (accept_new_plan() in Python), or plan again"
         )
     return function_step(path, load_function(path), limits)
 
@@ -148,7 +155,15 @@ def _check_keys(item: Item, target: Table) -> None:
             raise TransformError("invalid_key", (key.name,), f"{wrong}, but is a key attribute of the target")
 
 
+def _check_kept(before: Item, after: Item, target: Table) -> None:
+    for name in target.key_names:
+        if not equal(before[name], after[name]):
+            raise TransformError("key_changed", (name,), "would become another key, and keys are to stay: keep it")
+
+
 def _changes_keys(transform: Transform, source: Table, target: Table) -> bool:
+    if transform.keep_keys:
+        return False
     if transform.function is not None or source.keys != target.keys:
         return True
     written = [

@@ -50,6 +50,7 @@ class Transform:
     :param function: ``package.module:name`` of a function that gets a copy of the item and returns the new one, or
         ``None`` to leave it out
     :param function_hash: the hash of the function's source that a plan was made with
+    :param keep_keys: whether each item has to keep its key: one that would get another becomes a dead letter
     :param into: the name of the target's table
     :param keys: the key attributes of the target's table, where they are not those of the source, renamed
     :param schema: the whole definition of the target's table, where it is not to be derived
@@ -64,6 +65,7 @@ class Transform:
     drop: tuple[str, ...] = field(default=(), converter=_unread)
     function: str | None = None
     function_hash: str | None = None
+    keep_keys: bool = False
     into: str | None = None
     keys: tuple[Key | str, ...] = field(default=(), converter=_unread)
     schema: Table | None = field(default=None, converter=_unread)
@@ -239,6 +241,11 @@ def _check_hash(given: Any) -> None:
         raise InvalidArgument("is the hexadecimal text that a plan writes")
 
 
+def _check_choice(given: Any) -> None:
+    if not isinstance(given, bool):
+        raise InvalidArgument("is true or false")
+
+
 _READERS: dict[str, Callable[[_Reader, str, Any], Any]] = {
     "filter": lambda reader, name, given: reader.optional(_check_filter)(name, given),
     "rename": _Reader.renames,
@@ -249,6 +256,7 @@ _READERS: dict[str, Callable[[_Reader, str, Any], Any]] = {
     "drop": _Reader.drops,
     "function": lambda reader, name, given: reader.optional(check_import_path)(name, given),
     "function_hash": lambda reader, name, given: reader.optional(_check_hash)(name, given),
+    "keep_keys": lambda reader, name, given: reader.optional(_check_choice)(name, given),
     "into": lambda reader, name, given: reader.optional(check_table_name)(name, given),
     "keys": _Reader.keys,
     "schema": _Reader.schema,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from isthmus_migration.digests import BucketDigest
+from isthmus_migration.journal.acceptances import former_units
 from isthmus_migration.journal.journal import Journal
 from isthmus_migration.plans.plan import TablePlan
 from isthmus_migration.rollback.beginning import BEFORE
@@ -16,12 +17,13 @@ def was_copied(journal: Journal) -> bool:
 def journaled_digest(journal: Journal, plan: TablePlan, *, alone: bool = False) -> BucketDigest | None:
     """The digest that the target's table should have; ``None`` where only the source can tell.
 
-    A table that held items before has those that were not replaced, and what was written.
+    A table that held items before has those that were not replaced, and what was written. Where some items were copied
+    under a former plan, the journal has what that one made of them, and not what they should be.
 
     :param alone: without what the table held before
     """
     name = plan.source.name
-    if not was_copied(journal):
+    if not was_copied(journal) or former_units(journal, name):
         return None
     expected = journal.digest("copy", name, "expected")
     if not plan.occupied or alone:

@@ -24,6 +24,7 @@ from isthmus_migration.slices.images import Image, keep_images
 from isthmus_migration.slices.pace import Pace
 from isthmus_migration.slices.worker import Worker
 from isthmus_migration.tasks import Counts, SliceResult, SliceTask
+from isthmus_migration.transforms import TransformError
 from isthmus_migration.verification.lookups import Held, get_readable
 
 WANTED_FILE: Final = "repair.keys"
@@ -181,7 +182,7 @@ def _differing(account: Account, moves: list[Move], wanted: frozenset[bytes]) ->
 
 
 def _delete(account: Account, keys: Sequence[str]) -> tuple[int, str | None]:
-    """Delete the next items, unless the source has them by now; their pre-images are kept.
+    """Delete the next items, unless the source has them by now and they are to be moved; their pre-images are kept.
 
     What can't be read could not be put back, so it is deleted only from tables that the migration made.
     """
@@ -189,7 +190,7 @@ def _delete(account: Account, keys: Sequence[str]) -> tuple[int, str | None]:
     run, cursor = _run_of(keys, account.task)
     if not account.work.transform.changes_keys and worker.source.holds_keys:
         there = get_readable(worker.source, plan.source, run)
-        run = [key for key, item in zip(run, there, strict=True) if item is None]
+        run = [key for key, item in zip(run, there, strict=True) if item is None or _is_left_out(account, item)]
     found = zip(run, get_readable(worker.target, plan.target, run), strict=True)
     images = [
         Image(key, None if isinstance(item, Held) else item, "")
@@ -199,3 +200,11 @@ def _delete(account: Account, keys: Sequence[str]) -> tuple[int, str | None]:
     keep_images(worker.workdir / "images", account.task, images)
     worker.target.delete_many(plan.target, [image.key for image in images])
     return len(images), cursor
+
+
+def _is_left_out(account: Account, item: Item | Held) -> bool:
+    """Whether the plan leaves an item of the source out; nobody knows of one that can't be read, or not transformed."""
+    try:
+        return not isinstance(item, Held) and account.work.transform(item) is None
+    except TransformError:
+        return False

@@ -42,8 +42,8 @@ class Mismatch:
         return {**data, **more, "fields": [dict(one) for one in self.fields]} if self.fields else {**data, **more}
 
 
-def _facts(facts: Iterable[str]) -> tuple[str, ...]:
-    return tuple(facts)
+def _texts(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(texts)
 
 
 @frozen
@@ -61,6 +61,7 @@ class TableResult:
     :param others: items that only the target has, where these were not asked for
     :param unreadable: items of the target that could not be read, not even their keys
     :param sampled: how many keys were looked up
+    :param former_units: of which some items were copied under a former plan; all were compared with the plan of now
     :param facts: what differs between the definitions, a sentence for each point
     """
 
@@ -79,7 +80,8 @@ class TableResult:
     others: int = 0
     unreadable: int = 0
     sampled: int | None = None
-    facts: tuple[str, ...] = field(default=(), converter=_facts)
+    facts: tuple[str, ...] = field(default=(), converter=_texts)
+    former_units: tuple[str, ...] = field(default=(), converter=_texts)
     counts_decide: bool = False
 
     @property
@@ -109,7 +111,8 @@ class TableResult:
             "table", "source_items", "target_items", "source_digest", "target_digest", "missing", "changed", "extra",
             "dead", "skipped", "expired", "kept", "others", "unreadable", "sampled", "bound", "equal",
         )  # fmt: skip
-        return {**{name: getattr(self, name) for name in names}, "facts": list(self.facts)}
+        lists = {"facts": list(self.facts), "former_units": list(self.former_units)}
+        return {**{name: getattr(self, name) for name in names}, **lists}
 
 
 @frozen

@@ -12,6 +12,7 @@ from isthmus_migration.coordination.outcomes import PhaseOutcome
 from isthmus_migration.coordination.session import Session
 from isthmus_migration.digests import BucketDigest
 from isthmus_migration.errors import WrongState
+from isthmus_migration.journal.acceptances import former_units
 from isthmus_migration.journal.journal import Journal
 from isthmus_migration.journal.states import State
 from isthmus_migration.plans.plan import TablePlan
@@ -175,6 +176,7 @@ class Verifying:
             result, dead=dead, skipped=skipped, expired=tally.expired, kept=tally.kept, others=tally.others,
             unreadable=0 if plan.occupied and not self.settings.extra else unreadable,
             sampled=tally.sampled if self.settings.level == "sample" else None,
+            former_units=former_units(journal, name),
         )  # fmt: skip
 
 
