@@ -22,6 +22,7 @@ from plugins.migration.tests.accepting.helpers import (
     things_of,
     write_code,
 )
+from plugins.migration.tests.plans.helpers import THINGS
 
 
 def test_a_rollback_drops_what_either_plan_wrote(source: Database, target: Database, tmp_path: Path) -> None:
@@ -69,6 +70,22 @@ def test_a_rollback_leaves_what_it_can_not_tell_and_says_why(
     ]  # fmt: skip
     assert migration.rollback(force=True, engine="inline").finished
     assert target.tables.list() == []
+
+
+@pytest.mark.parametrize("occupied", [False, True])
+def test_a_rollback_needs_no_code(
+    source: Database, target: Database, tmp_path: Path, module: Path, occupied: bool
+) -> None:
+    """So there is a way back where a transform has changed and its new plan is refused."""
+    before = {"id": "k00001", "n": "theirs"}
+    if occupied:
+        target.tables.create(THINGS).put(before)
+    migration = planned(source, target, tmp_path, CHANGE, into_existing="upsert")
+    copied(migration, 10)
+    write_code(module, "raise ValueError")
+    rolled = migration.rollback(engine="inline")
+    assert rolled.clean
+    assert (things_of(target) if occupied else target.tables.list()) == ({"k00001": before} if occupied else [])
 
 
 # ---- killed in between ----

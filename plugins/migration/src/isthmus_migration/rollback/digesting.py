@@ -29,7 +29,7 @@ def digest_target(worker: Worker, task: SliceTask) -> SliceResult:
 
     :raises IsthmusError: the target can't be read now; the slice may be done again
     """
-    table, pace = worker.table(task.unit.table).plan.target, Pace(task.budget)
+    table, pace = worker.plan.table(task.unit.table).target, Pace(task.budget)
     read = worker.target.read(
         table, task.unit.spec, task.cursor, items=task.budget.items, size=task.budget.size
     )  # fmt: skip

@@ -13,7 +13,7 @@ from isthmus.errors import ConfigurationError
 from isthmus_migration.coordination.outcomes import PhaseOutcome
 from isthmus_migration.coordination.session import Session
 from isthmus_migration.digests import BucketDigest, Difference
-from isthmus_migration.errors import WrongState
+from isthmus_migration.errors import PlanChanged, WrongState
 from isthmus_migration.journal.journal import Journal
 from isthmus_migration.journal.states import State
 from isthmus_migration.places.opening import is_export
@@ -223,12 +223,11 @@ class Rollback:
 
     def _meet(self, table: str) -> bool:
         """Whether two of the copy's units may have written one key."""
-        if self._worker.table(table).transform.changes_keys:
-            return True
         try:
-            return is_export(self.session.plan.source, self.setup.source)
-        except ConfigurationError:
-            return True  # the source's name has lost its meaning: one unit is right for any source
+            changes = self._worker.table(table).transform.changes_keys
+            return changes or is_export(self.session.plan.source, self.setup.source)
+        except (PlanChanged, ConfigurationError):
+            return True  # the transform's code or the source's name has another meaning now: one unit is right for any
 
     def _unit(self, name: str, table: str, folders: Iterable[str]) -> Unit:
         return Unit(name, table, UndoPart(tuple(folders), self.force, self.guarded).to_json())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,15 +70,14 @@ def _learn(known: sqlite3.Connection, digests: Iterable[int]) -> None:
 
 
 def _transforms(worker: Worker, journal: Journal, plan: TablePlan) -> tuple[list[CompiledTransform], bool]:
-    """The transforms under which a table was copied, and whether these are all: the code of one may be gone."""
-    found, told = [worker.table(plan.source.name).transform], True
-    for data in former_transforms(journal, plan.source.name):
+    """The transforms under which a table was copied, and whether these are all: the code of one may have changed."""
+    every = [plan.transform, *former_transforms(journal, plan.source.name)]
+    found = []
+    for data in every:
         transform = Transform() if data is None else Transform.from_dict(data)
-        try:
+        with suppress(PlanChanged, ConfigurationError):
             found.append(compile_transform(transform, plan.source, worker.target.limits))
-        except (PlanChanged, ConfigurationError):
-            told = False
-    return found, told
+    return found, len(found) == len(every)
 
 
 def _written(

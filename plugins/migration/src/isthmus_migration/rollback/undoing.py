@@ -83,7 +83,7 @@ def undo_slice(worker: Worker, task: SliceTask) -> SliceResult:
     number, line = json.loads(task.cursor) if task.cursor else (number_of(files[0]), 0)
     place = next(place for place, path in enumerate(files) if number_of(path) == number)
     images = list(islice(ImageFile.of(files[place]).images(), line, line + task.budget.items))
-    undo = _Undo(worker, worker.table(task.unit.table).plan.target, part, files[place])
+    undo = _Undo(worker, worker.plan.table(task.unit.table).target, part, files[place])
     for first in range(0, len(images), _AT_ONCE):
         undo.run(images[first : first + _AT_ONCE], line + first)
     pace.keep(len(images), 0)
