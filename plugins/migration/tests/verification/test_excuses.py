@@ -52,11 +52,16 @@ def test_dead_letters_are_no_mismatches(tmp_path: Path, level: str) -> None:
     assert (result.equal, result.tables[0].dead, named(result)) == (True, 3, [])
 
 
+def _undated(folder: Path) -> Migration:
+    """A copy with three dead letters, whose keys in the target are known."""
+    undated: list[Item] = [{"id": f"k00{number}00", "when": "no date"} for number in range(3)]
+    return copied(folder, [*undated, *numbered(1, 99)], transforms={"things": Transform(types={"when": "date"})})
+
+
 @pytest.mark.parametrize("level", ["sample", "full"])
 def test_what_has_changed_since_it_became_a_dead_letter_is_told(tmp_path: Path, level: str) -> None:
     """Nobody has decided on that: a repair copies it, or makes another letter of it. Others are excused."""
-    undated: list[Item] = [{"id": f"k00{number}00", "when": "no date"} for number in range(3)]
-    migration = copied(tmp_path, [*undated, *numbered(1, 99)], transforms={"things": Transform(types={"when": "date"})})
+    migration = _undated(tmp_path)
     migration.dead.acknowledge(note="never mind")
     change(tmp_path, put=[{"id": "k00100"}, {"id": "k00200", "when": "no date either"}], where="a")
     result = verified(migration, level)
@@ -66,6 +71,16 @@ def test_what_has_changed_since_it_became_a_dead_letter_is_told(tmp_path: Path, 
     assert 'k00100"}: changed since it became a dead letter' in _named(result.mismatches[0])
     assert repaired(migration).verification.equal
     assert (verified(migration, level).equal, migration.status().found.dead) == (True, 1)
+
+
+def test_a_letter_holds_the_item_that_was_tried_last(tmp_path: Path) -> None:
+    """A replay reads it again: where that fails too, it is what the source has by now that is excused."""
+    migration = _undated(tmp_path)
+    change(tmp_path, put=[{"id": "k00100", "when": "no date either"}], where="a")
+    assert migration.dead.replay().failed == 3
+    assert verified(migration, "full").equal
+    items = [migration.dead.show(letter.id)[1].item for letter in migration.dead.list()]
+    assert [item and item["when"] for item in items] == ["no date", "no date either", "no date"]
 
 
 def test_what_can_be_read_since_it_became_a_dead_letter_is_told(tmp_path: Path) -> None:

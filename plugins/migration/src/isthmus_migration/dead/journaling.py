@@ -8,6 +8,7 @@ from typing import Final
 from isthmus_migration.dead.letters import Letter
 from isthmus_migration.dead.replayed import Replayed
 from isthmus_migration.dead.replaying import PHASE, Attempt, unit_of
+from isthmus_migration.journal.findings import identity_of
 from isthmus_migration.journal.journal import Journal
 from isthmus_migration.journal.keys import note_moved
 from isthmus_migration.slices.claims import claims_of
@@ -67,5 +68,8 @@ def settle(journal: Journal, letter: Letter, attempt: Attempt) -> None:
                 "WHERE id = ?",
                 (now, failure.code, failure.reason, letter.id),
             )
-            # The phase is a part of what tells letters apart: where another one of this item has it, it stays.
-            connection.execute("UPDATE OR IGNORE dead SET phase = ? WHERE id = ?", (failure.phase, letter.id))
+            # What it holds and the phase tell letters apart: where another one of this item has both, they stay.
+            connection.execute(
+                "UPDATE OR IGNORE dead SET phase = ?, original = ?, form = ?, identity = ? WHERE id = ?",
+                (failure.phase, failure.original, failure.form, identity_of(failure), letter.id),
+            )

@@ -29,8 +29,13 @@ def insert_dead(connection: sqlite3.Connection, letter: DeadLetter, now: float) 
         "reason = excluded.reason, form = excluded.form, attempts = attempts + 1, status = 'open', "
         "updated = excluded.updated",
         (letter.table, letter.key, letter.phase, letter.code, letter.reason, letter.form, letter.original,
-         sha256(letter.original).digest()[:16], now, now),
+         identity_of(letter), now, now),
     )  # fmt: skip
+
+
+def identity_of(letter: DeadLetter) -> bytes:
+    """What tells letters of one key and phase apart."""
+    return sha256(letter.original).digest()[:16]
 
 
 def insert_finding(connection: sqlite3.Connection, table: str, finding: Mapping[str, Any], now: float) -> None:

@@ -131,7 +131,7 @@ class Confirming:
         return Rules(
             extra=settings.counts_extra(occupied=plan.occupied) if extra is None else extra,
             dead=(dead := dead_keys(self.journal, name, batch)),
-            originals=_originals(self.journal, name, dead),
+            originals=_originals(self.journal, name, dead) if self.worker.source.unique_keys else {},
             shared={} if self.worker.source.unique_keys else self._shared(name, dead),
             kept=frozenset(keys - self.differences.ours(name, keys)),
             alone=not was_copied(self.journal),
