@@ -66,6 +66,21 @@ def test_code_that_changed_keys_in_a_replay_is_refused(
     refused(migration, "items have, or would get, other keys")
 
 
+def test_code_that_changed_keys_in_a_repair_is_refused(
+    source: Database, target: Database, tmp_path: Path, module: Path
+) -> None:
+    """An item that has changed in the source got one."""
+    write_code(module, "return item | {'id': item.get('to', item['id'])}")
+    migration = planned(source, target, tmp_path, CHANGE)
+    assert copied(migration)
+    source.tables.open("things").put({"id": "k00001", "to": "x"})
+    migration.verify("full", engine="inline")
+    migration.repair(engine="inline")
+    assert "x" in things_of(target)
+    write_code(module, "return item | {'kind': 'new'}")
+    refused(migration, "items have, or would get, other keys")
+
+
 @pytest.mark.parametrize("level", ["digest", "full"])
 def test_an_item_that_fails_under_the_new_code_becomes_a_dead_letter_at_the_repair(
     source: Database, target: Database, tmp_path: Path, module: Path, level: str

@@ -75,7 +75,8 @@ def repair_slice(worker: Worker, task: SliceTask) -> SliceResult:
         read, cursor = _fetched(account, part.copy)
     counts = _copy(account, read)
     pace.keep(len(read.items), account.size)
-    return SliceResult(task, cursor, counts, dead=tuple(account.dead), waited=pace.waited, owed=pace.owed)
+    dead, moved = tuple(account.dead), account.moved
+    return SliceResult(task, cursor, counts, dead=dead, moved=moved, waited=pace.waited, owed=pace.owed)
 
 
 def _run_of(keys: Sequence[str], task: SliceTask) -> tuple[list[Item], str | None]:
