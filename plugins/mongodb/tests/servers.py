@@ -26,6 +26,11 @@ def in_database(url: str, options: str = "", database: str = DATABASE) -> str:
     return urlunsplit(parts._replace(path=f"/{database}", query=query))
 
 
+def blocked(command: str, seconds: float) -> dict[str, Any]:
+    """The fail point with which the server begins with a command so much later."""
+    return {"failCommands": [command], "blockConnection": True, "blockTimeMS": int(1_000 * seconds)}
+
+
 def fresh_name() -> str:
     """A name that no other test uses."""
     return f"mongo-{os.getpid()}-{next(_NUMBERS)}"

@@ -24,8 +24,11 @@ CALLERS, WORK = 6, 0.3
 class Reading:
     """A plan that takes some time unless another caller has been through it; nothing is asked of a server."""
 
-    def __init__(self, *, fails: bool = False) -> None:
+    def __init__(self, *, fails: bool = False, held: bool = False) -> None:
         self.found: list[str] = []
+        self.go_on = Event()
+        if not held:
+            self.go_on.set()
         self.begun = 0
         self.inside = self.most_inside = 0
         self.entered = Event()
@@ -39,6 +42,7 @@ class Reading:
             self.most_inside = max(self.most_inside, self.inside)
             self.entered.set()
             time.sleep(WORK)  # a server takes its time, in which the others come
+            self.go_on.wait(60)
             self.inside -= 1
             if self.fails:
                 raise TableNotFound("there is none")
@@ -92,12 +96,13 @@ def test_after_a_failure_threads_read_side_by_side(options: Options) -> None:
 
 def test_who_waits_ends_at_the_deadline(options: Options) -> None:
     """A caller that is slow does not hold up the others beyond their deadline."""
-    transport, reading = Blocking(options), Reading()
+    transport, reading = Blocking(options), Reading(held=True)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(transport.send, Shared(reading.plan), None)
         assert reading.entered.wait(60)
         with pytest.raises(DeadlineExceeded):
             transport.send(Shared(reading.plan), time.monotonic() + WORK / 4)
+        reading.go_on.set()
         assert first.result() == "it"
 
 
