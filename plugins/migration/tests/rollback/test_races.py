@@ -183,6 +183,23 @@ def test_what_was_refused_ends_as_slices_do(tmp_path: Path, monkeypatch: pytest.
     assert digest(sqlite(tmp_path, "b")) == before
 
 
+def test_what_was_refused_rests_while_it_is_paused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And goes on when it is told to."""
+    migration = into_existing(tmp_path)
+    assert run(migration).finished
+    _refusing(monkeypatch, "k00160")
+    control, heard = ControlFile(tmp_path / "work"), list[str]()
+    _Away(monkeypatch, 1, lambda: control.say("pause"))
+
+    def listen(code: str, _data: dict[str, Any]) -> None:
+        heard.append(code)
+        if code == "paused":
+            control.say("run")
+
+    assert migration.rollback(engine="inline", options=RunOptions(listener=listen)).clean
+    assert heard.index("waiting") < heard.index("paused") < heard.index("going_on") < heard.index("working_again")
+
+
 def test_a_rollback_that_was_begun_without_is_guarded_from_then_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
