@@ -91,6 +91,20 @@ def _interrupted(*_arguments: object, **_options: object) -> Any:
     raise KeyboardInterrupt
 
 
+@pytest.mark.parametrize("name", ["digests.BucketDigest.unpack", "reports.paces.Course._take"])
+def test_an_interrupt_while_a_file_is_read_closes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A database goes on being open as long as somebody has not read its rows to the end."""
+    migration = _planned(tmp_path)
+    assert migration.run(engine="inline", options=RunOptions(slice_items=20)).finished
+    monkeypatch.setattr(f"isthmus_migration.{name}", _interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        migration.report()
+    assert caught.value.__traceback__ is not None
+    assert opened(tmp_path) == []
+
+
 # ---- exports ----
 
 

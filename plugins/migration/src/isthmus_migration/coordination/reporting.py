@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final, Self
@@ -80,7 +80,7 @@ def _ends_with_a_line(path: Path) -> bool:
         return stream.read(1) == b"\n"
 
 
-def read_events(workdir: Path) -> Iterator[dict[str, Any]]:
+def read_events(workdir: Path) -> Generator[dict[str, Any]]:
     """The events of a work directory in order; a line that was cut off by the end of its process is left out."""
     try:
         stream = events_path(workdir).open(encoding="utf-8", errors="replace")

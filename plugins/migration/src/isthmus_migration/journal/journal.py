@@ -10,7 +10,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -133,8 +133,9 @@ class Journal:
 
         :raises WorkDirectoryDamaged: they can't be read
         """
-        with self._reading():
-            yield from self._connection.execute(statement, values)
+        # A file is closed only when nobody reads from it any more.
+        with self._reading(), closing(self._connection.execute(statement, values)) as found:
+            yield from found
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

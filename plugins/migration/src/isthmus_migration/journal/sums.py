@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from typing import Final
 
 from isthmus_migration.digests import BucketDigest
@@ -29,5 +30,6 @@ def _insert(connection: sqlite3.Connection, place: tuple[str, str, str], packed:
 
 def digest_of(connection: sqlite3.Connection, phase: str, table: str, side: str) -> BucketDigest:
     """The digest of one side of a table, as far as it was journaled."""
-    rows = connection.execute(f"SELECT packed FROM digest {_WHERE}", (phase, table, side))  # noqa: S608  # as above
-    return BucketDigest.merged(BucketDigest.unpack(packed) for (packed,) in rows)
+    statement = f"SELECT packed FROM digest {_WHERE}"  # noqa: S608  # as above
+    with closing(connection.execute(statement, (phase, table, side))) as rows:
+        return BucketDigest.merged(BucketDigest.unpack(packed) for (packed,) in rows)

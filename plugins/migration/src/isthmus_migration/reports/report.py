@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -38,7 +39,8 @@ class Report:
     @classmethod
     def of(cls, work: WorkDirectory, plan: Plan, journal: Journal) -> Report:
         """The report of a work directory."""
-        return cls(plan, journal, Course.of(read_events(work.path)))
+        with closing(read_events(work.path)) as events:
+            return cls(plan, journal, Course.of(events))
 
     def summary(self) -> Row:
         """What was planned, and where it stands, as JSON-ready data."""

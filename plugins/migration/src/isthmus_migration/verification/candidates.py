@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, Self
@@ -149,8 +149,8 @@ class Differences:
             raise unwritable(self.path, error) from error
 
     def _rows(self, statement: str, values: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
-        with self._told():
-            yield from self._connection.execute(statement, values)
+        with self._told(), closing(self._connection.execute(statement, values)) as found:
+            yield from found
 
     def keep_lowest(self, table: str, most: int) -> None:
         """Forget the candidates of a sample with the highest ranks."""
