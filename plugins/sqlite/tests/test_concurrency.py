@@ -24,6 +24,7 @@ from isthmus.errors import AlreadyExists, Closed, Conflict, DeadlineExceeded, Is
 from isthmus.expressions import any_of
 from isthmus_sqlite.backend import SQLiteBackend
 from plugins.sqlite.tests.helpers import locked, open_counters, url
+from tests.patience import judged_only_if, with_enough_time
 
 OPEN_FILES = Path("/proc/self/fd")
 
@@ -163,7 +164,7 @@ def test_a_lock_that_stays_is_a_conflict(tmp_path: Path) -> None:
     table.update(id="a", add={"n": 1}, upsert=True)
     database.close()
     assert (caught.value.retryable, caught.value.maybe_applied) == (False, False)
-    assert 0.9 < waited < 1.9
+    assert 0.9 < waited < 4.9  # five attempts would take five seconds
 
 
 def test_a_deadline_interrupts_a_long_scan() -> None:
@@ -173,12 +174,17 @@ def test_a_deadline_interrupts_a_long_scan() -> None:
         table.put_many([{"id": str(number), "text": "x" * 100, "n": number} for number in range(60_000)])
         condition = any_of(F.text.contains(f"{number}y") for number in range(40))
         started = time.monotonic()
-        with pytest.raises(DeadlineExceeded):
-            table.scan(timeout=0.05).where(condition).count()
-        waited = time.monotonic() - started
-        usable = table.get(id="1")["n"]
-    assert usable == 1
-    assert waited < 1.0
+        assert table.scan(timeout=60).where(condition).count() == 0
+        whole = time.monotonic() - started
+
+        def attempt(_seconds: float) -> None:
+            started = time.monotonic()
+            with pytest.raises(DeadlineExceeded):
+                table.scan(timeout=whole / 10).where(condition).count()
+            judged_only_if(time.monotonic() - started < whole / 2)
+
+        with_enough_time(attempt)
+        assert table.get(id="1")["n"] == 1
 
 
 def open_files(folder: Path) -> int:
