@@ -253,3 +253,16 @@ def test_a_tls_connection_is_closed_though_the_server_does_not_agree() -> None:
         finally:
             over.set()
             server.join()
+
+
+@pytest.mark.parametrize("interrupted", ["isthmus_mongodb.backend.server_of", "isthmus_mongodb.blocking.end_sessions"])
+def test_an_interruption_leaves_no_client(mongodb_url: str, interrupted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a database is opened, or closed."""
+
+    def interrupt(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with nothing_left():
+        monkeypatch.setattr(interrupted, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            isthmus.connect(in_database(mongodb_url)).close()

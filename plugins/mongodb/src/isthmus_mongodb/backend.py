@@ -81,9 +81,9 @@ class MongoDBBackend(PlannedBackend):
             server = server_of(hello, build, self.options.hosts)
             # Where there are records, the server ran alone once, and transactions of then may hold items.
             self.catalogue.locks = not server.has_transactions or self._has_records()
-        except Exception as error:
+        except BaseException as error:
             self._blocking.close()
-            if isinstance(error, IsthmusError):
+            if isinstance(error, IsthmusError) or not isinstance(error, Exception):
                 raise
             known = translate(error, writes=False, hosts=self.options.hosts, late=False)
             raise known or error from error

@@ -67,9 +67,11 @@ class Blocking(Transport):
             self._closed = True
             client, self._client, self._handle, self._collections = self._client, None, None, {}
         if client is not None:
-            with pymongo.timeout(GRACE), suppress(PyMongoError):
-                end_sessions(client, self._sessions)
-            client.close()
+            try:
+                with pymongo.timeout(GRACE), suppress(PyMongoError):
+                    end_sessions(client, self._sessions)
+            finally:
+                client.close()
 
     def forget(self) -> None:
         """Leave the client to the parent process: its sockets and threads are not ours after a fork."""
