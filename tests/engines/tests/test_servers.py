@@ -59,8 +59,8 @@ def engines() -> Iterator[Engines]:
 
 
 def assert_gone(process_id: int, root: Path) -> None:
-    """A server and its data go, within seconds."""
-    wait_until(lambda: not is_alive(process_id) and not root.exists(), 10, "the server to end")
+    """A server and its data go."""
+    wait_until(lambda: not is_alive(process_id) and not root.exists(), 60, "the server to end")
     assert (is_alive(process_id), root.exists()) == (False, False)
 
 
