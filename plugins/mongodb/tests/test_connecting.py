@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import trustme
@@ -32,6 +33,8 @@ class HoldingLoop(asyncio.SelectorEventLoop):
         super().__init__()
         self.sockets: list[socket.socket] = []
         self.released = asyncio.Event()
+        self.unreachable: int | None = None
+        self.begun = asyncio.Event()
 
     @property
     def still_open(self) -> list[bool]:
@@ -40,12 +43,22 @@ class HoldingLoop(asyncio.SelectorEventLoop):
 
     async def sock_connect(self, sock: socket.socket, address: Any) -> None:
         """Connect; before it, wait with a socket that is open."""
+        if self.unreachable is not None:
+            await self._reach(sock, address[1])
         held = HELD.get()
         if held is not None:
             self.sockets.append(sock)
             held.set()
             await self.released.wait()
         await super().sock_connect(sock, address)
+
+    async def _reach(self, sock: socket.socket, port: int) -> None:
+        """Have no answer from one port, and those of the others only after that."""
+        if port == self.unreachable:
+            self.sockets.append(sock)
+            self.begun.set()
+            await asyncio.Event().wait()
+        await self.begun.wait()
 
 
 @pytest.fixture
@@ -266,3 +279,18 @@ def test_an_interruption_leaves_no_client(mongodb_url: str, interrupted: str, mo
         monkeypatch.setattr(interrupted, interrupt)
         with pytest.raises(KeyboardInterrupt):
             isthmus.connect(in_database(mongodb_url)).close()
+
+
+def test_a_server_that_is_none_of_the_set_leaves_no_socket(loop: HoldingLoop, mongodb_url: str) -> None:
+    """The URL names it, it does not answer, and the others say that it does not belong to them."""
+
+    async def scenario() -> None:
+        parts = urlsplit(in_database(mongodb_url))
+        url = urlunsplit(parts._replace(netloc=f"{parts.netloc},127.0.0.1:1"))
+        async with await isthmus.aconnect(url) as database:
+            loop.unreachable = 1
+            await database.tables.list()
+            await database.tables.list()
+            assert loop.still_open == [False]
+
+    run(loop, scenario)

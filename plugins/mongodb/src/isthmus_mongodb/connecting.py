@@ -43,6 +43,24 @@ def _frames(error: BaseException | None) -> Iterator[FrameType]:
         error = error.__context__
 
 
+def watch_removed(client: AsyncMongoClient[Any]) -> None:
+    """Close what is left by the tasks of servers that turn out to be none of the set's."""
+    # A client that looks its servers up by name has no topology so far; a driver may keep its monitors elsewhere.
+    with suppress(AttributeError):
+        client._topology._monitor_tasks = _Removed(client._topology._monitor_tasks)  # noqa: SLF001  # nothing public
+
+
+class _Removed(list[Any]):
+    """Monitors of servers that were removed; the driver adds them before it cancels their tasks, and forgets them."""
+
+    def append(self, monitor: Any) -> None:
+        super().append(monitor)
+        with suppress(AttributeError):
+            for task in _tasks_of(monitor):
+                if task is not None:
+                    task.add_done_callback(_close_unconnected_of)
+
+
 async def close_client(client: AsyncMongoClient[Any]) -> None:
     """Close a client and what its tasks leave open; a caller that is cancelled meanwhile does not stop it."""
     with _closing_unconnected(client):
@@ -77,8 +95,12 @@ def _tasks(client: AsyncMongoClient[Any]) -> Iterator[asyncio.Task[Any] | None]:
     yield client._kill_cursors_executor._task  # noqa: SLF001
     topology = client._topology  # noqa: SLF001
     for server in list(topology._servers.values()):  # noqa: SLF001
-        for monitor in (server._monitor, server._monitor._rtt_monitor):  # noqa: SLF001
-            yield monitor._executor._task  # noqa: SLF001
+        yield from _tasks_of(server._monitor)  # noqa: SLF001
+
+
+def _tasks_of(monitor: Any) -> Iterator[asyncio.Task[Any] | None]:
+    yield monitor._executor._task  # noqa: SLF001
+    yield monitor._rtt_monitor._executor._task  # noqa: SLF001
 
 
 def _close_unconnected_of(task: asyncio.Task[Any]) -> None:

@@ -16,7 +16,7 @@ from pymongo.errors import PyMongoError
 from isthmus.errors import Closed, ConfigurationError
 from isthmus.planned import adrive
 from isthmus_mongodb.commands import Write, find_in_transaction, find_one, first, is_write
-from isthmus_mongodb.connecting import close_client, close_unconnected
+from isthmus_mongodb.connecting import close_client, close_unconnected, watch_removed
 from isthmus_mongodb.forks import forget_after_fork
 from isthmus_mongodb.native import Call, Command, InSession, RawDocuments, Settle, Shared, raw_documents
 from isthmus_mongodb.numbering import Sessions, end_sessions
@@ -66,6 +66,7 @@ class OnLoop(Transport):
                 )
             self.forget()
             self._client, self._loop = make(AsyncMongoClient, self._options), loop
+            watch_removed(self._client)
             self._ending = self._until_the_end(self._client)
             _begin(self._ending)
         return self._client
