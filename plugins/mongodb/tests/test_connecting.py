@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 import warnings
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -109,6 +110,7 @@ async def cancelled_when_held(call: Callable[[], Awaitable[Any]]) -> None:
 @contextmanager
 def nothing_left() -> Iterator[None]:
     """What runs inside leaves nothing open to the garbage collector."""
+    gc.collect()  # what others left is not looked for
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ResourceWarning)
         yield
@@ -212,6 +214,7 @@ def test_a_client_closes_though_who_waits_for_it_is_cancelled(
             await go_on.wait()
             await close()
 
+        monkeypatch.setattr("isthmus_mongodb.connecting._PATIENCE", 60.0)
         monkeypatch.setattr(client, "close", close_slowly)
         closing = asyncio.create_task(database.close())
         await begun.wait()
@@ -221,6 +224,62 @@ def test_a_client_closes_though_who_waits_for_it_is_cancelled(
     with nothing_left():
         run(loop, scenario)
         monkeypatch.undo()
+
+
+@pytest.mark.parametrize("turns", range(12))
+def test_a_loop_that_ends_while_a_database_is_closed_leaves_nothing(
+    loop: HoldingLoop, mongodb_url: str, turns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It cancels the driver's own closing, wherever that is."""
+
+    async def scenario() -> None:
+        database = await isthmus.aconnect(in_database(mongodb_url))
+        await database.tables.list()
+        client, begun = database.native(), asyncio.Event()
+        close = client.close
+
+        def close_noticed() -> Awaitable[None]:
+            begun.set()
+            closed: Awaitable[None] = close()
+            return closed
+
+        monkeypatch.setattr(client, "close", close_noticed)
+        closing.append(asyncio.create_task(database.close()))
+        await begun.wait()
+        for _ in range(turns):
+            await one_turn()
+
+    closing: list[asyncio.Task[None]] = []
+    with nothing_left():
+        run(loop, scenario)
+        closing.clear()
+        monkeypatch.undo()
+
+
+def test_a_call_that_is_cancelled_keeps_nothing_of_its_caller(loop: HoldingLoop, mongodb_url: str) -> None:
+    """What the caller has is gone with the call, without the garbage collector."""
+
+    class Kept:
+        """What a caller has at hand."""
+
+    async def called(database: isthmus.AsyncDatabase) -> None:
+        kept = Kept()
+        seen.append(weakref.ref(kept))
+        await asyncio.gather(database.tables.list(), database.tables.list())
+
+    async def scenario() -> None:
+        async with await isthmus.aconnect(in_database(mongodb_url)) as database:
+            await database.tables.list()
+            gc.disable()
+            try:
+                await cancelled_when_held(lambda: called(database))
+                await one_turn()
+                assert [reference() for reference in seen] == [None]
+            finally:
+                gc.enable()
+
+    seen: list[weakref.ref[Kept]] = []
+    run(loop, scenario)
 
 
 class Leaving(asyncio.Protocol):
@@ -268,7 +327,14 @@ def test_a_tls_connection_is_closed_though_the_server_does_not_agree() -> None:
             server.join()
 
 
-@pytest.mark.parametrize("interrupted", ["isthmus_mongodb.backend.server_of", "isthmus_mongodb.blocking.end_sessions"])
+@pytest.mark.parametrize(
+    "interrupted",
+    [
+        "isthmus_mongodb.backend.server_of",
+        "isthmus_mongodb.backend.Gate.wait",
+        "isthmus_mongodb.blocking.end_sessions",
+    ],
+)
 def test_an_interruption_leaves_no_client(mongodb_url: str, interrupted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a database is opened, or closed."""
 

@@ -126,9 +126,14 @@ class MongoDBBackend(PlannedBackend):
     def close(self) -> None:
         """Let the calls at work finish, for half a minute at most, and close the driver's sync client."""
         self._gate.shut()
-        self._gate.wait()
-        self._blocking.close()
-        self._on_loop.forget()
+        # Nobody closes it a second time, so an interruption closes both clients too.
+        try:
+            try:
+                self._gate.wait()
+            finally:
+                self._blocking.close()
+        finally:
+            self._on_loop.forget()
 
     async def aclose(self) -> None:
         self._gate.shut()

@@ -14,8 +14,10 @@ from pymongo.asynchronous.mongo_client import AsyncMongoClient
 # How long a caller that is cancelled while it closes a client waits for the end of that, seconds.
 _PATIENCE = 1.0
 
-# The functions in which a cancellation leaves something open, and how to close it: the driver connects, the event loop
-# makes a transport of the socket (one with TLS would take its leave of the server first), the driver greets the server.
+# The functions in which a cancellation leaves something open, where they are, and how to close it: the driver connects,
+# the event loop makes a transport of the socket (one with TLS would take its leave of the server first), the driver
+# greets the server.
+_MODULES = ("pymongo.", "asyncio.")
 _LEFT: dict[str, tuple[str, Callable[[Any], object]]] = {
     "_async_create_connection": ("sock", lambda sock: sock.close()),
     "_create_connection_transport": ("transport", lambda transport: transport.abort()),
@@ -26,11 +28,11 @@ _LEFT: dict[str, tuple[str, Callable[[Any], object]]] = {
 def close_unconnected(error: BaseException) -> None:
     """Close the connection that was being made when an error or a cancellation came, if there is one."""
     for frame in _frames(error):
-        name, close = _LEFT.get(frame.f_code.co_name, ("", None))
-        left = frame.f_locals.get(name)
-        if left is not None and close is not None:
-            # Another function may have this name, and other things by that one.
-            with suppress(AttributeError):
+        # Asking a frame that still runs for its variables would tie them to the error that is among them.
+        if frame.f_code.co_name in _LEFT and frame.f_globals.get("__name__", "").startswith(_MODULES):
+            name, close = _LEFT[frame.f_code.co_name]
+            left = frame.f_locals.get(name)
+            if left is not None:
                 close(left)
 
 
@@ -63,14 +65,36 @@ class _Removed(list[Any]):
 
 async def close_client(client: AsyncMongoClient[Any]) -> None:
     """Close a client and what its tasks leave open; a caller that is cancelled meanwhile does not stop it."""
+    idle = _connections(client)
     with _closing_unconnected(client):
         closing = asyncio.create_task(client.close())
         try:
             await asyncio.shield(closing)
         except asyncio.CancelledError:
-            # Nobody comes to close it a second time.
+            # Nobody may come to close it a second time.
             await asyncio.wait([closing], timeout=_PATIENCE)
             raise
+        finally:
+            if not closing.done() or closing.cancelled():
+                _close_now(idle)
+            else:
+                closing.exception()  # one that nobody asks for would be logged
+
+
+def _connections(client: AsyncMongoClient[Any]) -> list[Any]:
+    """The connections that wait for a call; the driver forgets those that it was closing when it was cancelled."""
+    found: list[Any] = []
+    with suppress(AttributeError):
+        for server in client._topology._servers.values():  # noqa: SLF001
+            for pool in (server.pool, server._monitor._pool, server._monitor._rtt_monitor._pool):  # noqa: SLF001
+                found += pool.conns
+    return found
+
+
+def _close_now(connections: list[Any]) -> None:
+    for connection in connections:
+        with suppress(AttributeError):
+            connection.conn.get_conn.close()
 
 
 @contextmanager

@@ -86,12 +86,13 @@ class OnLoop(Transport):
         """Close the client, where there is one that this loop can close."""
         self._closed = True
         if self._client is not None and self._loop is asyncio.get_running_loop():
-            client, self._client = self._client, None
+            client = self._client
             try:
                 with pymongo.timeout(GRACE), suppress(PyMongoError):
                     await end_sessions(client, self._sessions)
             finally:
                 await close_client(client)
+            self._client = None  # not before: a loop that ends meanwhile closes it once more
             if self._ending is not None:
                 await self._ending.aclose()
         self.forget()
