@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 import isthmus
+from isthmus.errors import BackendError
 from isthmus.values import Item
 from isthmus_migration.digests import item_digest
 from isthmus_migration.journal.journal import Journal
+from isthmus_migration.journal.states import State
 from isthmus_migration.migration import Migration
 from isthmus_migration.slices.images import Image, keep_images
 from isthmus_migration.tasks import SliceTask, Unit
@@ -24,6 +26,28 @@ def damage(url: str, *keys: str) -> None:
     with isthmus.connect(url) as database:
         for key in keys:
             database.native().execute("""UPDATE "things:1" SET item = '{bad' WHERE item LIKE ?""", (f'%"{key}"%',))
+
+
+@pytest.mark.parametrize(("guarded", "write"), [(False, "INSERT"), (True, "INSERT"), (True, "DELETE")])
+def test_a_target_that_fails_over_everything_is_to_blame_and_not_its_items(
+    tmp_path: Path, guarded: bool, write: str
+) -> None:
+    """It ends the rollback, which makes no conflicts of a whole table, and goes on when the target is mended."""
+    migration = into_existing(tmp_path)
+    before = digest(sqlite(tmp_path, "b"))
+    assert run(migration).finished
+    _execute(tmp_path, f'CREATE TRIGGER broken BEFORE {write} ON "things:1" BEGIN SELECT no_such_function(); END')
+    with pytest.raises(BackendError, match="SQLite refused the statement"):
+        migration.rollback(engine="inline", guarded=guarded)
+    assert (list(migration.conflicts()), migration.status().state) == ([], State.ROLLING_BACK)
+    _execute(tmp_path, "DROP TRIGGER broken")
+    assert migration.rollback(engine="inline").clean
+    assert digest(sqlite(tmp_path, "b")) == before
+
+
+def _execute(folder: Path, statement: str) -> None:
+    with isthmus.connect(sqlite(folder, "b")) as database:
+        database.native().execute(statement)
 
 
 def _rolled_back(migration: Migration, *, force: bool = False) -> list[tuple[str, str]]:

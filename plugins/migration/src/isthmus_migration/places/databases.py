@@ -155,6 +155,8 @@ class DatabasePlace(Place):
             for place, change in members:
                 if change.seen.revision is not None:
                     self._swap(table, place, change, refusals)
+            # A full disk lets what is deleted through.
+            _check_blame(refusals, sum(change.item is not None for change in changes))
         return Receipt(tuple(refusals), met.retried, met.throttled)
 
     def _replace(self, table: Table, changes: Sequence[tuple[int, Change]]) -> list[Refusal]:
@@ -171,7 +173,7 @@ class DatabasePlace(Place):
             try:
                 return swap(bound, change)
             except IsthmusError as error:
-                if not is_place_s(error):
+                if not (is_place_s(error) or (change.item is None and isinstance(error, errors.BackendError))):
                     refusals.append(Refusal(place, error))
                     return None
                 if not isinstance(error, (errors.Throttled, errors.Conflict)):
@@ -279,7 +281,10 @@ def _is_passing(error: IsthmusError) -> bool:
 
 
 def _check_blame(refusals: list[Refusal], items: int) -> None:
-    """Take a store that fails over each item of a batch for broken, its disk full say, and no item for poison."""
+    """Take a store that fails over each item of a batch for broken, its disk full say, and no item for poison.
+
+    :param items: how many of the batch were to be stored
+    """
     failed = [one.error for one in refusals if isinstance(one.error, errors.BackendError)]
     if items > 1 and len(failed) == items:
         raise failed[0]
