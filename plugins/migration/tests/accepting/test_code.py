@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from isthmus import Database
+from isthmus import Database, Table
+from isthmus_migration import Migration
 from isthmus_migration.errors import PlanChanged
 from plugins.migration.tests.accepting.helpers import (
     CHANGE,
     ITEMS,
+    NEW,
+    OLD,
     accept,
     copied,
     planned,
@@ -79,6 +82,22 @@ def test_code_that_changed_keys_in_a_repair_is_refused(
     assert "x" in things_of(target)
     write_code(module, "return item | {'kind': 'new'}")
     refused(migration, "items have, or would get, other keys")
+
+
+@pytest.mark.parametrize("id_", ["item['id']", "'x' + item['id']"])
+def test_code_that_is_as_it_was_is_no_new_plan_and_hinders_no_other_table(
+    source: Database, target: Database, tmp_path: Path, module: Path, id_: str
+) -> None:
+    """Its keys need not be kept, whether it changes them or not."""
+    source.tables.create(Table("people", "id")).put({"id": "p"})
+    write_code(module, f"return item | {{'id': {id_}}}")
+    migration = Migration.plan(source, target, workdir=tmp_path / "work", transforms={"things": CHANGE, "people": OLD})
+    assert copied(migration)
+    assert migration.accept_new_plan() is None
+    accepted = migration.accept_new_plan(transforms={"things": CHANGE, "people": NEW})
+    assert accepted is not None
+    assert [one.table for one in accepted.tables] == ["people"]
+    assert migration.the_plan.table("things").transform == CHANGE.sealed().to_dict()
 
 
 @pytest.mark.parametrize("level", ["digest", "full"])

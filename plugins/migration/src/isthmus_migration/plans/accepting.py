@@ -97,10 +97,11 @@ class Accepting:
         wished = evolve(planned, function_hash=None) if transforms is None else transforms.get(name, Transform())
         (units, items), unsettled = copied_so_far(self.journal, name), unsettled_units(self.journal, name)
         begun, sealed = bool(units or unsettled), wished.sealed()
+        as_wished = sealed
         if begun and sealed.function is not None and plan.source.keys == plan.target.keys:
             # What a function does is seen only item by item: one that gets another key is then a dead letter.
             sealed = evolve(sealed, keep_keys=True)
-        if sealed == planned:
+        if planned in (as_wished, sealed):
             return plan
         self._check_definition(
             plan, compile_transform(evolve(sealed, keep_keys=False), plan.source, self.target.limits)
