@@ -268,11 +268,13 @@ class Migration:
 
         Tables that the migration created are dropped, unless others have written into them. In tables that were there
         before, items get their pre-images back where they are still what the migration wrote. What is not is left as it
-        is and listed as a conflict. Nobody else should write to these tables meanwhile, unless it is guarded.
+        is and listed as a conflict. Nobody else may write meanwhile: to tables that the migration created, as they are
+        dropped with what came after the look at them, nor to the others, unless it is guarded.
 
         :param force: drop and put back whatever others have written since
-        :param guarded: write each item by itself, and only where it still is what was seen right before: what others
-            write meanwhile is a conflict then, unless ``force`` is said; takes several times as long
+        :param guarded: in tables that were there before, write each item by itself, and only where it still is what was
+            seen right before: what others write meanwhile is a conflict then, unless ``force`` is said; takes several
+            times as long
         :raises WrongState: it was rolled back before, or no pre-images were kept
         """
         with self._session(engine, workers, options) as session:

@@ -36,8 +36,10 @@ _LISTED: Final = 20
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--force", is_flag=True, help="Drop and put back whatever others have written since, too.")
 @click.option(
-    "--guarded", is_flag=True, help="Overwrite nothing that others write meanwhile; takes several times as long."
-)
+    "--guarded", is_flag=True,
+    help="In tables that were there before, overwrite nothing that others write meanwhile, unless --force is said; "
+    "takes several times as long.",
+)  # fmt: skip
 @run_options
 @place_options
 def rollback(
