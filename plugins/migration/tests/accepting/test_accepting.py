@@ -71,6 +71,17 @@ def test_a_verification_compares_all_with_the_new_plan_and_names_the_units_of_th
     assert (result.total.missing, result.total.extra) == (0, 0)
 
 
+@pytest.mark.parametrize("level", ["count", "sample", "digest", "full"])
+def test_items_that_the_former_plan_left_out_are_none_that_the_new_one_skips(
+    source: Database, target: Database, tmp_path: Path, level: str
+) -> None:
+    """What the copy has counted under both is not what is told."""
+    migration = planned(source, target, tmp_path, Transform(filter="n < 4"))
+    assert copied(migration)
+    accept(migration, Transform(filter="n < 12"))
+    assert migration.verify(level, engine="inline").table("things").skipped == ITEMS - 12
+
+
 def test_a_repair_brings_all_to_the_new_plan(source: Database, target: Database, tmp_path: Path) -> None:
     """What the former plan left out is copied, and what the new one leaves out is deleted when that is asked for."""
     migration = planned(source, target, tmp_path, Transform(filter="n < 16"))

@@ -186,6 +186,9 @@ def _left_out(journal: Journal, table: str) -> tuple[int, int]:
         ((dead,),) = journal.rows(
             "SELECT count(*) FROM dead WHERE source_table = ? AND status != 'replayed'", (table,)
         )  # fmt: skip
+        if former_units(journal, table):
+            # The copy has counted what either plan left out, and the source was read for the one in force.
+            return dead, _counted(journal, table, "source")[1]
         return dead, journal.counts("copy", table).skipped
     return _counted(journal, table, "source")
 
