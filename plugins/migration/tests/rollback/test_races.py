@@ -16,12 +16,13 @@ from isthmus.memory import MemoryBackend
 from isthmus.schema import Table
 from isthmus.slices import Slice
 from isthmus.values import Item
+from isthmus_migration.coordination import waiting
 from isthmus_migration.coordination.control import ControlFile
 from isthmus_migration.coordination.options import RunOptions
 from isthmus_migration.journal.states import State
 from isthmus_migration.migration import Migration
 from isthmus_migration.places import databases, swapping
-from isthmus_migration.places.base import Change, Place, Receipt, Refusal, Seen
+from isthmus_migration.places.base import Change, Receipt, Refusal, Seen
 from isthmus_migration.places.databases import DatabasePlace
 from isthmus_migration.rollback import strangers
 from plugins.migration.tests.dead.helpers import digest, fill, held, numbered, own_tables, run, sqlite
@@ -237,22 +238,50 @@ def test_items_of_others_are_looked_for_as_slices_are_done(
     migration = Migration.plan(sqlite(tmp_path, "a"), sqlite(tmp_path, "b"), workdir=tmp_path / "work")
     assert run(migration).finished
     fill(sqlite(tmp_path, "b"), [{"id": "new"}])
-    reads, times, control = strangers._reads, [1], ControlFile(tmp_path / "work")
+    monkeypatch.setattr(strangers, "_ITEMS", 1_999)
+    read, times, control = DatabasePlace.read, [1], ControlFile(tmp_path / "work")
 
-    def away(place: Place, table: Table, unit: str) -> Iterator[Slice]:
-        if times and place.name.endswith("b.db"):
+    def away(place: DatabasePlace, table: Table, unit: str, cursor: str | None, *, items: int, size: int) -> Slice:
+        if times and items == 1_999 and place.name.endswith("b.db"):
             times.pop()
             if told:
                 control.say("stop")
             raise Unavailable("away")
-        yield from reads(place, table, unit)
+        return read(place, table, unit, cursor, items=items, size=size)
 
-    monkeypatch.setattr(strangers, "_reads", away)
+    monkeypatch.setattr(DatabasePlace, "read", away)
     result = migration.rollback(engine="inline")
     assert not times
     assert (result.finished, result.reason) == (not told, "it was told to stop" if told else "")
     result = migration.rollback(engine="inline") if told else result
     assert [table.action for table in result] == ["kept"]
+    assert [one.key for one in migration.conflicts()] == ['{"id":"new"}']
+
+
+def test_a_search_for_items_of_others_ends_although_each_second_read_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on with the read that failed, of the source and of the target: nothing is read twice."""
+    fill(sqlite(tmp_path, "a"), numbered(0, 40))
+    migration = Migration.plan(sqlite(tmp_path, "a"), sqlite(tmp_path, "b"), workdir=tmp_path / "work", units=1)
+    assert run(migration).finished
+    fill(sqlite(tmp_path, "b"), [{"id": "new"}])
+    monkeypatch.setattr(strangers, "_ITEMS", 11)
+    monkeypatch.setattr(waiting, "_FIRST", 0.0)
+    places, read, control = list[str](), DatabasePlace.read, ControlFile(tmp_path / "work")
+
+    def flaky(place: DatabasePlace, table: Table, unit: str, cursor: str | None, *, items: int, size: int) -> Slice:
+        if items == 11:
+            places.append(place.name[-4:])
+            if len(places) > 30:
+                control.say("stop")
+            if len(places) % 2:
+                raise Unavailable("away now and then")
+        return read(place, table, unit, cursor, items=items, size=size)
+
+    monkeypatch.setattr(DatabasePlace, "read", flaky)
+    assert migration.rollback(engine="inline").finished
+    assert places == ["a.db"] * 8 + ["b.db"] * 8
     assert [one.key for one in migration.conflicts()] == ['{"id":"new"}']
 
 

@@ -7,10 +7,11 @@ source's items come to: slices that were cut off may have written some of these,
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import define, field
 
@@ -19,6 +20,7 @@ from isthmus.results import Unreadable
 from isthmus.schema import Table
 from isthmus.slices import Slice
 from isthmus.values import Item, dumps
+from isthmus_migration.coordination.waiting import is_passing
 from isthmus_migration.digests import canonical_text, keyed
 from isthmus_migration.errors import PlanChanged
 from isthmus_migration.journal.acceptances import former_transforms
@@ -30,14 +32,18 @@ from isthmus_migration.slices.images import files_of_table
 from isthmus_migration.slices.worker import Worker
 from isthmus_migration.transforms import CompiledTransform, Transform, TransformError, compile_transform
 
+_T = TypeVar("_T")
+_Found = list[dict[str, Any]] | IsthmusError
 _ITEMS = 2_000
 _BYTES = 8_000_000
 
 
-def strangers(worker: Worker, journal: Journal, plan: TablePlan) -> Iterator[list[dict[str, Any]]]:
+def strangers(worker: Worker, journal: Journal, plan: TablePlan) -> Iterator[_Found]:
     """The items of a table that the migration did not write, as findings; those of one read at a time, often none.
 
-    :raises IsthmusError: source or target can't be read
+    A place that is away for now is an error among them, and what is asked for next is the same read once more.
+
+    :raises IsthmusError: source or target can't be read, and waiting does not help
     """
     name = plan.source.name
     here = journal.digest("rollback_check", name, "target")
@@ -52,8 +58,11 @@ def strangers(worker: Worker, journal: Journal, plan: TablePlan) -> Iterator[lis
             known.execute("CREATE TABLE written (digest BLOB PRIMARY KEY) WITHOUT ROWID")
             transforms, told = _transforms(worker, journal, plan)
             for digests in _written(worker, journal, plan, wanted, transforms):
-                _learn(known, digests)
-                yield []
+                if isinstance(digests, IsthmusError):
+                    yield digests
+                else:
+                    _learn(known, digests)
+                    yield []
             _learn(known, _written_later(worker.workdir / "images", name))
             yield from _unknown(known, worker.target, plan.target, wanted, "not_ours" if told else "former_plan")
         path.unlink(missing_ok=True)
@@ -82,13 +91,16 @@ def _transforms(worker: Worker, journal: Journal, plan: TablePlan) -> tuple[list
 
 def _written(
     worker: Worker, journal: Journal, plan: TablePlan, wanted: set[int], transforms: list[CompiledTransform]
-) -> Iterator[list[int]]:  # fmt: skip
+) -> Iterator[list[int] | IsthmusError]:  # fmt: skip
     """Digests of what the units that were begun may have written into some buckets, by reads of the source."""
     bucket = keyed(plan.target.key_names)
     for state in journal.units("copy"):
         if state.unit.table != plan.source.name or not (state.sequence or state.unsettled):
             continue
         for read in _reads(worker.source, plan.source, state.unit.spec):
+            if isinstance(read, IsthmusError):
+                yield read
+                continue
             moved = (_moved(transform, item) for item in read.items for transform in transforms)
             yield [digest_of(canonical_text(item)) for item in moved if item is not None and bucket(item) in wanted]
 
@@ -108,10 +120,13 @@ def _written_later(images: Path, table: str) -> Iterator[int]:
 
 def _unknown(
     known: sqlite3.Connection, target: Place, table: Table, wanted: set[int], reason: str
-) -> Iterator[list[dict[str, Any]]]:  # fmt: skip
+) -> Iterator[_Found]:  # fmt: skip
     bucket = keyed(table.key_names)
-    for unit in target.units(table, 1):
+    for unit in (yield from _when_there(partial(target.units, table, 1))):
         for read in _reads(target, table, unit):
+            if isinstance(read, IsthmusError):
+                yield read
+                continue
             found = (item for item in read.items if bucket(item) in wanted)
             theirs = (_theirs(known, table, item, bucket(item), reason) for item in found)
             yield [*(one for one in theirs if one is not None), *map(_unreadable, read.unreadable)]
@@ -132,24 +147,35 @@ def _unreadable(fault: Unreadable) -> dict[str, Any]:
     return {"kind": "conflict", "key": key, "detail": detail}
 
 
-def _reads(place: Place, table: Table, unit: str) -> Iterator[Slice]:
+def _reads(place: Place, table: Table, unit: str) -> Iterator[Slice | IsthmusError]:
     cursor: str | None = None
     while True:
-        read = place.read(table, unit, cursor, items=_ITEMS, size=_BYTES)
+        read = yield from _when_there(partial(place.read, table, unit, cursor, items=_ITEMS, size=_BYTES))
         yield read
         cursor = read.cursor
         if cursor is None:
             return
 
 
+def _when_there(ask: Callable[[], _T]) -> Generator[IsthmusError, None, _T]:
+    """What a place answers in the end; before that, an error for each time that it was away."""
+    while True:
+        try:
+            return ask()
+        except IsthmusError as error:
+            if not is_passing(error):
+                raise
+            yield error
+
+
 @define
 class Searching:
-    """Looks for the strangers of one table, in steps; where a place was away, it begins anew."""
+    """Looks for the strangers of one table, in steps; where a place was away, it goes on with the read that failed."""
 
     worker: Worker
     journal: Journal
     plan: TablePlan
-    _found: Iterator[list[dict[str, Any]]] | None = field(default=None, init=False)
+    _found: Iterator[_Found] | None = field(default=None, init=False)
 
     def step(self) -> bool:
         """Journal those of one read. Whether more may be left.
@@ -163,6 +189,8 @@ class Searching:
         except IsthmusError:
             self._found = None
             raise
+        if isinstance(some, IsthmusError):
+            raise some
         if some:
             self.journal.find(self.plan.source.name, some)
         return some is not None
