@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier, Event
+from threading import Barrier, Event, Lock
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,28 +24,21 @@ CALLERS, WORK = 6, 0.3
 class Reading:
     """A plan that takes some time unless another caller has been through it; nothing is asked of a server."""
 
-    def __init__(self, *, fails: bool = False, held: bool = False) -> None:
+    def __init__(self, *, held: bool = False) -> None:
         self.found: list[str] = []
         self.go_on = Event()
         if not held:
             self.go_on.set()
         self.begun = 0
-        self.inside = self.most_inside = 0
         self.entered = Event()
-        self.fails = fails
 
     def plan(self) -> Generator[Any, Any, str]:
         """What was found."""
         if not self.found:
             self.begun += 1
-            self.inside += 1
-            self.most_inside = max(self.most_inside, self.inside)
             self.entered.set()
             time.sleep(WORK)  # a server takes its time, in which the others come
             self.go_on.wait(60)
-            self.inside -= 1
-            if self.fails:
-                raise TableNotFound("there is none")
             self.found.append("it")
         yield from ()
         return self.found[0]
@@ -65,15 +58,15 @@ def options() -> Options:
     return read_options(urlsplit("mongodb://localhost:1/nothing"), {})
 
 
-def in_threads(transport: Blocking, reading: Reading, deadline: float | None = None) -> list[object]:
+def in_threads(transport: Blocking, plan: Callable[[], Generator[Any, Any, str]]) -> list[object]:
     """What callers get that ask at the same time."""
     barrier = Barrier(CALLERS)
 
     def call() -> object:
         barrier.wait()
         try:
-            return transport.send(Shared(reading.plan), deadline)
-        except (TableNotFound, DeadlineExceeded) as error:
+            return transport.send(Shared(plan), None)
+        except TableNotFound as error:
             return type(error)
 
     with ThreadPoolExecutor(CALLERS) as pool:
@@ -83,15 +76,46 @@ def in_threads(transport: Blocking, reading: Reading, deadline: float | None = N
 def test_one_thread_reads_for_all(options: Options) -> None:
     """The others wait and take what it found."""
     reading = Reading()
-    assert in_threads(Blocking(options), reading) == ["it"] * CALLERS
+    assert in_threads(Blocking(options), reading.plan) == ["it"] * CALLERS
     assert reading.begun == 1
 
 
-def test_after_a_failure_threads_read_side_by_side(options: Options) -> None:
+class Counting:
+    """A lock that knows when all callers but one wait for it."""
+
+    def __init__(self) -> None:
+        self._lock, self._counting = Lock(), Lock()
+        self._waiting = 0
+        self.all_wait = Event()
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """Acquire the lock."""
+        if blocking:
+            with self._counting:
+                self._waiting += 1
+                if self._waiting == CALLERS - 1:
+                    self.all_wait.set()
+        return self._lock.acquire(blocking, timeout)
+
+    def release(self) -> None:
+        """Release the lock."""
+        self._lock.release()
+
+
+def test_after_a_failure_threads_read_side_by_side(options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that is down does not keep them waiting one after the other."""
-    reading = Reading(fails=True)
-    assert in_threads(Blocking(options), reading) == [TableNotFound] * CALLERS
-    assert reading.most_inside >= CALLERS // 2
+    transport, lock, meeting = Blocking(options), Counting(), Barrier(CALLERS - 1)
+    monkeypatch.setattr(transport, "_sharing", lock)
+
+    def plan() -> Generator[Any, Any, str]:
+        if not lock.all_wait.is_set():
+            assert lock.all_wait.wait(60)
+        else:
+            meeting.wait(60)
+        yield from ()
+        raise TableNotFound("there is none")
+
+    assert in_threads(transport, plan) == [TableNotFound] * CALLERS
 
 
 def test_who_waits_ends_at_the_deadline(options: Options) -> None:
