@@ -11,7 +11,15 @@ import pytest
 import isthmus
 from isthmus import BoundTable, Capability
 from isthmus.capabilities import Unsupported
-from isthmus.errors import Conflict, InvalidArgument, IsthmusError, Throttled, Unavailable, UnsupportedOperation
+from isthmus.errors import (
+    Conflict,
+    InvalidArgument,
+    IsthmusError,
+    ItemChanged,
+    Throttled,
+    Unavailable,
+    UnsupportedOperation,
+)
 from isthmus.memory import MemoryBackend
 from isthmus.schema import Table
 from isthmus.slices import Slice
@@ -130,6 +138,29 @@ def test_what_was_refused_is_not_put_over_what_others_wrote_meanwhile(
     assert [(one.key, one.reason) for one in migration.conflicts()] == [('{"id":"k00160"}', "changed")]
     assert (result.tables[0].equal, result.tables[0].restored) == (True, 199)
     assert held(sqlite(tmp_path, "b"))["k00160"] == THEIRS
+
+
+def test_what_was_put_back_although_the_answer_was_lost_is_no_conflict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second attempt was sent again after its answer was lost, and found another item than the one it had seen."""
+    migration = into_existing(tmp_path)
+    before = digest(sqlite(tmp_path, "b"))
+    assert run(migration).finished
+    _refusing(monkeypatch, "k00160")
+    swap, lost = swapping.swap, list[object]()
+
+    def sent_again(bound: BoundTable, change: Change) -> None:
+        swap(bound, change)
+        if change.key["id"] == "k00160":
+            lost.append(change.key)
+            raise ItemChanged("the item is another one by now")
+
+    monkeypatch.setattr(databases, "swap", sent_again)
+    result = migration.rollback(engine="inline")
+    assert len(lost) == 1
+    assert (result.clean, result.tables[0].restored, list(migration.conflicts())) == (True, 200, [])
+    assert digest(sqlite(tmp_path, "b")) == before
 
 
 class _Away:

@@ -120,14 +120,18 @@ def _put(worker: Worker, plan: TablePlan, some: list[_Refused]) -> _Again:
     refused = {refusal.position: refusal.error for refusal in receipt.refusals}
     for position, error in refused.items():
         if isinstance(error, ItemChanged):
-            again.changed.append(_changed(worker, table, left[position][1]))
+            _account(worker, table, *left[position][:2], again)
     again.done.extend(one.key for place, (one, _image, _change) in enumerate(left) if place not in refused)
     return again
 
 
-def _changed(worker: Worker, table: Table, image: Image) -> dict[str, Any]:
+def _account(worker: Worker, table: Table, one: _Refused, image: Image, again: _Again) -> None:
+    """What became of an item that was another one when it was to be put back."""
     (now,) = worker.target.look(table, [image.key])
-    return conflict(table, image, now.found, "changed")
+    if _text(now.found) == _text(image.before):
+        again.done.append(one.key)  # by an attempt of ours whose answer was lost, or by others
+    else:
+        again.changed.append(conflict(table, image, now.found, "changed"))
 
 
 def _text(item: Item | IsthmusError | None) -> str | None:
