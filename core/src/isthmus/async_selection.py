@@ -90,9 +90,12 @@ class AsyncSelection(sel.SelectionSpec):
         finally:
             for task in flying:
                 task.cancel()
-            await asyncio.gather(*flying, return_exceptions=True)
-            for stream in begun:
-                await stream.aclose()
+            try:
+                # It waits for all of them, also when it is cancelled itself.
+                await asyncio.gather(*flying, return_exceptions=True)
+            finally:
+                for stream in begun:
+                    await stream.aclose()
 
     async def page(self, *, size: int, cursor: str | None = None) -> res.Page:
         """One page of at most ``size`` items; its ``cursor`` leads to the next one, ``None`` means the end.

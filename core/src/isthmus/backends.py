@@ -124,6 +124,6 @@ async def _in_thread(close: Callable[[], None]) -> None:
     try:
         await asyncio.to_thread(close_once)
     except asyncio.CancelledError:
-        # No thread was free for it so far, and none will begin it any more.
-        close_once()
+        # Where no thread was free for it so far, none will begin it any more; the loop's own may not wait for it.
+        threading.Thread(target=close_once, name="isthmus-close").start()
         raise

@@ -64,19 +64,25 @@ def test_a_blocking_backend_explains_in_a_thread() -> None:
 
 
 class Blocking(MemoryBackend):
-    """Counts how often it is closed."""
+    """Waits while it is closed, as for calls at work, and counts how often it was closed in time."""
 
     blocking = True
     closings = 0
 
+    def __init__(self, go_on: threading.Event) -> None:
+        super().__init__()
+        self.go_on, self.closed = go_on, threading.Event()
+
     def close(self) -> None:
-        self.closings += 1
+        self.closings += self.go_on.wait(60)
+        self.closed.set()
 
 
 @pytest.mark.parametrize("begun", [False, True])
 def test_a_closing_that_is_cancelled_closes_once(begun: bool) -> None:
-    """Whether a thread was free for it or not: nobody closes a second time."""
-    backend, busy, go_on = Blocking(), threading.Event(), threading.Event()
+    """Whether a thread was free for it or not: nobody closes a second time, and the loop does not wait for it."""
+    busy, go_on = threading.Event(), threading.Event()
+    backend = Blocking(go_on)
 
     def work() -> None:
         busy.set()
@@ -100,4 +106,5 @@ def test_a_closing_that_is_cancelled_closes_once(begun: bool) -> None:
             await working
 
     asyncio.run(use())
+    assert backend.closed.wait(60)
     assert backend.closings == 1

@@ -173,3 +173,41 @@ def test_no_generator_is_left_to_the_garbage_collector() -> None:
 
     asyncio.run(read())
     assert left == []
+
+
+class Stubborn(Counting):
+    """Never answers a scan of its second segment, and goes on with it when it is cancelled for the first time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cancelled = asyncio.Event()
+
+    async def aexecute(self, operation: op.Operation) -> Result:
+        if isinstance(operation, op.Scan) and operation.segment:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.cancelled.set()
+                await asyncio.Event().wait()
+        return self.execute(operation)
+
+
+def test_a_reader_that_is_cancelled_while_it_stops_ends_all_streams() -> None:
+    """Those, too, that had a page ready while another segment's scan was still ending."""
+    begun: list[Any] = []
+
+    async def read() -> None:
+        backend = filled(Stubborn())
+        async with isthmus.aconnect(backend) as database:
+            sys.set_asyncgen_hooks(firstiter=begun.append)
+            pages = scan(database, 2).pages(size=1)
+            assert len((await anext(pages)).items) == 1
+            closing = asyncio.create_task(pages.aclose())
+            await backend.cancelled.wait()
+            closing.cancel()
+            await asyncio.wait([closing])
+            assert closing.cancelled()
+
+    asyncio.run(read())
+    assert len(begun) == 4  # all pages, those of both segments together, and those of each
+    assert {generator.ag_frame for generator in begun} == {None}
