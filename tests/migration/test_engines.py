@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
 import sys
 import threading
+from concurrent.futures import Future
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,8 @@ import pytest
 from isthmus.errors import ConfigurationError, InvalidArgument
 from isthmus_migration.coordination.care import GIVE_UP_AFTER, SUSPECT_AFTER, Care
 from isthmus_migration.engines.choosing import engine_for
-from isthmus_migration.engines.failures import WorkersFail
+from isthmus_migration.engines.dask import DaskEngine
+from isthmus_migration.engines.failures import EngineLost, WorkersFail
 from isthmus_migration.engines.members import portable
 from isthmus_migration.engines.probing import Needs, Sight, check_sights, look, needs_of
 from isthmus_migration.engines.processes import ProcessEngine
@@ -48,6 +51,28 @@ def test_a_cluster_that_does_not_answer_is_named(planned: Planned, monkeypatch: 
         planned(3).migration.run(engine="dask://127.0.0.1:1")
     left = [thread.name for thread in threading.enumerate() if thread not in before]
     assert not [name for name in left if "loop" in name or "dask" in name]
+
+
+def test_a_cluster_without_an_event_loop_is_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that has too many files open gets no loop: nobody waits for it for ever."""
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("asyncio.events.new_event_loop", _no_loop)
+    ended = Future[None]()
+    threading.Thread(target=_connected, args=(ended,), daemon=True).start()
+    error = ended.exception(PATIENCE)
+    assert isinstance(error, EngineLost)
+    assert "Too many open files" in str(error.__cause__)
+
+
+def _no_loop() -> None:
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+
+def _connected(ended: Future[None]) -> None:
+    try:
+        ended.set_result(DaskEngine("127.0.0.1:1", None).rebuild())
+    except BaseException as error:
+        ended.set_exception(error)
 
 
 @pytest.mark.parametrize("name", ["spark", "dask://", "dask://host", "dask://:8786", "dask://host:port"])
