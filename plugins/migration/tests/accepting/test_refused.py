@@ -9,6 +9,7 @@ import pytest
 from isthmus import Database
 from isthmus_migration import Migration, Transform
 from isthmus_migration.errors import PlanChanged, PlanRefused, WorkDirectoryInUse, WrongState
+from isthmus_migration.journal.keys import NOTED
 from isthmus_migration.journal.lock import WorkLock
 from plugins.migration.tests.accepting.helpers import ITEMS, NEW, OLD, accept, copied, cut_off, planned, refused
 from plugins.migration.tests.plans.helpers import THINGS
@@ -35,6 +36,17 @@ def test_plans_that_change_keys_are_refused_once_items_were_copied(
     copied(migration, 1)
     with pytest.raises(PlanRefused, match="would get, other keys"):
         migration.accept_new_plan(transforms={"things": Transform(into="others")})
+
+
+def test_a_work_directory_that_does_not_note_changes_of_keys_is_refused_for_that(
+    source: Database, target: Database, tmp_path: Path
+) -> None:
+    """A former version made it; the new plan changes none itself."""
+    migration = planned(source, target, tmp_path, OLD)
+    copied(migration, 1)
+    with migration.work.journal(writable=True) as journal, journal.transaction() as connection:
+        connection.execute("DELETE FROM meta WHERE name = ?", (NOTED,))
+    refused(migration, "does not note whether keys were changed", NEW)
 
 
 def test_a_table_that_held_items_is_refused_once_items_were_copied(

@@ -15,6 +15,7 @@ from isthmus_migration.journal import keys
 from isthmus_migration.journal.findings import insert_event
 from isthmus_migration.journal.journal import Journal
 from isthmus_migration.journal.states import State
+from isthmus_migration.journal.units import REPAIRED
 
 _NAME: Final = "accepted"
 UNWRITTEN: Final = "plan_unwritten"
@@ -32,7 +33,8 @@ class FormerTable:
     """What of a table was copied before a new plan of it was accepted.
 
     :param table: the source's table
-    :param units: of which items were read until then, replays of dead letters among them
+    :param units: of which items were read until then, replays of dead letters among them; none where only repairs
+        have copied something
     :param items: that were read until then
     :param transform: of the table until then, as JSON-ready data; ``None`` where items moved as they are
     """
@@ -45,6 +47,8 @@ class FormerTable:
     @property
     def text(self) -> str:
         """What was copied, in a few words."""
+        if not self.units:
+            return f"{self.table}: what repairs wrote"
         units = ", ".join(self.units[:_SHOWN]) + (", …" if len(self.units) > _SHOWN else "")
         return f"{self.table}: {self.items:,} items of {len(self.units):,} units ({units})"
 
@@ -132,13 +136,23 @@ def copied_so_far(journal: Journal, table: str) -> tuple[tuple[str, ...], int]:
 def unsettled_units(journal: Journal, table: str) -> list[str]:
     """The units of a table with slices that were handed out, never journaled, and may have written items."""
     rows = journal.rows(
-        "SELECT id FROM unit WHERE phase IN ('copy', 'replay') AND source_table = ? AND unsettled != '[]' "
+        "SELECT id FROM unit WHERE phase IN ('copy', 'replay', 'repair') AND source_table = ? AND unsettled != '[]' "
         "ORDER BY phase, position",
         (table,),
     )
     return [str(name) for (name,) in rows]
 
 
+def was_repaired(journal: Journal, table: str) -> bool:
+    """Whether repairs have written items of a table of the source, or may have."""
+    return journal.meta(REPAIRED + table) is not None
+
+
+def notes_keys(journal: Journal) -> bool:
+    """Whether the journal notes at all that items got other keys; those of former versions did not."""
+    return journal.meta(keys.NOTED) is not None
+
+
 def moved_keys(journal: Journal, table: str) -> bool:
-    """Whether items of a table of the source have got other keys in the target, or may have."""
-    return journal.meta(keys.NOTED) is None or journal.meta(keys.MOVED + table) is not None
+    """Whether items of a table of the source have got other keys in the target, as far as that was noted."""
+    return journal.meta(keys.MOVED + table) is not None

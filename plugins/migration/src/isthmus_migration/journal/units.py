@@ -14,6 +14,9 @@ from isthmus_migration.tasks import SliceResult, Unit
 
 COUNTS: Final = ("read", "written", "unchanged", "skipped", "dead", "size", "retried", "throttled")
 COLUMNS: Final = "id, source_table, spec, cursor, sequence, finished, unsettled, strikes"
+REPAIRED: Final = "repaired:"
+"""With a table of the source after it, a name under which the journal says that repairs may have written items."""
+_REPAIR: Final = "repair"
 _COUNTED: Final = ", ".join(f"{name} = {name} + ?" for name in COUNTS)
 
 
@@ -58,6 +61,12 @@ def hand_out(connection: sqlite3.Connection, phase: str, unit: str, items: int) 
         "UPDATE unit SET unsettled = ? WHERE phase = ? AND id = ?",
         (json.dumps([*before, [number, items]]), phase, unit),
     )
+    if phase == _REPAIR:
+        # The units of a repair are gone with the next verification, and what they wrote is not.
+        connection.execute(
+            "INSERT OR IGNORE INTO meta SELECT ? || source_table, 'yes' FROM unit WHERE phase = ? AND id = ?",
+            (REPAIRED, phase, unit),
+        )
     return number, tuple(earlier for earlier, _items in before)
 
 

@@ -20,7 +20,9 @@ from isthmus_migration.journal.acceptances import (
     accept,
     copied_so_far,
     moved_keys,
+    notes_keys,
     unsettled_units,
+    was_repaired,
 )
 from isthmus_migration.journal.journal import Journal
 from isthmus_migration.journal.lock import WorkLock
@@ -96,7 +98,7 @@ class Accepting:
         planned = Transform.from_dict(plan.transform) if plan.transform else Transform()
         wished = evolve(planned, function_hash=None) if transforms is None else transforms.get(name, Transform())
         (units, items), unsettled = copied_so_far(self.journal, name), unsettled_units(self.journal, name)
-        begun, sealed = bool(units or unsettled), wished.sealed()
+        begun, sealed = bool(units or unsettled or was_repaired(self.journal, name)), wished.sealed()
         as_wished = sealed
         if begun and sealed.function is not None and plan.source.keys == plan.target.keys:
             # What a function does is seen only item by item: one that gets another key is then a dead letter.
@@ -140,12 +142,14 @@ class Accepting:
             )
         elif moves:
             self._refuse(plan, f"items have, or would get, other keys, and those of the former plan would stay: {undo}")
+        elif not notes_keys(self.journal):
+            self._refuse(plan, f"this work directory does not note whether keys were changed: {undo}")
         elif unsettled:
             names = ", ".join(unsettled[:_SHOWN]) + (", …" if len(unsettled) > _SHOWN else "")
             self._refuse(
                 plan,
                 f"slices of {names} were cut off and may have written items that nobody has counted: go on with the "
-                f"former plan until they are done, then stop it; or {undo}",
+                f"former plan (resume or repair) until they are done, then stop it; or {undo}",
             )
 
     def _refuse(self, plan: TablePlan, reason: str) -> None:
