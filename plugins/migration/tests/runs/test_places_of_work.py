@@ -98,6 +98,17 @@ def test_a_work_directory_that_cannot_be_written_to_is_named(tmp_path: Path, nam
     assert run(migration).finished
 
 
+def test_a_full_disk_leaves_no_half_of_a_file(tmp_path: Path) -> None:
+    """What was begun is removed with the error, and written when there is room."""
+    migration = _planned(tmp_path, sqlite(tmp_path, "b"))
+    half = tmp_path / "work" / f".control.json.{os.getpid()}"
+    half.symlink_to("/dev/full")
+    with pytest.raises(WorkDirectoryDamaged, match="No space left"):
+        run(migration)
+    assert not os.path.lexists(half)
+    assert run(migration).finished
+
+
 class _Killed(BaseException):
     """The end of a process."""
 
