@@ -274,8 +274,9 @@ class Migration:
         :param force: drop and put back whatever others have written since
         :param guarded: in tables that were there before, write each item by itself, and only where it still is what was
             seen right before: what others write meanwhile is a conflict then, unless ``force`` is said; takes several
-            times as long
+            times as long. Both, said once, hold until the rollback ends, interrupted or not
         :raises WrongState: it was rolled back before, or no pre-images were kept
+        :raises UnsupportedOperation: it can't be guarded, as the target has no revisions of items; nothing was done
         """
         with self._session(engine, workers, options) as session:
             return Rollback(session, self.setup, force, guarded).run()

@@ -19,19 +19,18 @@ from isthmus_migration.journal.states import State
 from isthmus_migration.places.opening import is_export
 from isthmus_migration.plans.plan import TablePlan
 from isthmus_migration.plans.starting import may_be_ours
-from isthmus_migration.rollback.again import PuttingBack, forget_put_back, put_back_later
+from isthmus_migration.rollback.again import PuttingBack, put_back_later
 from isthmus_migration.rollback.beginning import BEFORE
 from isthmus_migration.rollback.digesting import add_target_units
 from isthmus_migration.rollback.lost import require_images
 from isthmus_migration.rollback.results import Action, Conflict, RollbackResult, TableRollback
+from isthmus_migration.rollback.said import Said, begin
 from isthmus_migration.rollback.strangers import Searching
 from isthmus_migration.rollback.undoing import UndoPart, require_revisions
 from isthmus_migration.slices.images import ImageFile, image_files, unit_folders
 from isthmus_migration.slices.worker import Setup, Worker
 from isthmus_migration.tasks import Unit
 
-PHASES = ("rollback_check", "rollback_later", "rollback", "rollback_verify")
-_FORCE = "rollback_force"
 _IMPOSSIBLE = (State.CUT_OVER, State.FINALIZED)
 
 
@@ -60,9 +59,9 @@ class Rollback:
         :raises IsthmusError: the target can't be used, or the source where its items are asked for
         """
         self._check()
-        self._begin()
         self._worker = Worker(self.setup)
         try:
+            self._begin()
             for step in (self._drop, self._undo, self._verify):
                 outcome = step()
                 if not outcome.finished:
@@ -93,7 +92,7 @@ class Rollback:
                 f"no pre-images were kept, so what was in {', '.join(without)} can't be put back: restore a backup, or "
                 "delete what was copied yourself"
             )
-        if not self.force and journal.meta(_FORCE) != "yes":
+        if not (self.force or Said.before(journal).force):
             require_images(journal, self.session.plan, Path(self.setup.workdir) / "images")
 
     def _has_no_images(self, table: TablePlan) -> bool:
@@ -103,23 +102,10 @@ class Rollback:
         return any(state.sequence or state.unsettled for state in units)
 
     def _begin(self) -> None:
-        journal = self._journal
-        forced = journal.meta(_FORCE) == "yes"
-        if self.force and not forced:
-            # What was decided without force is decided again; killed here, it goes on as a forced one.
-            with journal.transaction() as connection:
-                for phase in PHASES:
-                    connection.execute("DELETE FROM unit WHERE phase = ?", (phase,))
-                    connection.execute("DELETE FROM digest WHERE phase = ?", (phase,))
-                connection.execute("DELETE FROM conflict")
-                forget_put_back(connection)
-                connection.executemany(
-                    "INSERT OR REPLACE INTO meta VALUES (?, ?)",
-                    [(_FORCE, "yes"), ("state", State.ROLLING_BACK.value)],
-                )
-        self.force = self.force or forced
-        if journal.state != State.ROLLING_BACK or self.force != forced:
-            journal.enter(State.ROLLING_BACK, force=self.force)
+        if self.guarded and not all(plan.created for plan in self.session.plan.tables):
+            require_revisions(self._worker.target)
+        said = begin(self._journal, force=self.force, guarded=self.guarded)
+        self.force, self.guarded = said.force, said.guarded
 
     # ---- tables of ours ----
 
@@ -173,8 +159,6 @@ class Rollback:
 
     def _undo(self) -> PhaseOutcome:
         later, copied = self._parts()
-        if self.guarded and (later or copied):
-            require_revisions(self._worker.target)
         for phase, units in (("rollback_later", later), ("rollback", copied)):
             self._journal.add_units(phase, units)
             self._guard(phase)
