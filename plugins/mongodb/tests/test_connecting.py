@@ -72,9 +72,14 @@ def loop() -> Iterator[HoldingLoop]:
 
 
 def run(loop: HoldingLoop, scenario: Callable[[], Any]) -> None:
-    """Run a scenario on the loop, to its end."""
+    """Run a scenario on the loop, to its end; what it waits for comes within a minute."""
+
+    async def bounded() -> None:
+        async with asyncio.timeout(60):
+            await scenario()
+
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        runner.run(scenario())
+        runner.run(bounded())
 
 
 async def held_call(call: Callable[[], Awaitable[Any]]) -> asyncio.Task[None]:
@@ -166,7 +171,7 @@ def test_a_call_that_is_cancelled_after_it_was_connected_closes_its_connection(
             first = asyncio.create_task(table.put({"id": "a"}))
             task = await held_call(lambda: table.put({"id": "b"}))
             await first
-            (server,) = database.native()._topology._servers.values()
+            (server,) = database.native()._topology._servers.values()  # the tests' replica set has one member
             async with server.pool.lock:
                 loop.released.set()
                 while not server.pool.lock._waiters:
