@@ -222,7 +222,7 @@ def test_leftovers_end_with_the_deadline(at: Place, before: Front) -> None:
         ((_table, members),) = body["RequestItems"].items()
         return some_items(7 if len(members) == len(ITEMS) else 0)(body, forward)
 
-    def attempt(seconds: float) -> int:
+    def attempt(table: BoundTable, seconds: float) -> int:
         try:
             return len(table.put_many(ITEMS, timeout=seconds).failures)
         except DeadlineExceeded:  # before the first answer
@@ -231,5 +231,5 @@ def test_leftovers_end_with_the_deadline(at: Place, before: Front) -> None:
     before.plan("BatchWriteItem", *[seven] * LONG)
     with connect(through(at.faulty_url, before.address), retry_policy=PATIENT) as database:
         table = database.table(at.schema)
-        assert with_enough_time(attempt) == 13
+        assert with_enough_time(lambda seconds: attempt(table, seconds)) == 13
     assert contents(at) == ITEMS[:7]
