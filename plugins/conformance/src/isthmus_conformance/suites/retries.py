@@ -154,9 +154,9 @@ class RetrySuite(Suite):
             started = time.monotonic()
             with pytest.raises(DeadlineExceeded) as caught:
                 table.put({"id": "1", "n": 2}, timeout=seconds)
-            assert time.monotonic() - started < seconds + 5.0
+            assert time.monotonic() - started < seconds + 30.0
             told = caught.value.maybe_applied
-            if backend.attempts and told is applied:
+            if backend.attempts and (told or not applied):
                 break
         assert (bool(backend.attempts), told) == (True, applied)
 
