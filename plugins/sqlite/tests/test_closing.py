@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import pkgutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -111,6 +113,30 @@ def test_a_long_read_is_interrupted() -> None:
         judged_only_if(isinstance(error, Closed) and "at work" in str(error))
 
     with_enough_time(attempt)
+
+
+@pytest.mark.parametrize("interrupted", ["workers.Workers.close", "session.Session.interrupt", "session.Session.close"])
+def test_an_interruption_of_a_close_leaves_nothing_open(
+    tmp_path: Path, interrupted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it waits for threads, or for one of several connections: the others are closed."""
+    database, _table = open_counters(tmp_path / "file.db")
+    taken = [database.backend._sessions.take() for _ in range(3)]  # type: ignore[attr-defined]
+    wrong, calls = f"isthmus_sqlite.{interrupted}", list[object]()
+    original = pkgutil.resolve_name(wrong)
+
+    def interrupt(*arguments: object) -> None:
+        calls.append(original(*arguments))
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(wrong, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        database.close()
+    assert calls
+    for session in taken:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            session.connection.execute("SELECT 1")
 
 
 SIGNAL = """

@@ -105,5 +105,7 @@ class SQLiteBackend(Backend):
         return self._sessions.claim().connection
 
     def close(self) -> None:
-        self._workers.close()
-        self._sessions.close()
+        try:
+            self._workers.close()
+        finally:
+            self._sessions.close()

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, cast
 from weakref import WeakSet
 
@@ -190,15 +190,14 @@ class Sessions:
         with self._opening:
             self.closed = True
             sessions = tuple(self._open)
-        for session in sessions:
-            session.interrupt()
-        self._idle.clear()
-        for session in sessions:
-            with session.lock:
-                # A signal's handler may close in the middle of its own thread's operation: its thread closes that one.
-                if not session.at_work:
-                    session.close()
-        _living.discard(self)
+        # An interruption, while this waits for one of them, leaves none of the others open.
+        with ExitStack() as last:
+            last.callback(_living.discard, self)
+            for session in sessions:
+                last.callback(_close, session)
+            for session in sessions:
+                session.interrupt()
+            self._idle.clear()
 
     def before_fork(self) -> None:
         """Close what the forking thread may close, so that the child inherits none of those connections' locks."""
@@ -219,6 +218,13 @@ class Sessions:
         self._opening, self._turn = threading.Lock(), threading.RLock()
         if self._shared is not None:
             self._shared.lock = threading.RLock()
+
+
+def _close(session: Session) -> None:
+    with session.lock:
+        # A signal's handler may close in the middle of its own thread's operation: its thread closes that one.
+        if not session.at_work:
+            session.close()
 
 
 def _identity(path: str | None) -> tuple[int, int] | None:
