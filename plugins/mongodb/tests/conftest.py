@@ -1,4 +1,4 @@
-"""A collection of the server for each test file."""
+"""A collection of the server for each test file, databases, and an event loop that holds connections."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pymongo.collection import Collection
 import isthmus
 from isthmus import BoundTable, Database, Index
 from isthmus_mongodb.values import CODEC_OPTIONS
+from plugins.mongodb.tests.holding import HoldingLoop
 from plugins.mongodb.tests.locking import LATER
 from plugins.mongodb.tests.servers import DATABASE, driver, fresh_name, in_database
 
@@ -42,3 +43,12 @@ def table_alone(alone: Database) -> BoundTable:
     for name in ("held", "going", "free"):
         made.put({"id": name, "n": 10, "group": "g", "gone": LATER})
     return made
+
+
+@pytest.fixture
+def loop() -> Iterator[HoldingLoop]:
+    """A loop, with the sockets that it holds."""
+    loop = HoldingLoop()
+    yield loop
+    for sock in loop.sockets:
+        sock.close()
