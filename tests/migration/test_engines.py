@@ -70,9 +70,11 @@ def _no_loop() -> None:
 
 def _connected(ended: Future[None]) -> None:
     try:
-        ended.set_result(DaskEngine("127.0.0.1:1", None).rebuild())
+        DaskEngine("127.0.0.1:1", None).rebuild()
     except BaseException as error:
         ended.set_exception(error)
+    else:
+        ended.set_result(None)
 
 
 @pytest.mark.parametrize("name", ["spark", "dask://", "dask://host", "dask://:8786", "dask://host:port"])
