@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
@@ -90,12 +90,11 @@ class AsyncSelection(sel.SelectionSpec):
         finally:
             for task in flying:
                 task.cancel()
-            try:
+            async with AsyncExitStack() as closing:
+                for stream in begun:
+                    closing.push_async_callback(stream.aclose)
                 # It waits for all of them, also when it is cancelled itself.
                 await asyncio.gather(*flying, return_exceptions=True)
-            finally:
-                for stream in begun:
-                    await stream.aclose()
 
     async def page(self, *, size: int, cursor: str | None = None) -> res.Page:
         """One page of at most ``size`` items; its ``cursor`` leads to the next one, ``None`` means the end.

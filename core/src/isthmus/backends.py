@@ -125,5 +125,8 @@ async def _in_thread(close: Callable[[], None]) -> None:
         await asyncio.to_thread(close_once)
     except asyncio.CancelledError:
         # Where no thread was free for it so far, none will begin it any more; the loop's own may not wait for it.
-        threading.Thread(target=close_once, name="isthmus-close").start()
+        try:
+            threading.Thread(target=close_once, name="isthmus-close").start()
+        except RuntimeError:  # the process gets no more threads
+            close_once()
         raise

@@ -99,14 +99,14 @@ def test_a_long_read_is_interrupted() -> None:
     """Closing does not wait for a read that takes long; the read is told why it ended."""
     condition = any_of(F.text.contains(f"{number}y") for number in range(100))
 
-    def attempt(_seconds: float) -> None:
+    def attempt(seconds: float) -> None:
         database = isthmus.connect("sqlite://")
         table = database.table("counters", partition_key="id").ensure()
         table.put_many([{"id": str(number), "text": "x" * 100} for number in range(40_000)])
         with ThreadPoolExecutor(1) as pool:
             reading = pool.submit(table.scan().where(condition).count)
             until_at_work(database)
-            time.sleep(0.05)  # what is no statement yet can't be interrupted
+            time.sleep(min(seconds / 4, 0.2))  # what is no statement yet can't be interrupted, nor what has ended
             database.close()
             error = reading.exception(60)
         # Nothing where the read ended before, another message where it began after.

@@ -70,3 +70,28 @@ def test_slices_of_a_repair_that_were_cut_off_are_done_under_the_former_plan(
     with pytest.raises(PlanRefused, match="would get, other keys"):
         accept(late, MOVED)
     assert accept(late, NEW).tables
+
+
+def test_slices_of_a_repair_that_were_done_again_hinder_no_new_plan(
+    late: Migration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their unit is finished, though with fewer items than were handed out."""
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "settle", _die)
+        with pytest.raises(_Killed):
+            late.repair(engine="inline")
+    assert late.repair(engine="inline").finished
+    assert accept(late, NEW).tables
+
+
+def test_slices_of_a_copy_that_were_done_again_hinder_no_new_plan(
+    source: Database, target: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same."""
+    migration = planned(source, target, tmp_path, OLD)
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "settle", _die)
+        with pytest.raises(_Killed):
+            migration.run(engine="inline")
+    assert migration.run(engine="inline").finished
+    assert accept(migration, NEW).tables

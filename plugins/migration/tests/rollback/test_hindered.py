@@ -14,6 +14,8 @@ from isthmus_migration.digests import item_digest
 from isthmus_migration.journal.journal import Journal
 from isthmus_migration.journal.states import State
 from isthmus_migration.migration import Migration
+from isthmus_migration.places.base import Seen
+from isthmus_migration.places.databases import DatabasePlace
 from isthmus_migration.slices.images import Image, keep_images
 from isthmus_migration.tasks import SliceTask, Unit
 from isthmus_migration.transforms import Transform
@@ -41,6 +43,46 @@ def test_a_target_that_fails_over_everything_is_to_blame_and_not_its_items(
         migration.rollback(engine="inline", guarded=guarded)
     assert (list(migration.conflicts()), migration.status().state) == ([], State.ROLLING_BACK)
     _execute(tmp_path, "DROP TRIGGER broken")
+    assert migration.rollback(engine="inline").clean
+    assert digest(sqlite(tmp_path, "b")) == before
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+@pytest.mark.parametrize("refused", [("k00160",), ("k00160", "k00170")])
+def test_items_that_the_target_refuses_by_themselves_are_conflicts(
+    tmp_path: Path, refused: tuple[str, ...], guarded: bool
+) -> None:
+    """However many they are: the target takes others, and the rollback ends."""
+    migration = into_existing(tmp_path)
+    assert run(migration).finished
+    poison = " OR ".join(f"""(NEW.item LIKE '%"{key}"%' AND NEW.item LIKE '%target%')""" for key in refused)
+    _execute(
+        tmp_path,
+        f"""CREATE TRIGGER poison BEFORE INSERT ON "things:1" WHEN {poison} BEGIN SELECT RAISE(ABORT, 'no'); END""",
+    )
+    result = migration.rollback(engine="inline", guarded=guarded)
+    assert result.finished
+    assert [one.key for one in migration.conflicts()] == [f'{{"id":"{key}"}}' for key in refused]
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_a_target_that_reads_nothing_is_to_blame_and_not_its_items(
+    tmp_path: Path, guarded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends the rollback, which makes no conflicts, and goes on when the target is mended."""
+    migration = into_existing(tmp_path)
+    before = digest(sqlite(tmp_path, "b"))
+    assert run(migration).finished
+
+    def broken(*_given: Any) -> Any:
+        raise BackendError("reading failed: check the disk")
+
+    monkeypatch.setattr(DatabasePlace, "get_many", broken)
+    monkeypatch.setattr("isthmus_migration.places.databases.look", lambda *_given: Seen(BackendError("reading failed")))
+    with pytest.raises(BackendError, match="reading failed"):
+        migration.rollback(engine="inline", guarded=guarded)
+    assert (list(migration.conflicts()), migration.status().state) == ([], State.ROLLING_BACK)
+    monkeypatch.undo()
     assert migration.rollback(engine="inline").clean
     assert digest(sqlite(tmp_path, "b")) == before
 

@@ -134,10 +134,13 @@ def copied_so_far(journal: Journal, table: str) -> tuple[tuple[str, ...], int]:
 
 
 def unsettled_units(journal: Journal, table: str) -> list[str]:
-    """The units of a table with slices that were handed out, never journaled, and may have written items."""
+    """The units of a table with slices that were handed out, never journaled, and may have written items.
+
+    A unit that is finished has written the same items again.
+    """
     rows = journal.rows(
         "SELECT id FROM unit WHERE phase IN ('copy', 'replay', 'repair') AND source_table = ? AND unsettled != '[]' "
-        "ORDER BY phase, position",
+        "AND NOT finished ORDER BY phase, position",
         (table,),
     )
     return [str(name) for (name,) in rows]
@@ -145,7 +148,11 @@ def unsettled_units(journal: Journal, table: str) -> list[str]:
 
 def was_repaired(journal: Journal, table: str) -> bool:
     """Whether repairs have written items of a table of the source, or may have."""
-    return journal.meta(REPAIRED + table) is not None
+    if journal.meta(REPAIRED + table) is not None:
+        return True
+    # A journal that is older than this note has the units of the last repair.
+    repairs = "SELECT 1 FROM unit WHERE phase = 'repair' AND source_table = ? AND sequence > 0 LIMIT 1"
+    return bool(journal.rows(repairs, (table,)))
 
 
 def notes_keys(journal: Journal) -> bool:

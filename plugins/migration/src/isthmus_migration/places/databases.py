@@ -25,7 +25,7 @@ from isthmus_migration.places.base import Change, Part, Place, Receipt, Refusal,
 from isthmus_migration.places.faults import PLACE_FAULTS
 from isthmus_migration.places.identities import Identity, database_identity
 from isthmus_migration.places.needs import unmet_needs
-from isthmus_migration.places.readable import readable_items
+from isthmus_migration.places.readable import check_reads, readable_items
 from isthmus_migration.places.swapping import is_place_s, look, swap
 from isthmus_migration.places.traffic import Traffic
 from isthmus_migration.places.waits import Waits
@@ -107,7 +107,9 @@ class DatabasePlace(Place):
     def look(self, table: Table, keys: Sequence[Item]) -> list[Seen]:
         if self.knows_revisions:
             bound = self._table(table)
-            return [look(bound, key) for key in keys]
+            seen = [look(bound, key) for key in keys]
+            check_reads([one.found for one in seen])
+            return seen
         return [Seen(found) for found in readable_items(self, table, keys)]
 
     # ---- writing ----
@@ -155,9 +157,41 @@ class DatabasePlace(Place):
             for place, change in members:
                 if change.seen.revision is not None:
                     self._swap(table, place, change, refusals)
-            # A full disk lets what is deleted through.
-            _check_blame(refusals, sum(change.item is not None for change in changes))
+            self._check_store(table, changes, refusals)
         return Receipt(tuple(refusals), met.retried, met.throttled)
+
+    def _check_store(self, table: Table, changes: Sequence[Change], refusals: list[Refusal]) -> None:
+        """Take a store that refuses all that is put, also what it has already, for broken, its disk full say.
+
+        :raises BackendError: it is broken
+        """
+        # A full disk lets what is deleted through.
+        puts = {place for place, change in enumerate(changes) if change.item is not None}
+        refused = [one.error for one in refusals if one.position in puts]
+        failed = [error for error in refused if isinstance(error, errors.BackendError)]
+        if not failed or len(refused) < len(puts):
+            return
+        takes = self._takes_what_it_has(table, changes)
+        if takes is False or (takes is None and len(failed) > 1):
+            raise failed[0]
+
+    def _takes_what_it_has(self, table: Table, changes: Sequence[Change]) -> bool | None:
+        """Whether an item can be put that is there already; ``None`` where there is none, or no revision guards it."""
+        if not self.knows_revisions:
+            return None
+        bound = self._table(table)
+        for change in changes:
+            seen = look(bound, change.key)
+            if seen.found is None or isinstance(seen.found, IsthmusError):
+                continue
+            try:
+                swap(bound, Change(change.key, seen.found, seen))
+            except errors.BackendError:
+                return False
+            except errors.ItemChanged:
+                continue
+            return True
+        return None
 
     def _replace(self, table: Table, changes: Sequence[tuple[int, Change]]) -> list[Refusal]:
         """Make changes that depend on nothing, or on what nobody can tell."""

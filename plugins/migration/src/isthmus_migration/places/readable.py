@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from isthmus.errors import IsthmusError
+from isthmus.errors import BackendError, IsthmusError
 from isthmus.schema import Table
 from isthmus.values import Item
 from isthmus_migration.places.base import Place
@@ -16,6 +16,22 @@ def readable_items(place: Place, table: Table, keys: Sequence[Item]) -> list[Ite
 
     :raises IsthmusError: the place can't be used now
     """
+    found = _readable(place, table, keys)
+    check_reads(found)
+    return found
+
+
+def check_reads(found: Sequence[Item | IsthmusError | None]) -> None:
+    """Take a store that fails over each key of some for broken, and no item for unreadable.
+
+    :raises BackendError: it is broken
+    """
+    failed = [one for one in found if isinstance(one, BackendError)]
+    if len(found) > 1 and len(failed) == len(found):
+        raise failed[0]
+
+
+def _readable(place: Place, table: Table, keys: Sequence[Item]) -> list[Item | IsthmusError | None]:
     try:
         return list(place.get_many(table, keys))
     except PLACE_FAULTS:
@@ -26,4 +42,4 @@ def readable_items(place: Place, table: Table, keys: Sequence[Item]) -> list[Ite
         if len(keys) == 1:
             return [error]
     middle = len(keys) // 2
-    return [*readable_items(place, table, keys[:middle]), *readable_items(place, table, keys[middle:])]
+    return [*_readable(place, table, keys[:middle]), *_readable(place, table, keys[middle:])]

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from attrs import define, field, frozen
 
-from isthmus.errors import IsthmusError, ItemChanged
+from isthmus.errors import BackendError, IsthmusError, ItemChanged
 from isthmus.schema import Table
 from isthmus.values import Item
 from isthmus_migration.journal.findings import insert_finding
@@ -112,6 +112,8 @@ def _put(worker: Worker, plan: TablePlan, some: list[_Refused]) -> _Again:
         text = _text(there.found)
         if text == _text(image.before):
             again.done.append(one.key)  # by a run that was killed before it could tell, or it has expired
+        elif isinstance(there.found, BackendError):
+            continue  # the store's fault: it stays a conflict, to be tried again
         elif text == one.found:
             left.append((one, image, Change(image.key, image.before, there)))
         else:
