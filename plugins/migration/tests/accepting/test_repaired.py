@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -52,18 +53,23 @@ class _Killed(BaseException):
     pass
 
 
-def _die(*_given: object) -> None:
-    raise _Killed
+def _killed_once(work: Callable[..., object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have it die after a slice was written and before it was journaled."""
+
+    def die(*_given: object) -> None:
+        raise _Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "settle", die)
+        with pytest.raises(_Killed):
+            work(engine="inline")
 
 
 def test_slices_of_a_repair_that_were_cut_off_are_done_under_the_former_plan(
     late: Migration, target: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They may have written items; a new verification forgets them, and not that."""
-    monkeypatch.setattr(Journal, "settle", _die)
-    with pytest.raises(_Killed):
-        late.repair(engine="inline")
-    monkeypatch.undo()
+    _killed_once(late.repair, monkeypatch)
     assert len(things_of(target)) == 3
     refused(late, r"things-repair-00000 were cut off .* \(resume or repair\)", NEW)
     assert late.verify("full", engine="inline").equal
@@ -76,10 +82,7 @@ def test_slices_of_a_repair_that_were_done_again_hinder_no_new_plan(
     late: Migration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their unit is finished, though with fewer items than were handed out."""
-    with monkeypatch.context() as patched:
-        patched.setattr(Journal, "settle", _die)
-        with pytest.raises(_Killed):
-            late.repair(engine="inline")
+    _killed_once(late.repair, monkeypatch)
     assert late.repair(engine="inline").finished
     assert accept(late, NEW).tables
 
@@ -89,9 +92,6 @@ def test_slices_of_a_copy_that_were_done_again_hinder_no_new_plan(
 ) -> None:
     """The same."""
     migration = planned(source, target, tmp_path, OLD)
-    with monkeypatch.context() as patched:
-        patched.setattr(Journal, "settle", _die)
-        with pytest.raises(_Killed):
-            migration.run(engine="inline")
+    _killed_once(migration.run, monkeypatch)
     assert migration.run(engine="inline").finished
     assert accept(migration, NEW).tables

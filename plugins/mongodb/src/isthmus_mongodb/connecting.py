@@ -58,9 +58,8 @@ class _Removed(list[Any]):
     def append(self, monitor: Any) -> None:
         super().append(monitor)
         with suppress(AttributeError):
-            for task in _tasks_of(monitor):
-                if task is not None:
-                    task.add_done_callback(_close_unconnected_of)
+            for task in _begun(monitor, monitor._rtt_monitor):  # noqa: SLF001
+                task.add_done_callback(_close_unconnected_of)
 
 
 async def close_client(client: AsyncMongoClient[Any]) -> None:
@@ -103,7 +102,7 @@ def _closing_unconnected(client: AsyncMongoClient[Any]) -> Iterator[None]:
     tasks: list[asyncio.Task[Any]] = []
     # A driver that keeps its tasks elsewhere may leave sockets open; closing goes on.
     with suppress(AttributeError):
-        tasks += [task for task in _tasks(client) if task is not None]
+        tasks += _tasks(client)
     try:
         yield
     finally:
@@ -114,17 +113,17 @@ def _closing_unconnected(client: AsyncMongoClient[Any]) -> Iterator[None]:
                 task.add_done_callback(_close_unconnected_of)
 
 
-def _tasks(client: AsyncMongoClient[Any]) -> Iterator[asyncio.Task[Any] | None]:
+def _tasks(client: AsyncMongoClient[Any]) -> Iterator[asyncio.Task[Any]]:
     # Nothing public leads there, and a loop that has ended no longer lists them.
-    yield client._kill_cursors_executor._task  # noqa: SLF001
-    topology = client._topology  # noqa: SLF001
-    for server in list(topology._servers.values()):  # noqa: SLF001
-        yield from _tasks_of(server._monitor)  # noqa: SLF001
+    if client._kill_cursors_executor._task is not None:  # noqa: SLF001
+        yield client._kill_cursors_executor._task  # noqa: SLF001
+    for server in list(client._topology._servers.values()):  # noqa: SLF001
+        yield from _begun(server._monitor, server._monitor._rtt_monitor)  # noqa: SLF001
 
 
-def _tasks_of(monitor: Any) -> Iterator[asyncio.Task[Any] | None]:
-    yield monitor._executor._task  # noqa: SLF001
-    yield monitor._rtt_monitor._executor._task  # noqa: SLF001
+def _begun(*monitors: Any) -> Iterator[asyncio.Task[Any]]:
+    """The tasks of monitors, where they have begun."""
+    yield from (monitor._executor._task for monitor in monitors if monitor._executor._task is not None)  # noqa: SLF001
 
 
 def _close_unconnected_of(task: asyncio.Task[Any]) -> None:

@@ -188,8 +188,8 @@ class DatabasePlace(Place):
                 swap(bound, Change(change.key, seen.found, seen))
             except errors.BackendError:
                 return False
-            except errors.ItemChanged:
-                continue
+            except (errors.ItemChanged, errors.InvalidArgument):
+                continue  # others were faster, or it has expired meanwhile
             return True
         return None
 
